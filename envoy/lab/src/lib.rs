@@ -1,0 +1,28 @@
+//! A real Envoy, a real upstream and real clients, for Portcullis's tests, demo and benchmarks.
+//!
+//! What the filter promises holds only where Envoy calls it the way it is believed to, so the proofs run against
+//! the Envoy an operator runs, with the configuration he is given (`envoy/envoy.yaml`), and not against a mock.
+//!
+//! - [`bootstrap`]: the shipped configuration, edited for one test.
+//! - [`envoy`]: one Envoy process: started, observed, always ended.
+//! - [`upstream`]: the protected service, an orders API; also the binary `portcullis-upstream`.
+//! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
+//! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
+//!
+//! Every port is chosen by the kernel, every wait has an end, everything written lies in a temporary directory.
+//! Not covered: TLS, and the building of the filter itself (`PORTCULLIS_WASM` or `target/portcullis.wasm`).
+
+mod body;
+pub mod bootstrap;
+pub mod client;
+pub mod envoy;
+pub mod tokens;
+pub mod upstream;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace, two directories above this crate.
+pub fn workspace() -> PathBuf {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
+    lab.ancestors().nth(2).unwrap_or(lab).to_path_buf()
+}

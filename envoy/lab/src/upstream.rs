@@ -1,0 +1,112 @@
+//! The protected service: a small orders API over HTTP/1.1 and h2c.
+//!
+//! It is what an attacker wants to reach, so its answers look real and some of them are sensitive (card numbers,
+//! addresses, an IBAN). `/echo` reports a request as it arrived, and [`Upstream::hits`] counts arrivals: so a test
+//! sees what got past the filter, not what the filter says.
+//!
+//! Bounds: bodies up to 16 MiB; all data is fixed and in memory, nothing is stored. It checks no tokens and owns
+//! no rights: that is the filter's work. Paths are reported as hyper parsed them, which keeps all but a
+//! `#fragment`.
+
+mod api;
+mod data;
+
+use anyhow::{Context, Result};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A running service; it stops when dropped.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    hits: Arc<AtomicU64>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upstream {
+    /// Starts the service on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If there is no free port; [`Upstream::bind`] returns that as an error.
+    pub fn start() -> Self {
+        Self::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("127.0.0.1 has a free port for the upstream")
+    }
+
+    /// Starts the service on this address, on a thread of its own.
+    pub fn bind(address: SocketAddr) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener =
+            runtime.block_on(TcpListener::bind(address)).with_context(|| format!("cannot bind {address}"))?;
+        let address = listener.local_addr()?;
+        let hits = Arc::new(AtomicU64::new(0));
+        let (stop, stopped) = oneshot::channel();
+        let counter = Arc::clone(&hits);
+        let serve = move || {
+            runtime.block_on(async {
+                tokio::spawn(accept(listener, counter));
+                let _asked_or_dropped = stopped.await;
+            });
+        };
+        let thread = std::thread::Builder::new().name("upstream".into()).spawn(serve)?;
+        Ok(Upstream { address, hits, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many requests have arrived so far.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::SeqCst)
+    }
+
+    /// Serves until the process ends; for the binary.
+    pub fn run(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // The thread ends with its runtime, and with the runtime every open connection.
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, hits: Arc<AtomicU64>) {
+    loop {
+        let Ok((stream, _peer)) = listener.accept().await else {
+            // Out of file descriptors, most likely: wait for some to be closed instead of spinning.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let _best_effort = stream.set_nodelay(true);
+        let hits = Arc::clone(&hits);
+        let service = service_fn(move |request| {
+            hits.fetch_add(1, Ordering::SeqCst);
+            api::answer(request)
+        });
+        tokio::spawn(async move {
+            let server = auto::Builder::new(TokioExecutor::new());
+            let _peer_gone = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

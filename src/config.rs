@@ -1,0 +1,322 @@
+//! The configuration: one JSON document, read strictly, compiled once.
+//!
+//! [`Config::parse`] is the only way to a [`Config`], and whatever is wrong with the document is said there, with the
+//! place and the likely remedy. Keys, routes and networks are compiled here, never per request.
+//! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
+
+pub mod error;
+pub mod identity;
+mod raw;
+pub mod routes;
+mod units;
+
+pub use self::error::ConfigError;
+pub use self::identity::{Identity, Requirement};
+pub use self::raw::{Demand, FailurePolicy, Mode};
+pub use self::routes::{Route, RouteId, Routes};
+
+use self::raw::{Document, Effect, TunedMode};
+use crate::finding::{Check, Family, Finding, Score, Weight};
+use crate::json::{self, Bounds};
+use std::collections::BTreeMap;
+
+/// The version of the document's shape that this filter reads.
+pub const VERSION: u32 = 1;
+
+/// Largest document, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+
+/// What a document may contain.
+const DOCUMENT_BOUNDS: Bounds = Bounds { depth: 32, values: 100_000 };
+
+/// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
+const FAMILY_CAP: f64 = 0.65;
+
+/// Hex digits of the document's SHA-256 that name it in receipts.
+const DIGEST_DIGITS: usize = 12;
+
+/// Everything that was decided when the configuration was loaded.
+#[derive(Debug)]
+pub struct Config {
+    /// Names the document in receipts: the first 12 hex digits of its SHA-256.
+    pub digest: String,
+    /// Limits on the form of a request.
+    pub request: RequestLimits,
+    /// Where requests go.
+    pub routes: Routes,
+    /// Who is believed; `None` when callers need not be known.
+    pub identity: Option<Identity>,
+    /// What is reported.
+    pub telemetry: Telemetry,
+    caps: BTreeMap<Family, Score>,
+    tunings: BTreeMap<&'static str, Tuning>,
+}
+
+/// Limits on the form of a request.
+#[derive(Debug)]
+pub struct RequestLimits {
+    /// Longest path with query, in bytes.
+    pub path_bytes_max: usize,
+    /// Most header fields.
+    pub headers_max: usize,
+    /// Most bytes of header names and values.
+    pub header_bytes_max: usize,
+}
+
+/// Where risk turns into a challenge and into a denial.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub struct Thresholds {
+    /// From here on a request is challenged.
+    pub challenge: Score,
+    /// From here on it is denied.
+    pub deny: Score,
+}
+
+/// What is reported.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// Share of allowed requests that get a receipt.
+    pub allow_sample: Score,
+    /// Mixed into the hash that stands for an actor, so that nobody can look up who it was.
+    pub actor_salt: String,
+    /// Whether the upstream is told verdict and risk.
+    pub upstream_headers: bool,
+}
+
+/// What the configuration says about one check.
+#[derive(Debug, Default, Copy, Clone)]
+struct Tuning {
+    mode: Option<TunedMode>,
+    weight: Option<Weight>,
+}
+
+impl Config {
+    /// Reads a document. `checks` is the table of everything that can be tuned.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first fault found.
+    pub fn parse(document: &[u8], checks: &[&'static Check]) -> Result<Self, ConfigError> {
+        let written = read(document)?;
+        if written.version != VERSION {
+            return Err(ConfigError::new(
+                "version",
+                format!("is {}, this filter reads version {VERSION}", written.version),
+            ));
+        }
+        let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
+        Ok(Self {
+            digest: digest(document),
+            request: RequestLimits::new(&written.request)?,
+            routes: compile_routes(&written, thresholds)?,
+            identity: written.identity.as_ref().map(Identity::new).transpose()?,
+            telemetry: Telemetry::new(&written.telemetry)?,
+            caps: caps(&written.risk.family_caps)?,
+            tunings: tunings(&written.checks, checks)?,
+        })
+    }
+
+    /// What a finding weighs under this configuration, and the mode it is to be judged in. `None` for a check that is
+    /// switched off.
+    pub fn weigh(&self, finding: &Finding, mode: Mode) -> Option<(Weight, Mode)> {
+        let tuning = self.tunings.get(finding.check.id).copied().unwrap_or_default();
+        let weight = tuning.weight.or(finding.weight).unwrap_or(finding.check.weight);
+        match tuning.mode {
+            Some(TunedMode::Off) => None,
+            // A check can be held back, never pushed beyond its route.
+            Some(TunedMode::Monitor) => Some((weight, Mode::Monitor)),
+            Some(TunedMode::Enforce) | None => Some((weight, mode)),
+        }
+    }
+
+    /// How much a family can contribute to the risk.
+    pub fn cap(&self, family: Family) -> Score {
+        self.caps.get(&family).copied().unwrap_or(Score::constant(FAMILY_CAP))
+    }
+}
+
+fn read(document: &[u8]) -> Result<Document, ConfigError> {
+    if document.len() > DOCUMENT_BYTES_MAX {
+        return Err(ConfigError::new(
+            "",
+            format!("has {} bytes, at most {DOCUMENT_BYTES_MAX} are read", document.len()),
+        ));
+    }
+    let value = json::parse(document, DOCUMENT_BOUNDS).map_err(|fault| ConfigError::new("", fault.to_string()))?;
+    serde_path_to_error::deserialize(value).map_err(|error| ConfigError::from_serde(&error))
+}
+
+fn digest(document: &[u8]) -> String {
+    let hash = hmac_sha256::Hash::hash(document);
+    hash.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).take(DIGEST_DIGITS).map(char::from).collect()
+}
+
+impl RequestLimits {
+    fn new(written: &raw::RequestLimits) -> Result<Self, ConfigError> {
+        let bytes = |size: units::ByteSize, name: &str| match usize::try_from(size.0) {
+            Ok(bytes) if bytes > 0 => Ok(bytes),
+            _ => Err(ConfigError::new(format!("request.{name}"), "must be more than zero")),
+        };
+        Ok(Self {
+            path_bytes_max: bytes(written.path_bytes_max, "path_bytes_max")?,
+            headers_max: bytes(units::ByteSize(written.headers_max.into()), "headers_max")?,
+            header_bytes_max: bytes(written.header_bytes_max, "header_bytes_max")?,
+        })
+    }
+}
+
+impl Thresholds {
+    fn new(written: raw::Thresholds, path: &str) -> Result<Self, ConfigError> {
+        let challenge = score(written.challenge, &format!("{path}.challenge"))?;
+        let deny = score(written.deny, &format!("{path}.deny"))?;
+        if challenge > deny || challenge.value() == 0.0 {
+            let fault = format!("expected 0 < challenge ({}) <= deny ({})", written.challenge, written.deny);
+            return Err(ConfigError::new(path, fault));
+        }
+        Ok(Self { challenge, deny })
+    }
+}
+
+impl Telemetry {
+    fn new(written: &raw::Telemetry) -> Result<Self, ConfigError> {
+        Ok(Self {
+            allow_sample: score(written.allow_sample, "telemetry.allow_sample")?,
+            actor_salt: written.actor_salt.clone(),
+            upstream_headers: written.upstream_headers,
+        })
+    }
+}
+
+fn score(value: f64, path: &str) -> Result<Score, ConfigError> {
+    Score::new(value).ok_or_else(|| ConfigError::new(path, format!("is {value}, expected a number from 0 to 1")))
+}
+
+fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, Score>, ConfigError> {
+    let cap = |(name, value): (&String, &f64)| {
+        let path = format!("risk.family_caps.{name}");
+        let family = Family::ALL.into_iter().find(|family| family.name() == name);
+        let family = family.ok_or_else(|| {
+            ConfigError::unknown("risk.family_caps", "family", name, Family::ALL.map(Family::name))
+        })?;
+        Ok((family, score(*value, &path)?))
+    };
+    written.iter().map(cap).collect()
+}
+
+fn tunings(
+    written: &[raw::Tuning],
+    checks: &[&'static Check],
+) -> Result<BTreeMap<&'static str, Tuning>, ConfigError> {
+    let mut tunings = BTreeMap::new();
+    for (index, raw) in written.iter().enumerate() {
+        let path = format!("checks[{index}]");
+        let check = checks.iter().find(|check| check.id == raw.id);
+        let check = check.ok_or_else(|| {
+            ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
+        })?;
+        if tunings.insert(check.id, tuning(raw, &path)?).is_some() {
+            return Err(ConfigError::new(format!("{path}.id"), format!("`{}` is tuned twice", raw.id)));
+        }
+    }
+    Ok(tunings)
+}
+
+fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
+    let weight = match (written.effect, written.score) {
+        (None, None) => None,
+        (Some(Effect::Note), None) => Some(Weight::Note),
+        (Some(Effect::Challenge), None) => Some(Weight::Challenge),
+        (Some(Effect::Refuse), None) => Some(Weight::Refuse),
+        (None, Some(value)) => Some(Weight::Score(score(value, &format!("{path}.score"))?)),
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
+        }
+    };
+    Ok(Tuning { mode: written.mode, weight })
+}
+
+fn compile_routes(written: &Document, thresholds: Thresholds) -> Result<Routes, ConfigError> {
+    let names = route_names(&written.routes)?;
+    let (general, mut by_route) = match &written.identity {
+        None => (Requirement::none(), BTreeMap::new()),
+        Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
+    };
+    let body_bytes_max = written.request.body_bytes_max.map(|size| size.0);
+    let mut routes = Vec::with_capacity(written.routes.len());
+    for (index, raw) in written.routes.iter().enumerate() {
+        check_route(raw, &format!("routes[{index}]"))?;
+        let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+        routes.push(Route {
+            name: raw.name.clone(),
+            mode: raw.mode.unwrap_or(written.mode),
+            thresholds: own.unwrap_or(thresholds),
+            body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(body_bytes_max),
+            requirement: by_route.remove(&raw.name).unwrap_or_else(|| general.clone()),
+        });
+    }
+    let unmatched = Route {
+        name: routes::UNMATCHED.to_owned(),
+        mode: written.mode,
+        thresholds,
+        body_bytes_max,
+        requirement: general,
+    };
+    Routes::new(&written.routes, routes, unmatched)
+}
+
+fn route_names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
+    if written.len() > routes::ROUTES_MAX {
+        return Err(ConfigError::new(
+            "routes",
+            format!("has {} routes, at most {}", written.len(), routes::ROUTES_MAX),
+        ));
+    }
+    let mut names: Vec<&str> = Vec::with_capacity(written.len());
+    for (index, route) in written.iter().enumerate() {
+        let path = format!("routes[{index}].name");
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        if !(1..=64).contains(&route.name.len()) || !route.name.bytes().all(plain) {
+            return Err(ConfigError::new(
+                path,
+                "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics",
+            ));
+        }
+        if names.contains(&route.name.as_str()) || route.name == routes::UNMATCHED {
+            return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
+        }
+        names.push(&route.name);
+    }
+    Ok(names)
+}
+
+fn check_route(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
+    if !route.path.starts_with('/') {
+        return Err(ConfigError::new(
+            format!("{path}.path"),
+            format!("`{}` does not begin with a slash", route.path),
+        ));
+    }
+    if let Some(method) = route
+        .methods
+        .iter()
+        .find(|method| method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
+    {
+        return Err(ConfigError::new(
+            format!("{path}.methods"),
+            format!("`{method}` is not a method; methods are upper case"),
+        ));
+    }
+    if let Some(host) = route.hosts.iter().find(|host| {
+        host.trim_start_matches("*.").is_empty()
+            || host.trim_start_matches("*.").contains([':', '*', '/'])
+            || host.bytes().any(|byte| byte.is_ascii_uppercase())
+    }) {
+        return Err(ConfigError::new(
+            format!("{path}.hosts"),
+            format!("`{host}`: expected a lower-case name without port, or `*.` and a name"),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Which route a request is on.
+//!
+//! A route is a path template (`/orders/{id}`, `/static/{*rest}`), optionally narrowed by method and host. Among
+//! the routes that accept the request's method and host, **the most specific path wins**, whatever the order in the
+//! document; for hosts, an exact name comes before `*.suffix`, which comes before routes without hosts. Two routes
+//! that would match the same requests are refused when the configuration loads.
+//!
+//! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most three
+//! look-ups in a radix tree.
+
+use super::raw;
+use super::{ConfigError, Thresholds};
+use crate::config::Mode;
+use matchit::{InsertError, Router};
+use std::collections::BTreeMap;
+
+/// Routes of one configuration at most; each has its own statistics.
+pub const ROUTES_MAX: usize = 500;
+
+/// The name that statistics and receipts give to requests on no configured route.
+pub const UNMATCHED: &str = "unmatched";
+
+/// One route, compiled.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name in configuration, statistics and receipts.
+    pub name: String,
+    /// Whether verdicts on it are carried out.
+    pub mode: Mode,
+    /// Its own thresholds or the general ones.
+    pub thresholds: Thresholds,
+    /// Longest request body, in bytes.
+    pub body_bytes_max: Option<u64>,
+    /// What its callers must prove.
+    pub requirement: super::Requirement,
+}
+
+/// The place of a route in [`Routes`].
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteId(usize);
+
+/// All routes and the way to find one.
+#[derive(Debug)]
+pub struct Routes {
+    routes: Vec<Route>,
+    unmatched: Route,
+    exact_hosts: BTreeMap<String, Methods>,
+    /// Longest suffix first. The suffix begins with a dot.
+    host_suffixes: Vec<(String, Methods)>,
+    any_host: Methods,
+}
+
+/// One tree for each method that some route names, and one for all others.
+#[derive(Debug, Default)]
+struct Methods {
+    named: BTreeMap<String, Router<RouteId>>,
+    other: Router<RouteId>,
+}
+
+impl Routes {
+    /// Compiles routes; `routes` and `unmatched` are the validated forms, in the order of `written`.
+    pub(super) fn new(written: &[raw::Route], routes: Vec<Route>, unmatched: Route) -> Result<Self, ConfigError> {
+        let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
+        // Routes that name their methods come first: they are more specific than those that accept all.
+        let (all, named): (Vec<_>, Vec<_>) =
+            written.iter().enumerate().partition(|(_, route)| route.methods.is_empty());
+        for (index, route) in named.into_iter().chain(all) {
+            let any_host = route.hosts.is_empty().then_some("");
+            for host in route.hosts.iter().map(String::as_str).chain(any_host) {
+                hosts.entry(host).or_insert_with(|| Methods::naming(written)).insert(index, route)?;
+            }
+        }
+        let any_host = hosts.remove("").unwrap_or_default();
+        let (suffixes, exact): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|(host, _)| host.starts_with("*."));
+        let suffix = |(host, methods): (&str, Methods)| (host.trim_start_matches('*').to_owned(), methods);
+        let mut host_suffixes: Vec<_> = suffixes.into_iter().map(suffix).collect();
+        host_suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+        let exact_hosts = exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)).collect();
+        Ok(Self { routes, unmatched, exact_hosts, host_suffixes, any_host })
+    }
+
+    /// The most specific route for a request; `None` when no route accepts it.
+    pub fn find(&self, host: &str, method: &str, path: &str) -> Option<RouteId> {
+        let exact = self.exact_hosts.get(host).and_then(|methods| methods.find(method, path));
+        let by_suffix = || {
+            let fits = self.host_suffixes.iter().filter(|(suffix, _)| host.ends_with(suffix.as_str()));
+            fits.into_iter().find_map(|(_, methods)| methods.find(method, path))
+        };
+        exact.or_else(by_suffix).or_else(|| self.any_host.find(method, path))
+    }
+
+    /// The route of an id; for none, the rules that hold for requests on no route.
+    pub fn get(&self, id: Option<RouteId>) -> &Route {
+        id.and_then(|id| self.routes.get(id.0)).unwrap_or(&self.unmatched)
+    }
+
+    /// Whether any route depends on the host.
+    pub fn use_hosts(&self) -> bool {
+        !self.exact_hosts.is_empty() || !self.host_suffixes.is_empty()
+    }
+
+    /// Every route and [`UNMATCHED`], each with its id.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<RouteId>, &Route)> {
+        let named = self.routes.iter().enumerate().map(|(index, route)| (Some(RouteId(index)), route));
+        named.chain([(None, &self.unmatched)])
+    }
+}
+
+impl Methods {
+    fn naming(written: &[raw::Route]) -> Self {
+        let methods = written.iter().flat_map(|route| &route.methods);
+        Self { named: methods.map(|method| (method.clone(), Router::new())).collect(), other: Router::new() }
+    }
+
+    fn insert(&mut self, index: usize, route: &raw::Route) -> Result<(), ConfigError> {
+        let put = |tree: &mut Router<RouteId>| tree.insert(template(&route.path), RouteId(index));
+        let refused =
+            |fault: InsertError| ConfigError::new(format!("routes[{index}].path"), refusal(&route.path, &fault));
+        if route.methods.is_empty() {
+            for tree in self.named.values_mut() {
+                // Taken there by a route that names the method; two that accept all meet below.
+                put(tree)
+                    .or_else(
+                        |fault| if matches!(fault, InsertError::Conflict { .. }) { Ok(()) } else { Err(fault) },
+                    )
+                    .map_err(refused)?;
+            }
+            return put(&mut self.other).map_err(refused);
+        }
+        let trees = self.named.iter_mut().filter(|(method, _)| route.methods.contains(method));
+        trees.into_iter().try_for_each(|(_, tree)| put(tree).map_err(refused))
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<RouteId> {
+        let tree = self.named.get(method).unwrap_or(&self.other);
+        tree.at(path).ok().map(|found| *found.value)
+    }
+}
+
+/// Templates are compared with paths in normal form, which have no trailing slash.
+fn template(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => shorter,
+        _ => path,
+    }
+}
+
+fn refusal(path: &str, fault: &InsertError) -> String {
+    match fault {
+        InsertError::Conflict { with } => {
+            format!("`{path}` matches the same requests as `{with}` of another route")
+        }
+        other => format!("`{path}`: {other}"),
+    }
+}

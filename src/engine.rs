@@ -1,0 +1,276 @@
+//! A request's life: Head → Body → Answer → Done.
+//!
+//! ```text
+//! Head ──► shape ─► identity ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                     └─► Reply ────────────────────► Done
+//! ```
+//!
+//! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
+//! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
+
+use crate::config::{Config, FailurePolicy, RouteId};
+use crate::finding::{Finding, Findings, Weight};
+use crate::receipt::{self, Subject};
+use crate::reply::Reply;
+use crate::request::{Request, INTERNAL_PREFIX};
+use crate::response::Response;
+use crate::stages::identity::{self, Caller};
+use crate::stages::risk::{self, Judgement, Permit, Ruling, Verdict, Weighed};
+use crate::stages::{shape, INTERNAL};
+use crate::time::Millis;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// The stages under one configuration. Cheap to clone: one for each request.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    config: Rc<Config>,
+}
+
+/// A request whose head has been read and not yet judged.
+#[derive(Debug)]
+pub struct Head {
+    case: Case,
+    request: Request,
+    now: Millis,
+}
+
+/// A permitted request whose body is passing.
+#[derive(Debug)]
+pub struct Body {
+    case: Case,
+    bytes: u64,
+}
+
+/// A permitted request that has been sent completely; the upstream's answer is awaited or passing.
+#[derive(Debug)]
+pub struct Answer {
+    case: Case,
+}
+
+/// A request that is over, refused or answered.
+#[derive(Debug)]
+pub struct Done {
+    case: Case,
+    response: Response,
+}
+
+/// Where a judgement leads.
+#[derive(Debug)]
+pub enum Step<Next> {
+    /// On, with proof that it may.
+    Forward(Permit, Next),
+    /// Out, with what to tell the client.
+    Refuse(Reply, Box<Done>),
+}
+
+/// What is remembered of a request until it is over.
+#[derive(Debug)]
+struct Case {
+    config: Rc<Config>,
+    route: Option<RouteId>,
+    request_id: String,
+    method: String,
+    source: Option<IpAddr>,
+    grpc: bool,
+    caller: Caller,
+    findings: Findings,
+    judgement: Judgement,
+}
+
+impl Engine {
+    /// An engine for a configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config: Rc::new(config) }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
+    pub fn open(&self, request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
+        let path = request.path.as_ref().map_or("", |path| &path.normal);
+        let routes = &self.config.routes;
+        let host = if routes.use_hosts() { request.host() } else { String::new() };
+        let case = Case {
+            route: routes.find(&host, request.method(), path),
+            method: request.method().to_owned(),
+            source: request.source,
+            grpc: request.is_grpc(),
+            ..Case::new(&self.config, request.id.clone().unwrap_or_else(fallback_id))
+        };
+        Head { case, request, now }
+    }
+
+    /// Judges a request that the host could not show us: the failure policy decides, and it is counted.
+    pub fn judge_unreadable(&self, reason: &'static str, request_id: String) -> Step<Body> {
+        let policy = self.config.identity.as_ref().map(|identity| identity.on_internal_error);
+        let weight = match policy {
+            Some(FailurePolicy::Deny) => Weight::Refuse,
+            Some(FailurePolicy::Challenge) => Weight::Challenge,
+            Some(FailurePolicy::Allow) | None => Weight::Note,
+        };
+        let mut case = Case::new(&self.config, request_id);
+        case.findings.add(Finding::new(&INTERNAL, reason).weighing(weight));
+        case.settle(|case| Body { case, bytes: 0 })
+    }
+}
+
+impl Head {
+    /// Runs the stages that need the head alone.
+    pub fn judge(self) -> Step<Body> {
+        let Self { mut case, request, now } = self;
+        let config = Rc::clone(&case.config);
+        let route = config.routes.get(case.route);
+        shape::check_head(&config.request, route, &request, &mut case.findings);
+        // What is refused already needs no signature checked.
+        if !risk::is_refused(&config, route, &case.findings) {
+            if let Some(identity) = &config.identity {
+                case.caller = identity::check(identity, &route.requirement, &request, now, &mut case.findings);
+            }
+        }
+        let ours = internal_fields(&request);
+        match case.settle(|case| Body { case, bytes: 0 }) {
+            Step::Forward(mut permit, body) => {
+                permit.remove = ours;
+                permit.add = body.case.upstream_headers();
+                Step::Forward(permit, body)
+            }
+            refuse @ Step::Refuse(..) => refuse,
+        }
+    }
+}
+
+impl Body {
+    /// Counts a piece of the body that passes.
+    pub fn judge(self, piece_bytes: usize) -> Step<Self> {
+        let Self { mut case, bytes } = self;
+        let bytes = bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
+        let config = Rc::clone(&case.config);
+        shape::check_body(config.routes.get(case.route), bytes, &mut case.findings);
+        case.settle(|case| Self { case, bytes })
+    }
+
+    /// The whole request has been sent, or the upstream answered before it was.
+    pub fn finish(self) -> Answer {
+        Answer { case: self.case }
+    }
+}
+
+impl Answer {
+    /// The exchange is over.
+    pub fn finish(self, response: Response) -> Done {
+        Done { case: self.case, response }
+    }
+}
+
+impl Done {
+    /// The route, for the statistics.
+    pub fn route(&self) -> Option<RouteId> {
+        self.case.route
+    }
+
+    /// One of [`Judgement::OUTCOMES`].
+    pub fn outcome(&self) -> &'static str {
+        self.case.judgement.outcome()
+    }
+
+    /// What was found, as it was judged.
+    pub fn findings(&self) -> &[Weighed] {
+        &self.case.judgement.weighed
+    }
+
+    /// The verdict in one word, with the public code behind a colon: `allow`, `deny:token_expired`.
+    pub fn summary(&self) -> String {
+        match self.case.judgement.code {
+            Some(code) => format!("{}:{code}", self.outcome()),
+            None => self.outcome().to_owned(),
+        }
+    }
+
+    /// Whether a receipt is to be written: for every verdict but `allow`, and for the configured share of those.
+    pub fn wants_receipt(&self) -> bool {
+        if self.case.judgement.would != Verdict::Allow {
+            return true;
+        }
+        let share = self.case.config.telemetry.allow_sample.value();
+        // The same request is sampled wherever it passes; the seeds are of no importance.
+        share > 0.0
+            && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
+    }
+
+    /// The receipt, given how long the filter worked on the request. `response` is what the host knows of the answer.
+    pub fn receipt(&self, response: Response, spent_nanos: u64) -> String {
+        let case = &self.case;
+        receipt::write(&Subject {
+            config: &case.config,
+            route: case.config.routes.get(case.route),
+            request_id: &case.request_id,
+            method: &case.method,
+            caller: &case.caller,
+            source: case.source,
+            judgement: &case.judgement,
+            response: Response { status: response.status.or(self.response.status) },
+            spent_nanos,
+        })
+    }
+}
+
+impl Case {
+    /// A request of which nothing is known but its name.
+    fn new(config: &Rc<Config>, request_id: String) -> Self {
+        Self {
+            config: Rc::clone(config),
+            route: None,
+            request_id,
+            method: String::new(),
+            source: None,
+            grpc: false,
+            caller: Caller::Anonymous,
+            findings: Findings::default(),
+            judgement: Judgement::default(),
+        }
+    }
+
+    /// Where findings become a verdict: the way out of every state that can refuse.
+    fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+        let config = Rc::clone(&self.config);
+        let route = config.routes.get(self.route);
+        let (judgement, ruling) = risk::judge(&config, route, &self.findings);
+        self.judgement = judgement;
+        match ruling {
+            Ruling::Forward(permit) => Step::Forward(permit, next(self)),
+            Ruling::Refuse(refusal) => {
+                let reply = Reply::new(&refusal, route, &self.request_id, self.grpc);
+                let response = Response { status: Some(reply.status) };
+                Step::Refuse(reply, Box::new(Done { case: self, response }))
+            }
+        }
+    }
+
+    fn upstream_headers(&self) -> Vec<(&'static str, String)> {
+        if !self.config.telemetry.upstream_headers {
+            return Vec::new();
+        }
+        let risk = format!("{:.3}", self.judgement.risk);
+        vec![("x-portcullis-verdict", self.judgement.outcome().to_owned()), ("x-portcullis-risk", risk)]
+    }
+}
+
+/// Header fields that only we may write, found in what a client sent.
+fn internal_fields(request: &Request) -> Vec<String> {
+    let ours = request.headers.iter().filter(|(name, _)| name.starts_with(INTERNAL_PREFIX.as_bytes()));
+    let names: BTreeSet<String> = ours.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+    names.into_iter().collect()
+}
+
+/// A hash as a number from 0 to 1.
+fn fraction(hash: u64) -> f64 {
+    f64::from(u32::try_from(hash >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

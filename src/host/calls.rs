@@ -1,0 +1,203 @@
+//! The host calls we use, made so that none of them can panic.
+//!
+//! The SDK's own wrappers panic when the host answers with a status they did not expect and when a header value is
+//! not UTF-8, and a panic kills the VM of a worker: one packet would take the sidecar down. These return `None` or
+//! [`Failed`], and hand out bytes. ABI: proxy-wasm 0.2.1.
+//!
+//! All memory that the host gives us was allocated by the SDK's `proxy_on_memory_allocate` with exactly the size that
+//! is reported, which is what makes taking it over sound.
+
+#![expect(
+    unsafe_code,
+    reason = "calls into the host are foreign calls; this file is the only one that makes them"
+)]
+
+use std::ptr;
+
+/// The host did not do what it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+/// Whose header fields.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Map {
+    RequestHeaders = 0,
+}
+
+/// What a metric does.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum MetricKind {
+    Counter = 0,
+    Histogram = 2,
+}
+
+/// A metric known to the host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric(u32);
+
+/// How much a log line matters.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Level {
+    Info = 2,
+    Error = 4,
+}
+
+const OK: u32 = 0;
+const PLUGIN_CONFIGURATION: u32 = 7;
+
+#[link(wasm_import_module = "env")]
+extern "C" {
+    fn proxy_log(level: Level, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_pairs(map: Map, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_remove_header_map_value(map: Map, key: *const u8, key_size: usize) -> u32;
+    fn proxy_add_header_map_value(map: Map, key: *const u8, key_size: usize, value: *const u8, size: usize)
+        -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
+    fn proxy_define_metric(kind: MetricKind, name: *const u8, size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+/// Writes to Envoy's log. The text must already be on one line and free of control characters.
+pub(crate) fn log(level: Level, message: &str) {
+    // A log line that is lost is no reason to do anything about it.
+    let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn now_nanos() -> u64 {
+    let mut time = 0;
+    match unsafe { proxy_get_current_time_nanoseconds(&mut time) } {
+        OK => time,
+        _ => 0,
+    }
+}
+
+/// Asks for `on_tick` every so often.
+pub(crate) fn set_tick_period(millis: u32) -> Result<(), Failed> {
+    done(unsafe { proxy_set_tick_period_milliseconds(millis) })
+}
+
+/// The plugin's configuration; empty when there is none.
+pub(crate) fn configuration() -> Vec<u8> {
+    taken(|data, size| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) })
+        .unwrap_or_default()
+}
+
+/// All header fields in the host's encoding.
+pub(crate) fn header_pairs(map: Map) -> Option<Vec<u8>> {
+    taken(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+}
+
+/// Takes away every field of that name.
+pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), Failed> {
+    done(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+}
+
+/// Adds a field.
+pub(crate) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Failed> {
+    done(unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// An attribute, its path elements separated by NUL. `None` if it is absent or empty.
+pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
+    taken(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+        .filter(|value| !value.is_empty())
+}
+
+/// Sets the filter state `wasm.<name>` of the stream.
+pub(crate) fn set_filter_state(name: &str, value: &str) -> Result<(), Failed> {
+    done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Declares a metric. Each call costs the host an entry for ever, so each metric is declared once.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<Metric> {
+    let mut id = 0;
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) };
+    (status == OK).then_some(Metric(id))
+}
+
+/// Adds one to a counter.
+pub(crate) fn increment(counter: Metric) {
+    let _ = unsafe { proxy_increment_metric(counter.0, 1) };
+}
+
+/// Records a value in a histogram.
+pub(crate) fn record(histogram: Metric, value: u64) {
+    let _ = unsafe { proxy_record_metric(histogram.0, value) };
+}
+
+/// Answers the client in the upstream's place.
+pub(crate) fn send_local_response(
+    status: u16,
+    details: &str,
+    headers: &[(&str, String)],
+    body: &str,
+    grpc_status: i32,
+) -> Result<(), Failed> {
+    let headers = encode_pairs(headers);
+    done(unsafe {
+        proxy_send_local_response(
+            status.into(),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    })
+}
+
+/// The host's encoding of header fields; see `request/headers.rs`, which reads it.
+fn encode_pairs(pairs: &[(&str, String)]) -> Vec<u8> {
+    let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let mut encoded = size(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        encoded.extend(size(name.len()));
+        encoded.extend(size(value.len()));
+    }
+    for (name, value) in pairs {
+        encoded.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    encoded
+}
+
+fn done(status: u32) -> Result<(), Failed> {
+    if status == OK {
+        Ok(())
+    } else {
+        Err(Failed)
+    }
+}
+
+fn taken(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let mut data = ptr::null_mut();
+    let mut size = 0;
+    if call(&mut data, &mut size) != OK {
+        return None;
+    }
+    if data.is_null() {
+        return Some(Vec::new());
+    }
+    // See the top of the file: `data` came from a `Vec` of exactly this capacity.
+    Some(unsafe { Vec::from_raw_parts(data, size, size) })
+}

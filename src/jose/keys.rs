@@ -1,0 +1,343 @@
+//! The keys of an issuer (JWK Sets, RFC 7517), and which algorithms each of them may be used with.
+//!
+//! A key verifies with an algorithm only if its type can (RFC 7518), its own `alg` does not say otherwise, and the
+//! configuration allows the algorithm. Symmetric algorithms need the key to be a symmetric key and to be allowed
+//! by name, so a public key can never be taken for a shared secret.
+//!
+//! jwt-simple's JWK reader is strict: RSA of 2048 to 4096 bits with exponent 65537, points on their curve, `use`
+//! and `key_ops` that permit verification. Not covered: ES512, which it does not offer, and ES256K.
+
+use super::Token;
+use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
+use jwt_simple::prelude::*;
+use serde_json::Value;
+use std::fmt;
+
+/// Keys of one set at most; more is a mistake, or an attack on whoever serves the set.
+pub const KEYS_MAX: usize = 64;
+
+/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Every algorithm that needs no shared secret: what an issuer's keys may use unless told otherwise.
+    pub const ASYMMETRIC: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    /// The algorithm of that exact name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        // RFC 9864 calls Ed25519 by its own name.
+        let every = Self::ASYMMETRIC.into_iter().chain([Self::Hs256, Self::Hs384, Self::Hs512]);
+        every.into_iter().find(|algorithm| algorithm.name() == name).or((name == "Ed25519").then_some(Self::EdDsa))
+    }
+
+    /// Its name in a JOSE header.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The key type (`kty`) and, where it matters, the curve.
+    const fn key_type(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => ("oct", None),
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => ("RSA", None),
+            Self::Es256 => ("EC", Some("P-256")),
+            Self::Es384 => ("EC", Some("P-384")),
+            Self::EdDsa => ("OKP", Some("Ed25519")),
+        }
+    }
+
+    /// Shortest shared secret, in bytes: as long as the hash (RFC 7518 §3.2).
+    const fn secret_bytes_min(self) -> usize {
+        match self {
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+            _ => 32,
+        }
+    }
+}
+
+/// The keys of one issuer.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: Option<String>,
+    verifiers: Vec<Verifier>,
+}
+
+/// Why a JWK Set is refused: where in it, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwksError {
+    /// The place within the set, such as `keys[2].kty`; empty for the set itself.
+    pub path: String,
+    /// What is wrong there.
+    pub fault: String,
+}
+
+/// Why no key vouches for a token.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum KeyFault {
+    /// No key has the token's `kid`, or the token has none and several keys could be meant.
+    Unknown,
+    /// The key is not for the token's algorithm.
+    Algorithm,
+    /// The signature is not the key's.
+    Signature,
+}
+
+impl KeySet {
+    /// Compiles a JWK Set. Keys for encryption (`use: enc`) are passed over; every other key must be usable with at
+    /// least one of the `allowed` algorithms.
+    ///
+    /// # Errors
+    /// [`JwksError`] for the first key that is not, for a shared secret that is too short, for an empty set.
+    pub fn from_jwks(jwks: &Value, allowed: &[Algorithm]) -> Result<Self, JwksError> {
+        let listed = jwks.get("keys").and_then(Value::as_array);
+        let listed =
+            listed.ok_or_else(|| JwksError::new("", "expected a JWK Set: an object with an array `keys`"))?;
+        if listed.len() > KEYS_MAX {
+            return Err(JwksError::new(
+                "keys",
+                format!("has {} keys, at most {KEYS_MAX} are allowed", listed.len()),
+            ));
+        }
+        let for_signatures = |(_, jwk): &(usize, &Value)| member(jwk, "use") != Some("enc");
+        let keys = listed.iter().enumerate().filter(for_signatures);
+        let keys = keys.map(|(index, jwk)| {
+            Key::from_jwk(jwk, allowed)
+                .map_err(|(name, fault)| JwksError::new(format!("keys[{index}]{name}"), fault))
+        });
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(JwksError::new("keys", "has no key for signatures"));
+        }
+        Ok(Self { keys })
+    }
+
+    /// Whether one of these keys signed the token, with an algorithm it is allowed for. Says nothing about claims.
+    ///
+    /// # Errors
+    /// [`KeyFault`].
+    pub fn verify(&self, token: &Token<'_>) -> Result<(), KeyFault> {
+        let verifier = self.select(token)?;
+        if verifier.accepts(token.text) {
+            Ok(())
+        } else {
+            Err(KeyFault::Signature)
+        }
+    }
+
+    fn select(&self, token: &Token<'_>) -> Result<&Verifier, KeyFault> {
+        let of_algorithm =
+            |key: &'_ Key| key.verifiers.iter().any(|verifier| verifier.algorithm() == token.algorithm);
+        let mut candidates = self.keys.iter().filter(|key| match &token.key_id {
+            Some(id) => key.id.as_ref() == Some(id),
+            None => of_algorithm(key),
+        });
+        let key = match (candidates.next(), &token.key_id) {
+            (None, _) => return Err(KeyFault::Unknown),
+            // Without a name, trying one key after the other would sell signatures to whoever asks.
+            (Some(_), None) if candidates.next().is_some() => return Err(KeyFault::Unknown),
+            // One name may stand for keys of several types.
+            (Some(first), Some(_)) => [first].into_iter().chain(candidates).find(|key| of_algorithm(key)),
+            (Some(only), None) => Some(only),
+        };
+        let verifiers = key.ok_or(KeyFault::Algorithm)?.verifiers.iter();
+        verifiers.into_iter().find(|verifier| verifier.algorithm() == token.algorithm).ok_or(KeyFault::Algorithm)
+    }
+}
+
+impl Key {
+    fn from_jwk(jwk: &Value, allowed: &[Algorithm]) -> Result<Self, (&'static str, String)> {
+        let kty = member(jwk, "kty").ok_or((".kty", "missing".to_owned()))?;
+        let curve = member(jwk, "crv");
+        let named = match member(jwk, "alg") {
+            None => None,
+            Some(name) => {
+                Some(Algorithm::from_name(name).ok_or((".alg", format!("unsupported algorithm `{name}`")))?)
+            }
+        };
+        let fits = |algorithm: &&Algorithm| {
+            let (its_kty, its_curve) = algorithm.key_type();
+            its_kty == kty
+                && (its_curve.is_none() || its_curve == curve)
+                && named.is_none_or(|named| named == **algorithm)
+        };
+        let text = jwk.to_string();
+        let verifiers = allowed.iter().filter(fits).map(|algorithm| Verifier::from_jwk(*algorithm, jwk, &text));
+        let verifiers = verifiers.collect::<Result<Vec<_>, _>>().map_err(|fault| ("", fault))?;
+        if verifiers.is_empty() {
+            let what = format!(
+                "kty `{kty}`, crv `{}`, alg `{}`",
+                curve.unwrap_or("-"),
+                named.map_or("-", Algorithm::name)
+            );
+            return Err(("", format!("no allowed algorithm can use this key ({what}); `algorithms` names those allowed, and symmetric ones must be named")));
+        }
+        Ok(Self { id: member(jwk, "kid").map(str::to_owned), verifiers })
+    }
+}
+
+fn member<'a>(jwk: &'a Value, name: &str) -> Option<&'a str> {
+    jwk.get(name)?.as_str()
+}
+
+enum Verifier {
+    Hs256(HS256Key),
+    Hs384(HS384Key),
+    Hs512(HS512Key),
+    Rs256(RS256PublicKey),
+    Rs384(RS384PublicKey),
+    Rs512(RS512PublicKey),
+    Ps256(PS256PublicKey),
+    Ps384(PS384PublicKey),
+    Ps512(PS512PublicKey),
+    Es256(ES256PublicKey),
+    Es384(ES384PublicKey),
+    EdDsa(Ed25519PublicKey),
+}
+
+impl Verifier {
+    fn from_jwk(algorithm: Algorithm, jwk: &Value, text: &str) -> Result<Self, String> {
+        let verifier = match algorithm {
+            Algorithm::Hs256 => Ok(Self::Hs256(HS256Key::from_bytes(&secret(jwk, algorithm)?))),
+            Algorithm::Hs384 => Ok(Self::Hs384(HS384Key::from_bytes(&secret(jwk, algorithm)?))),
+            Algorithm::Hs512 => Ok(Self::Hs512(HS512Key::from_bytes(&secret(jwk, algorithm)?))),
+            Algorithm::Rs256 => RS256PublicKey::from_jwk(text).map(Self::Rs256),
+            Algorithm::Rs384 => RS384PublicKey::from_jwk(text).map(Self::Rs384),
+            Algorithm::Rs512 => RS512PublicKey::from_jwk(text).map(Self::Rs512),
+            Algorithm::Ps256 => PS256PublicKey::from_jwk(text).map(Self::Ps256),
+            Algorithm::Ps384 => PS384PublicKey::from_jwk(text).map(Self::Ps384),
+            Algorithm::Ps512 => PS512PublicKey::from_jwk(text).map(Self::Ps512),
+            Algorithm::Es256 => ES256PublicKey::from_jwk(text).map(Self::Es256),
+            Algorithm::Es384 => ES384PublicKey::from_jwk(text).map(Self::Es384),
+            Algorithm::EdDsa => Ed25519PublicKey::from_jwk(text).map(Self::EdDsa),
+        };
+        verifier.map_err(|fault| format!("not a usable {} key: {fault}", algorithm.name()))
+    }
+
+    const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Hs256(_) => Algorithm::Hs256,
+            Self::Hs384(_) => Algorithm::Hs384,
+            Self::Hs512(_) => Algorithm::Hs512,
+            Self::Rs256(_) => Algorithm::Rs256,
+            Self::Rs384(_) => Algorithm::Rs384,
+            Self::Rs512(_) => Algorithm::Rs512,
+            Self::Ps256(_) => Algorithm::Ps256,
+            Self::Ps384(_) => Algorithm::Ps384,
+            Self::Ps512(_) => Algorithm::Ps512,
+            Self::Es256(_) => Algorithm::Es256,
+            Self::Es384(_) => Algorithm::Es384,
+            Self::EdDsa(_) => Algorithm::EdDsa,
+        }
+    }
+
+    fn accepts(&self, token: &str) -> bool {
+        let options = Some(signature_only(token.len()));
+        match self {
+            Self::Hs256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Hs384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Hs512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Rs256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Rs384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Rs512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Ps256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Ps384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Ps512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Es256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::Es384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+            Self::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
+        }
+    }
+}
+
+/// Options that leave jwt-simple the signature alone. The claims are judged in `stages/identity`, where every
+/// refusal has its own code and the clock is an argument; at the epoch no token has expired.
+fn signature_only(token_bytes: usize) -> VerificationOptions {
+    VerificationOptions {
+        accept_future: true,
+        artificial_time: Some(UnixTimeStamp::from_secs(0)),
+        time_tolerance: Some(Duration::from_secs(0)),
+        max_token_length: Some(token_bytes),
+        ..VerificationOptions::default()
+    }
+}
+
+fn secret(jwk: &Value, algorithm: Algorithm) -> Result<Vec<u8>, String> {
+    let encoded = member(jwk, "k").ok_or("member `k` is missing")?;
+    let secret =
+        Base64UrlSafeNoPadding::decode_to_vec(encoded, None).map_err(|_| "member `k` is not base64url")?;
+    if secret.len() < algorithm.secret_bytes_min() {
+        let (name, min) = (algorithm.name(), algorithm.secret_bytes_min());
+        return Err(format!("the secret has {} bytes, {name} needs at least {min}", secret.len()));
+    }
+    Ok(secret)
+}
+
+impl JwksError {
+    fn new(path: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self { path: path.into(), fault: fault.into() }
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Names the key and its algorithms; key material stays out of logs.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let algorithms: Vec<_> = self.verifiers.iter().map(|verifier| verifier.algorithm().name()).collect();
+        formatter.debug_struct("Key").field("id", &self.id).field("algorithms", &algorithms).finish()
+    }
+}

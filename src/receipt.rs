@@ -1,0 +1,132 @@
+//! Why a request got its verdict, on one line of JSON.
+//!
+//! Field names are stable; where the Elastic Common Schema has one, it is that one. Nothing of the request's content
+//! appears but its method, and text that clients chose is escaped and cut ([`crate::finding::quoted`]). The actor is a
+//! keyed hash: receipts of one actor can be told to belong together, not whom they are about.
+
+use crate::config::{Config, Route};
+use crate::finding::Weight;
+use crate::response::Response;
+use crate::stages::identity::Caller;
+use crate::stages::risk::{Judgement, Weighed};
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// Hex digits that stand for an actor.
+const ACTOR_DIGITS: usize = 16;
+
+/// Longest method that is worth printing.
+const METHOD_CHARS_MAX: usize = 16;
+
+/// What a receipt is made from.
+pub(crate) struct Subject<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) route: &'a Route,
+    pub(crate) request_id: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) caller: &'a Caller,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) judgement: &'a Judgement,
+    pub(crate) response: Response,
+    pub(crate) spent_nanos: u64,
+}
+
+#[derive(Serialize)]
+struct Receipt<'a> {
+    #[serde(rename = "event.kind")]
+    kind: &'static str,
+    #[serde(rename = "http.request.id")]
+    request_id: &'a str,
+    #[serde(rename = "http.request.method")]
+    method: String,
+    #[serde(rename = "http.response.status_code", skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(rename = "user.hash")]
+    actor: String,
+    #[serde(rename = "event.duration")]
+    duration_nanos: u64,
+    #[serde(rename = "portcullis.route")]
+    route: &'a str,
+    #[serde(rename = "portcullis.verdict")]
+    verdict: &'static str,
+    #[serde(rename = "portcullis.would")]
+    would: &'static str,
+    #[serde(rename = "portcullis.mode")]
+    mode: &'static str,
+    #[serde(rename = "portcullis.risk")]
+    risk: f64,
+    #[serde(rename = "portcullis.findings")]
+    findings: Vec<Entry<'a>>,
+    #[serde(rename = "portcullis.findings_dropped", skip_serializing_if = "is_zero")]
+    dropped: u32,
+    #[serde(rename = "portcullis.config")]
+    config: &'a str,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    check: &'static str,
+    code: &'static str,
+    effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    mode: &'static str,
+    reason: &'a str,
+}
+
+/// Writes the receipt.
+pub(crate) fn write(subject: &Subject<'_>) -> String {
+    let judgement = subject.judgement;
+    let receipt = Receipt {
+        kind: if judgement.would == crate::stages::risk::Verdict::Allow { "event" } else { "alert" },
+        request_id: subject.request_id,
+        method: subject.method.chars().take(METHOD_CHARS_MAX).collect(),
+        status: subject.response.status,
+        actor: actor(subject),
+        duration_nanos: subject.spent_nanos,
+        route: &subject.route.name,
+        verdict: judgement.verdict.name(),
+        would: judgement.would.name(),
+        mode: subject.route.mode.name(),
+        risk: (judgement.risk * 1000.0).round() / 1000.0,
+        findings: judgement.weighed.iter().map(entry).collect(),
+        dropped: judgement.dropped,
+        config: &subject.config.digest,
+    };
+    serde_json::to_string(&receipt).unwrap_or_default()
+}
+
+fn entry(weighed: &Weighed) -> Entry<'_> {
+    let (effect, score) = match weighed.weight {
+        Weight::Note => ("note", None),
+        Weight::Score(score) => ("score", Some(score.value())),
+        Weight::Challenge => ("challenge", None),
+        Weight::Refuse => ("refuse", None),
+    };
+    let check = weighed.finding.check;
+    Entry {
+        check: check.id,
+        code: check.code,
+        effect,
+        score,
+        mode: weighed.mode.name(),
+        reason: &weighed.finding.reason,
+    }
+}
+
+/// The holder of the token; without one, the source address.
+fn actor(subject: &Subject<'_>) -> String {
+    let name = match (subject.caller, subject.source) {
+        (Caller::Verified { issuer, subject: Some(name) }, _) => format!("sub\0{issuer}\0{name}"),
+        (Caller::Verified { issuer, subject: None }, _) => format!("iss\0{issuer}"),
+        (Caller::Anonymous, Some(source)) => format!("ip\0{source}"),
+        (Caller::Anonymous, None) => return "unknown".to_owned(),
+    };
+    let hash = hmac_sha256::HMAC::mac(name.as_bytes(), subject.config.telemetry.actor_salt.as_bytes());
+    hash.iter().take(ACTOR_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out references")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}

@@ -1,0 +1,137 @@
+//! The request as the stages see it: bounded, decoded once, owned by us.
+//!
+//! Envoy's own view of the request disappears when the headers are let through, so everything needed later is
+//! taken here, in one host call. The source address is Envoy's; what a client writes into `x-forwarded-for` is
+//! Envoy's to judge (`use_remote_address`), never ours.
+
+pub mod headers;
+pub mod path;
+
+use self::headers::Headers;
+use self::path::{Ambiguity, Path};
+use std::net::{IpAddr, SocketAddr};
+
+/// Header fields of this prefix are ours: from a client they are removed.
+pub const INTERNAL_PREFIX: &str = "x-portcullis-";
+
+/// Longest request id that is passed on.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+/// The head of one request.
+#[derive(Debug)]
+pub struct Request {
+    /// All header fields, pseudo-header fields included.
+    pub headers: Headers,
+    /// The path's one meaning, or why it has several.
+    pub path: Result<Path, Ambiguity>,
+    /// The peer's address as Envoy determined it. `None` where Envoy could not say (a Unix socket, an unknown peer).
+    pub source: Option<IpAddr>,
+    /// A name for this request, safe to print. `None` when Envoy gave none.
+    pub id: Option<String>,
+}
+
+impl Request {
+    /// The view of a request. `source` is Envoy's `source.address` attribute: `ip:port` or `[ip]:port`.
+    pub fn new(headers: Headers, source: Option<&str>) -> Self {
+        let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
+        let id = headers.first("x-request-id").and_then(request_id);
+        Self { path, source: source.and_then(source_address), id, headers }
+    }
+
+    /// The method, upper or lower case as sent (methods are case-sensitive, RFC 9110 §9.1).
+    pub fn method(&self) -> &str {
+        self.text(":method").unwrap_or_default()
+    }
+
+    /// The host without its port, lower case.
+    pub fn host(&self) -> String {
+        let authority = self.text(":authority").unwrap_or_default();
+        let host = match authority.rsplit_once(':') {
+            // In `[::1]` the last colon is not a port's.
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        host.to_ascii_lowercase()
+    }
+
+    /// Whether the client speaks gRPC and wants a gRPC answer.
+    pub fn is_grpc(&self) -> bool {
+        // `application/grpc`, `application/grpc+proto`, but not `application/grpc-web`, which is HTTP to Envoy.
+        self.headers
+            .first("content-type")
+            .and_then(|value| value.strip_prefix(b"application/grpc"))
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    }
+
+    /// The declared length of the body, where there is one (RFC 9110 §8.6).
+    pub fn content_length(&self) -> Option<u64> {
+        self.text("content-length")?.parse().ok()
+    }
+
+    /// A header field's first value, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.headers.first(name)?).ok()
+    }
+}
+
+/// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
+fn request_id(value: &[u8]) -> Option<String> {
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(harmless);
+    fits.then(|| String::from_utf8_lossy(value).into_owned())
+}
+
+fn source_address(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
+    // `::ffff:192.0.2.1` is the IPv4 client that a dual-stack listener accepted.
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(pairs: &[(&str, &str)]) -> Request {
+        Request::new(Headers::from_pairs(pairs.iter().copied()), None)
+    }
+
+    #[test]
+    fn source_addresses_of_every_form() {
+        assert_eq!(source_address("192.0.2.1:80"), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(source_address("[2001:db8::1]:80"), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(source_address("[::ffff:192.0.2.1]:80"), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(source_address("/run/socket"), None);
+    }
+
+    #[test]
+    fn the_host_has_no_port_and_one_case() {
+        for (authority, host) in [
+            ("Shop.Example:8443", "shop.example"),
+            ("shop.example", "shop.example"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(request(&[(":authority", authority)]).host(), host);
+        }
+    }
+
+    #[test]
+    fn grpc_is_told_by_its_content_type() {
+        for (kind, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(request(&[("content-type", kind)]).is_grpc(), grpc, "{kind}");
+        }
+    }
+
+    #[test]
+    fn only_harmless_request_ids_are_kept() {
+        assert_eq!(request(&[("x-request-id", "a-1_b.2")]).id.as_deref(), Some("a-1_b.2"));
+        for hostile in ["", "a b", "a\nb", "é", "<script>", &"x".repeat(65)] {
+            assert_eq!(request(&[("x-request-id", hostile)]).id, None);
+        }
+    }
+}

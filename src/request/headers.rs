@@ -1,0 +1,168 @@
+//! Header fields as the host hands them over: one buffer and a table of places in it.
+//!
+//! The host's encoding is little-endian `u32` count, then for each field its name's and value's lengths, then the
+//! names and values, each followed by a NUL (proxy-wasm ABI 0.2.1, `proxy_get_header_map_pairs`). All header
+//! fields in one call cost as much as two single look-ups, and nothing is copied afterwards.
+//!
+//! Values are bytes: HTTP allows 0x80–0xFF in a field value (RFC 9110 §5.5). Names are lower case, as Envoy keeps
+//! them. Bounds: what the buffer holds; [`crate::stages::shape`] applies the configured limits.
+
+use std::ops::Range;
+
+/// The fields of one header section, in the order received.
+#[derive(Debug, Default)]
+pub struct Headers {
+    buffer: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Headers {
+    /// Reads the host's encoding. `None` if it does not add up: the host is then not what we think it is.
+    pub fn from_wire(buffer: Vec<u8>) -> Option<Self> {
+        if buffer.is_empty() {
+            return Some(Self::default());
+        }
+        let count = read_u32(&buffer, 0)?;
+        let table_end = count.checked_mul(8)?.checked_add(4)?;
+        if table_end > buffer.len() {
+            return None;
+        }
+        let mut fields = Vec::with_capacity(count);
+        let mut start = table_end;
+        for index in 0..count {
+            let at = index.checked_mul(8)?.checked_add(4)?;
+            let name = start..start.checked_add(read_u32(&buffer, at)?)?;
+            let value_start = name.end.checked_add(1)?;
+            let value = value_start..value_start.checked_add(read_u32(&buffer, at.checked_add(4)?)?)?;
+            start = value.end.checked_add(1)?;
+            fields.push(Field { name, value });
+        }
+        (start <= buffer.len()).then_some(Self { buffer, fields })
+    }
+
+    /// Fields from anywhere else: tests, tools, replays.
+    pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in pairs {
+            let name = headers.append(&name.as_ref().to_ascii_lowercase());
+            let value = headers.append(value.as_ref());
+            headers.fields.push(Field { name, value });
+        }
+        headers
+    }
+
+    /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(field, _)| *field == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The values of every field of that name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.iter().filter(move |(field, _)| *field == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// Name and value of every field.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
+    }
+
+    /// The first value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
+    pub fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
+            let pair = pair.trim_ascii();
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (key, value) = pair.split_at_checked(at)?;
+            (key == name.as_bytes()).then(|| value.get(1..).unwrap_or_default())
+        })
+    }
+
+    /// How many fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Bytes of all names and values.
+    pub fn bytes(&self) -> usize {
+        self.fields
+            .iter()
+            .fold(0, |sum, field| sum.saturating_add(field.name.len()).saturating_add(field.value.len()))
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.buffer.get(range.clone()).unwrap_or_default()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(bytes);
+        start..self.buffer.len()
+    }
+}
+
+fn read_u32(buffer: &[u8], at: usize) -> Option<usize> {
+    let bytes = buffer.get(at..at.checked_add(4)?)?;
+    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encode(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        let mut out = u32::try_from(pairs.len()).unwrap().to_le_bytes().to_vec();
+        for (name, value) in pairs {
+            out.extend(size(name));
+            out.extend(size(value));
+        }
+        for (name, value) in pairs {
+            for part in [name, value] {
+                out.extend(part);
+                out.push(0);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn cookies_are_found_in_every_cookie_field() {
+        let headers = Headers::from_pairs([("cookie", "a=1; session=x=y"), ("Cookie", "session=2;b")]);
+        assert_eq!(headers.cookies("session").collect::<Vec<_>>(), [b"x=y".as_slice(), b"2"]);
+        assert_eq!(headers.cookies("b").count(), 0);
+    }
+
+    #[test]
+    fn values_may_be_any_bytes_and_repeat() {
+        let headers = Headers::from_pairs([("A", b"\xff".as_slice()), ("a", b"2")]);
+        assert_eq!(headers.all("a").collect::<Vec<_>>(), [b"\xff".as_slice(), b"2"]);
+        assert_eq!((headers.len(), headers.bytes()), (2, 4));
+    }
+
+    proptest! {
+        #[test]
+        fn the_wire_form_round_trips(pairs in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..9), proptest::collection::vec(any::<u8>(), 0..9)), 0..9)) {
+            let headers = Headers::from_wire(encode(&pairs)).unwrap();
+            let back: Vec<_> = headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn no_buffer_is_read_out_of_bounds(buffer in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Some(headers) = Headers::from_wire(buffer) {
+                prop_assert!(headers.iter().count() == headers.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The stages in their order, and everything they check.
+//!
+//! | stage | asks | refuses with |
+//! |---|---|---|
+//! | [`shape`] | Has the request one meaning, within bounds? | 400, 413 |
+//! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
+//! | [`risk`] | What do all findings together amount to? | 401, 403 |
+//!
+//! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
+
+pub mod identity;
+pub mod risk;
+pub mod shape;
+
+use crate::finding::{Check, Class, Family, Weight};
+
+/// Portcullis itself could not judge: the host did not say what it should have.
+pub static INTERNAL: Check = Check {
+    id: "engine.internal",
+    family: Family::Failure,
+    code: "internal",
+    class: Class::Unavailable,
+    weight: Weight::Note,
+    bearer_error: None,
+    means: "The request could not be judged through no fault of its own; the failure policy decided.",
+};
+
+/// Every check there is. Statistics are declared from this table when the configuration loads, so a check that is
+/// missing here could not be counted; the reference in the README is held to it by a test.
+pub static CHECKS: &[&Check] = &[
+    &shape::PATH_AMBIGUOUS,
+    &shape::PATH_PARAMETER,
+    &shape::PATH_DOT_SEGMENTS,
+    &shape::PATH_TOO_LONG,
+    &shape::HEADERS_TOO_LARGE,
+    &shape::HEADER_NOT_UTF8,
+    &shape::BODY_TOO_LARGE,
+    &identity::TOKEN_MISSING,
+    &identity::TOKEN_AMBIGUOUS,
+    &identity::TOKEN_TOO_LARGE,
+    &identity::TOKEN_MALFORMED,
+    &identity::TOKEN_TYPE,
+    &identity::TOKEN_ALGORITHM,
+    &identity::TOKEN_CRITICAL,
+    &identity::TOKEN_ISSUER,
+    &identity::TOKEN_AUDIENCE,
+    &identity::TOKEN_CLAIM_MISSING,
+    &identity::TOKEN_EXPIRED,
+    &identity::TOKEN_NOT_YET_VALID,
+    &identity::TOKEN_LIFETIME,
+    &identity::TOKEN_KEY_UNKNOWN,
+    &identity::TOKEN_SIGNATURE,
+    &identity::SCOPE_INSUFFICIENT,
+    &identity::CLAIM_REFUSED,
+    &identity::binding::IP,
+    &identity::binding::DEVICE,
+    &identity::binding::USER_AGENT,
+    &identity::binding::GEO,
+    &identity::binding::SESSION,
+    &INTERNAL,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_and_codes_are_unique_and_plain() {
+        let plain = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte))
+        };
+        let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
+        let codes: BTreeSet<_> = CHECKS.iter().map(|check| check.code).collect();
+        assert_eq!((ids.len(), codes.len()), (CHECKS.len(), CHECKS.len()));
+        assert!(ids.iter().chain(&codes).all(|name| plain(name)));
+    }
+
+    #[test]
+    fn only_refusals_for_the_tokens_sake_have_a_bearer_error() {
+        for check in CHECKS.iter().filter(|check| check.bearer_error.is_some()) {
+            assert_eq!(check.family, Family::Token, "{}", check.id);
+        }
+    }
+}

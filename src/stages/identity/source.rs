@@ -1,0 +1,101 @@
+//! Where the token is: exactly one, in one of the configured places.
+
+use super::TOKEN_AMBIGUOUS;
+use crate::config::identity::TokenSource;
+use crate::finding::Finding;
+use crate::request::headers::Headers;
+
+/// The token's text, or `None` when there is none.
+///
+/// # Errors
+/// A finding when there is more than one, or a credential field is repeated.
+pub(super) fn token<'r>(sources: &'r [TokenSource], headers: &'r Headers) -> Result<Option<&'r [u8]>, Finding> {
+    let mut found = None;
+    for source in sources {
+        let token = match source {
+            TokenSource::Header { name, scheme } => match only(headers.all(name), name)? {
+                Some(value) => after_scheme(value, scheme.as_deref()),
+                None => None,
+            },
+            TokenSource::Cookie(name) => only(headers.cookies(name), name)?,
+        };
+        if token.is_some() && found.is_some() {
+            return Err(Finding::new(&TOKEN_AMBIGUOUS, "tokens in two places"));
+        }
+        found = found.or(token);
+    }
+    Ok(found)
+}
+
+fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
+    let first = values.next();
+    match values.next() {
+        Some(_) => Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated"))),
+        None => Ok(first),
+    }
+}
+
+/// `Bearer abc` → `abc` (RFC 9110 §11.4). Another scheme is no token of ours.
+fn after_scheme<'r>(value: &'r [u8], scheme: Option<&str>) -> Option<&'r [u8]> {
+    let Some(scheme) = scheme else { return Some(value) };
+    let (word, rest) = value.split_at_checked(scheme.len())?;
+    if !word.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return None;
+    }
+    match rest.split_first() {
+        None => Some(rest),
+        Some((b' ', token)) => Some(token.trim_ascii()),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Vec<TokenSource> {
+        let header = |name: &str, scheme: Option<&str>| TokenSource::Header {
+            name: name.to_owned(),
+            scheme: scheme.map(str::to_owned),
+        };
+        vec![
+            header("authorization", Some("Bearer")),
+            header("x-token", None),
+            TokenSource::Cookie("token".to_owned()),
+        ]
+    }
+
+    fn found(pairs: &[(&str, &str)]) -> Result<Option<String>, Finding> {
+        let headers = Headers::from_pairs(pairs.iter().copied());
+        token(&sources(), &headers).map(|token| token.map(|token| String::from_utf8_lossy(token).into_owned()))
+    }
+
+    #[test]
+    fn a_token_is_found_in_each_place() {
+        for pair in [
+            ("authorization", "Bearer abc"),
+            ("authorization", "bearer  abc "),
+            ("x-token", "abc"),
+            ("cookie", "a=b; token=abc"),
+        ] {
+            assert_eq!(found(&[pair]).unwrap().as_deref(), Some("abc"), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_not_tokens() {
+        for value in ["Basic abc", "Bearerabc", "Bear", ""] {
+            assert_eq!(found(&[("authorization", value)]).unwrap(), None, "{value}");
+        }
+        assert_eq!(found(&[("authorization", "Bearer")]).unwrap().as_deref(), Some(""));
+    }
+
+    #[test]
+    fn two_are_too_many_wherever_they_stand() {
+        assert!(found(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]).is_err());
+        assert!(found(&[("authorization", "Bearer a"), ("authorization", "Basic b")]).is_err());
+        assert!(found(&[("authorization", "Bearer a"), ("x-token", "a")]).is_err());
+        assert!(found(&[("x-token", "a"), ("cookie", "token=a")]).is_err());
+        assert!(found(&[("cookie", "token=a; token=b")]).is_err());
+    }
+}

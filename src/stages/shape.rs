@@ -1,0 +1,111 @@
+//! The form of the request: has it one meaning, within bounds?
+//!
+//! What two servers would read differently is refused before anything is matched against it, and so is what is
+//! larger than configured. Bodies are counted while they pass, not held. Not covered: what the values say.
+
+use crate::config::{RequestLimits, Route};
+use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::request::path::Ambiguity;
+use crate::request::Request;
+
+/// See [`crate::request::path`].
+pub static PATH_AMBIGUOUS: Check = refusal(
+    "request.path.ambiguous",
+    "path_ambiguous",
+    Class::Invalid,
+    "Servers disagree about what the path means: encoded slashes, double encoding, control characters, broken UTF-8.",
+);
+
+/// A `;` in the path.
+pub static PATH_PARAMETER: Check = refusal(
+    "request.path.parameter",
+    "path_parameter",
+    Class::Invalid,
+    "The path has a parameter (`;`), which some servers cut off before they match and others keep.",
+);
+
+/// Dot segments that resolve.
+pub static PATH_DOT_SEGMENTS: Check = Check {
+    weight: Weight::Score(Score::constant(0.2)),
+    ..refusal(
+        "request.path.dot_segments",
+        "path_dot_segments",
+        Class::Invalid,
+        "The path has `.` or `..` segments; clients resolve them before they send, tools that probe do not.",
+    )
+};
+
+/// A path over its limit.
+pub static PATH_TOO_LONG: Check = refusal(
+    "request.path.too_long",
+    "path_too_long",
+    Class::TooLarge,
+    "The path with its query is longer than `request.path_bytes_max`.",
+);
+
+/// Header fields over a limit.
+pub static HEADERS_TOO_LARGE: Check = refusal(
+    "request.headers.too_large",
+    "headers_too_large",
+    Class::TooLarge,
+    "More header fields than `request.headers_max`, or more bytes than `request.header_bytes_max`.",
+);
+
+/// A header value of bytes that are no text.
+pub static HEADER_NOT_UTF8: Check = refusal(
+    "request.header.not_utf8",
+    "header_not_utf8",
+    Class::Invalid,
+    "A header value is not UTF-8, so services behind disagree about its characters.",
+);
+
+/// A body over its limit.
+pub static BODY_TOO_LARGE: Check = refusal(
+    "request.body.too_large",
+    "body_too_large",
+    Class::TooLarge,
+    "The body is larger than `body_bytes_max` of its route.",
+);
+
+const fn refusal(id: &'static str, code: &'static str, class: Class, means: &'static str) -> Check {
+    Check { id, family: Family::Request, code, class, weight: Weight::Refuse, bearer_error: None, means }
+}
+
+/// Judges the head.
+pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, findings: &mut Findings) {
+    check_path(limits, request, findings);
+    let headers = &request.headers;
+    if headers.len() > limits.headers_max || headers.bytes() > limits.header_bytes_max {
+        findings
+            .add(Finding::new(&HEADERS_TOO_LARGE, format!("{} fields, {} bytes", headers.len(), headers.bytes())));
+    }
+    if let Some((name, _)) = headers.iter().find(|(_, value)| std::str::from_utf8(value).is_err()) {
+        findings.add(Finding::new(&HEADER_NOT_UTF8, format!("field {}", quoted(&String::from_utf8_lossy(name)))));
+    }
+    if let Some(length) = request.content_length() {
+        check_body(route, length, findings);
+    }
+}
+
+/// Judges the body by the bytes seen or announced so far. Too large is too large once, not with every piece.
+pub fn check_body(route: &Route, bytes: u64, findings: &mut Findings) {
+    let exceeded = route.body_bytes_max.filter(|limit| bytes > *limit);
+    if let Some(limit) = exceeded.filter(|_| !findings.has(&BODY_TOO_LARGE)) {
+        findings.add(Finding::new(&BODY_TOO_LARGE, format!("at least {bytes} bytes, {limit} allowed")));
+    }
+}
+
+fn check_path(limits: &RequestLimits, request: &Request, findings: &mut Findings) {
+    let length = request.headers.first(":path").unwrap_or_default().len();
+    if length > limits.path_bytes_max {
+        findings.add(Finding::new(&PATH_TOO_LONG, format!("{length} bytes")));
+    }
+    match &request.path {
+        Ok(path) if path.had_dot_segments => {
+            findings.add(Finding::new(&PATH_DOT_SEGMENTS, "resolved before matching"))
+        }
+        Ok(_) => {}
+        Err(why @ Ambiguity::PathParameter) => findings.add(Finding::new(&PATH_PARAMETER, why.to_string())),
+        Err(why) => findings.add(Finding::new(&PATH_AMBIGUOUS, why.to_string())),
+    }
+}
