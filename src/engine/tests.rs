@@ -1,1 +1,236 @@
+use super::*;
+use crate::request::headers::Headers;
+use crate::stages::CHECKS;
+use serde_json::{json, Value};
 
+const NOW: Millis = Millis::from_secs(1_800_000_000);
+
+fn engine(document: &Value) -> Engine {
+    Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap())
+}
+
+fn request(pairs: &[(&str, &str)]) -> Request {
+    let base = [(":method", "GET"), (":path", "/"), (":authority", "shop.example"), ("x-request-id", "r-1")];
+    let replaced = |name: &str| pairs.iter().any(|(other, _)| *other == name);
+    let base = base.into_iter().filter(|(name, _)| !replaced(name));
+    Request::new(Headers::from_pairs(base.chain(pairs.iter().copied())), Some("192.0.2.7:1234"))
+}
+
+fn step(engine: &Engine, pairs: &[(&str, &str)]) -> Step<Body> {
+    engine.open(request(pairs), NOW, || "fallback".to_owned()).judge()
+}
+
+fn forwarded<Next>(step: Step<Next>) -> (Permit, Next) {
+    match step {
+        Step::Forward(permit, next) => (permit, next),
+        Step::Refuse(reply, _) => panic!("refused: {reply:?}"),
+    }
+}
+
+fn refused<Next>(step: Step<Next>) -> (Reply, Done) {
+    match step {
+        Step::Forward(..) => panic!("forwarded"),
+        Step::Refuse(reply, done) => (reply, *done),
+    }
+}
+
+fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+    reply.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
+}
+
+fn enforcing() -> Value {
+    json!({"version": 1, "mode": "enforce", "routes": [{"name": "orders", "path": "/orders/{id}"}]})
+}
+
+fn demanding_a_token() -> Value {
+    let jwk =
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    let mut document = enforcing();
+    document["identity"] =
+        json!({"issuers": [{"issuer": "https://id.example", "audiences": ["api"], "jwks": {"keys": [jwk]}}]});
+    document
+}
+
+#[test]
+fn a_good_request_goes_all_the_way() {
+    let (permit, body) = forwarded(step(&engine(&enforcing()), &[(":path", "/orders/7")]));
+    assert!(permit.remove.is_empty() && permit.add.is_empty());
+    let (_, body) = forwarded(body.judge(100));
+    let done = body.finish().finish(Response { status: Some(200) });
+    assert_eq!((done.summary().as_str(), done.findings().len(), done.wants_receipt()), ("allow", 0, false));
+}
+
+#[test]
+fn a_refusal_is_a_problem_with_the_request_id() {
+    let (reply, done) = refused(step(&engine(&enforcing()), &[(":path", "/a%00")]));
+    assert_eq!((reply.status, reply.grpc_status, reply.details.as_str()), (400, 3, "portcullis_path_ambiguous"));
+    assert_eq!(header(&reply, "content-type"), Some("application/problem+json"));
+    assert_eq!(header(&reply, "www-authenticate"), None);
+    let problem: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        problem,
+        json!({"type": "about:blank", "title": "Bad Request", "status": 400, "code": "path_ambiguous", "request_id": "r-1"})
+    );
+    assert_eq!((done.summary().as_str(), done.wants_receipt()), ("deny:path_ambiguous", true));
+}
+
+#[test]
+fn grpc_clients_get_a_message_and_no_json() {
+    let (reply, _) = refused(step(&engine(&demanding_a_token()), &[("content-type", "application/grpc")]));
+    assert_eq!((reply.grpc_status, reply.body.as_str()), (16, "token_missing (request r-1)"));
+    assert_eq!(header(&reply, "content-type"), None);
+}
+
+#[test]
+fn a_401_says_how_to_authenticate() {
+    let engine = engine(&demanding_a_token());
+    assert_eq!(header(&refused(step(&engine, &[])).0, "www-authenticate"), Some("Bearer"));
+    let (reply, _) = refused(step(&engine, &[("authorization", "Bearer x")]));
+    assert_eq!(header(&reply, "www-authenticate"), Some("Bearer error=\"invalid_token\""));
+}
+
+#[test]
+fn what_is_refused_by_its_form_is_not_asked_for_a_token() {
+    let (_, done) =
+        refused(step(&engine(&demanding_a_token()), &[(":path", "/a;b"), ("authorization", "Bearer x")]));
+    assert_eq!(
+        done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>(),
+        ["request.path.parameter"]
+    );
+}
+
+#[test]
+fn in_monitor_mode_every_stage_has_its_say() {
+    let mut document = demanding_a_token();
+    document["mode"] = json!("monitor");
+    let (_, body) = forwarded(step(&engine(&document), &[(":path", "/a;b"), ("authorization", "Bearer x")]));
+    let done = body.finish().finish(Response { status: Some(200) });
+    assert_eq!(
+        done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>(),
+        ["request.path.parameter", "token.malformed"]
+    );
+    assert_eq!(done.summary(), "would_deny:path_parameter");
+}
+
+#[test]
+fn a_body_is_counted_while_it_passes() {
+    let mut document = enforcing();
+    document["request"] = json!({"body_bytes_max": "10B"});
+    let engine = engine(&document);
+    let (_, body) = forwarded(step(&engine, &[]));
+    let (_, body) = forwarded(body.judge(10));
+    let (reply, done) = refused(body.judge(1));
+    assert_eq!((reply.status, done.summary().as_str()), (413, "deny:body_too_large"));
+    assert_eq!(refused(step(&engine, &[("content-length", "11")])).0.status, 413);
+}
+
+#[test]
+fn a_body_is_too_large_once() {
+    let document = json!({"version": 1, "request": {"body_bytes_max": "10B"}});
+    let (_, mut body) = forwarded(step(&engine(&document), &[("content-length", "11")]));
+    for _ in 0..100 {
+        body = forwarded(body.judge(7)).1;
+    }
+    assert_eq!(body.finish().finish(Response::default()).findings().len(), 1);
+}
+
+#[test]
+fn fields_of_ours_are_taken_from_clients_and_written_when_asked_for() {
+    let mut document = enforcing();
+    document["telemetry"] = json!({"upstream_headers": true});
+    let sent = [
+        ("x-portcullis-risk", "0"),
+        ("X-Portcullis-Risk", "1"),
+        ("x-portcullis-", "y"),
+        ("x-port", "z"),
+        (":path", "/a/../b"),
+    ];
+    let (permit, _) = forwarded(step(&engine(&document), &sent));
+    assert_eq!(permit.remove, ["x-portcullis-", "x-portcullis-risk"]);
+    assert_eq!(
+        permit.add,
+        [("x-portcullis-verdict", "allow".to_owned()), ("x-portcullis-risk", "0.200".to_owned())]
+    );
+}
+
+#[test]
+fn a_request_that_cannot_be_read_follows_the_failure_policy() {
+    let outcome = |document: &Value| match engine(document).judge_unreadable("test", "r-2".to_owned()) {
+        Step::Forward(_, body) => body.finish().finish(Response::default()).summary(),
+        Step::Refuse(reply, done) => format!("{} {}", reply.status, done.summary()),
+    };
+    assert_eq!(outcome(&enforcing()), "allow", "without identity there is nobody to protect from");
+    assert_eq!(outcome(&demanding_a_token()), "503 deny:internal");
+    for (policy, expected) in
+        [("allow", "allow"), ("challenge", "401 challenge:step_up_required"), ("deny", "503 deny:internal")]
+    {
+        let mut document = demanding_a_token();
+        document["identity"]["on_error"] = json!({ "internal": policy });
+        assert_eq!(outcome(&document), expected);
+    }
+}
+
+#[test]
+fn a_receipt_tells_everything_but_secrets() {
+    let (_, done) = refused(step(
+        &engine(&demanding_a_token()),
+        &[
+            ("authorization", "Bearer very.secret.token"),
+            (":path", "/orders/7?password=hunter2"),
+            (":method", "GET\u{1b}"),
+        ],
+    ));
+    let text = done.receipt(Response::default(), 42_000);
+    let receipt: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(receipt["http.request.id"], "r-1");
+    assert_eq!(receipt["http.response.status_code"], 401);
+    assert_eq!(receipt["portcullis.route"], "orders");
+    assert_eq!(receipt["portcullis.verdict"], "deny");
+    assert_eq!(receipt["event.duration"], 42_000);
+    assert_eq!(receipt["user.hash"].as_str().unwrap().len(), 16);
+    let finding = &receipt["portcullis.findings"][0];
+    assert_eq!(
+        (&finding["check"], &finding["effect"], &finding["mode"]),
+        (&json!("token.malformed"), &json!("refuse"), &json!("enforce"))
+    );
+    assert!(
+        !["secret", "hunter2", "192.0.2.7", "\u{1b}", "\n"].iter().any(|secret| text.contains(secret)),
+        "{text}"
+    );
+}
+
+#[test]
+fn actors_are_told_apart_and_not_named() {
+    let actor = |salt: &str, source: &str| {
+        let mut document = enforcing();
+        document["telemetry"] = json!({ "actor_salt": salt });
+        let headers = Headers::from_pairs([(":method", "GET"), (":path", "/%00")]);
+        let head = engine(&document).open(Request::new(headers, Some(source)), NOW, || "r".to_owned());
+        let receipt: Value =
+            serde_json::from_str(&refused(head.judge()).1.receipt(Response::default(), 0)).unwrap();
+        receipt["user.hash"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(actor("a", "192.0.2.7:1"), actor("a", "192.0.2.7:2"));
+    assert_ne!(actor("a", "192.0.2.7:1"), actor("a", "192.0.2.8:1"));
+    assert_ne!(actor("a", "192.0.2.7:1"), actor("b", "192.0.2.7:1"));
+}
+
+#[test]
+fn allowed_requests_are_sampled_by_their_id() {
+    let wants = |share: f64, id: &str| {
+        let mut document = enforcing();
+        document["telemetry"] = json!({ "allow_sample": share });
+        let (_, body) = forwarded(step(&engine(&document), &[("x-request-id", id)]));
+        body.finish().finish(Response::default()).wants_receipt()
+    };
+    assert!((0..50).all(|id| wants(1.0, &id.to_string()) && !wants(0.0, &id.to_string())));
+    let sampled = (0..1000).filter(|id| wants(0.1, &id.to_string())).count();
+    assert!((50..150).contains(&sampled), "{sampled} of 1000");
+    assert_eq!(wants(0.5, "x"), wants(0.5, "x"));
+}
+
+#[test]
+fn a_request_without_id_gets_one() {
+    let (reply, _) = refused(step(&engine(&enforcing()), &[(":path", "/%00"), ("x-request-id", "<bad>")]));
+    assert!(reply.body.contains("fallback"));
+}

@@ -300,3 +300,6 @@ fn authorize(requirement: &Requirement, claims: &Claims, findings: &mut Findings
         findings.add(Finding::new(&CLAIM_REFUSED, format!("claim `{name}`")));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 //! - [`envoy`]: one Envoy process: started, observed, always ended.
 //! - [`upstream`]: the protected service, an orders API; also the binary `portcullis-upstream`.
 //! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
+//! - [`scenario`]: the examples (`examples/*`): parsed, and replayed against a real Envoy.
 //! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
 //!
 //! Every port is chosen by the kernel, every wait has an end, everything written lies in a temporary directory.
@@ -16,6 +17,7 @@ mod body;
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+pub mod scenario;
 pub mod tokens;
 pub mod upstream;
 

@@ -1,0 +1,119 @@
+//! What the core costs natively: a quick look while working on it, with `cargo bench --bench core`.
+//!
+//! The figures are for comparing one state of the code with another. In Envoy the same code runs as wasm, which is
+//! slower; what a request costs there, the benchmark `envoy` says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark whose input is not what it should be has to stop"
+)]
+
+#[path = "envoy/traffic.rs"]
+mod traffic;
+
+use divan::{black_box, Bencher};
+use portcullis::config::Config;
+use portcullis::engine::{Engine, Step};
+use portcullis::request::headers::Headers;
+use portcullis::request::{path, Request};
+use portcullis::stages::CHECKS;
+use portcullis::time::Millis;
+use portcullis_lab::tokens::{now, Algorithm, Issuer};
+use std::fmt;
+use traffic::{Token, CLIENTS, TARGET};
+
+const PATHS: [&str; 3] = ["/api/orders/o-1001", "/api/catalog/b%C3%BCcher/%7Esale", "/static/a/./b/../c//app.js"];
+
+/// One client's requests, judged under the rules for its kind of token.
+#[derive(Clone, Copy)]
+enum Case {
+    NoIdentity,
+    Good(Algorithm),
+    Expired(Algorithm),
+}
+
+const CASES: [Case; 5] = [
+    Case::NoIdentity,
+    Case::Good(Algorithm::ES256),
+    Case::Good(Algorithm::EdDSA),
+    Case::Good(Algorithm::RS256),
+    Case::Expired(Algorithm::RS256),
+];
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = PATHS)]
+fn normalize(target: &str) -> usize {
+    path::normalize(black_box(target.as_bytes())).unwrap().normal.len()
+}
+
+#[divan::bench]
+fn headers_from_wire(bencher: Bencher<'_, '_>) {
+    let (_, wire) = Case::NoIdentity.prepare();
+    bencher.with_inputs(|| wire.clone()).bench_values(|wire| Headers::from_wire(wire).unwrap());
+}
+
+#[divan::bench]
+fn parse_config(bencher: Bencher<'_, '_>) {
+    let rules = traffic::rules(&Issuer::demo(), Some(Algorithm::RS256));
+    bencher.bench_local(|| Config::parse(black_box(rules.as_bytes()), CHECKS).unwrap());
+}
+
+/// From the bytes that Envoy hands over to a permit or a reply.
+#[divan::bench(args = CASES)]
+fn judge_head(bencher: Bencher<'_, '_>, case: Case) {
+    let (engine, wire) = case.prepare();
+    let refused = matches!(case, Case::Expired(_));
+    let time = Millis::new(now().saturating_mul(1000));
+    bencher.with_inputs(|| wire.clone()).bench_local_values(|wire| {
+        let request = Request::new(Headers::from_wire(wire).unwrap(), Some("127.0.0.1:40000"));
+        let step = engine.open(request, time, String::new).judge();
+        assert_eq!(matches!(step, Step::Refuse(..)), refused);
+        step
+    });
+}
+
+impl Case {
+    fn prepare(self) -> (Engine, Vec<u8>) {
+        let issuer = Issuer::demo();
+        let (algorithm, kind) = match self {
+            Self::NoIdentity => (None, Token::Good),
+            Self::Good(algorithm) => (Some(algorithm), Token::Good),
+            Self::Expired(algorithm) => (Some(algorithm), Token::Expired),
+        };
+        let config = Config::parse(traffic::rules(&issuer, algorithm).as_bytes(), CHECKS).unwrap();
+        let client = CLIENTS.saturating_sub(1);
+        let token = traffic::token(&issuer, algorithm.unwrap_or_default(), kind, client);
+        let pseudo = [(":authority", "shop.example"), (":method", "GET"), (":path", TARGET), (":scheme", "http")];
+        let fields = pseudo.map(|(name, value)| (name, value.to_owned())).into_iter();
+        let fields: Vec<_> = fields.chain(traffic::fields(&token, client)).collect();
+        (Engine::new(config), wire(&fields))
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIdentity => formatter.write_str("no identity"),
+            Self::Good(algorithm) => formatter.write_str(algorithm.name()),
+            Self::Expired(algorithm) => write!(formatter, "{}, expired", algorithm.name()),
+        }
+    }
+}
+
+/// Header fields as Envoy hands them over; `request/headers.rs` says how.
+fn wire(fields: &[(&str, String)]) -> Vec<u8> {
+    let size = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+    let mut wire = size(fields.len()).to_vec();
+    for (name, value) in fields {
+        wire.extend(size(name.len()));
+        wire.extend(size(value.len()));
+    }
+    for (name, value) in fields {
+        wire.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    wire
+}

@@ -1,0 +1,188 @@
+//! The requests of a scenario: as written, and ready to be sent.
+//!
+//! A [`Ready`] request is what both replays use: the native one takes [`Ready::fields`], the real one
+//! [`Ready::send`]. What is too long to be written out is described instead ([`Padding`]).
+
+use super::token;
+use crate::client::{raw, Client, Request, Response};
+use crate::tokens::Issuer;
+use anyhow::{ensure, Context, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// How many bytes of a body without a content-length are sent at a time.
+const PIECE_BYTES: usize = 16 << 10;
+
+const FILLER: &str = "x";
+
+/// One request as a scenario writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// `GET` unless given.
+    #[serde(default = "get")]
+    pub method: String,
+    /// Path and query, sent as they stand here.
+    pub path: String,
+    /// Header fields.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Header fields whose values are sent as ISO 8859-1: `é` as the byte E9.
+    #[serde(default)]
+    pub latin1_headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
+    /// Send the body in pieces and without a content-length.
+    #[serde(default)]
+    pub chunked: bool,
+    /// `http1` unless given.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Send the request line byte by byte as it stands here, for what no client library sends. HTTP/1.1 only.
+    #[serde(default)]
+    pub raw: bool,
+    /// The tokens, each in a header field of its own.
+    #[serde(default)]
+    pub tokens: Vec<token::Written>,
+    /// What is added in bulk.
+    #[serde(default)]
+    pub padding: Padding,
+}
+
+/// What is added in bulk.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Padding {
+    /// Adds so many bytes to the path.
+    pub path_bytes: usize,
+    /// Adds so many small header fields.
+    pub headers: usize,
+    /// Adds a header field with a value of so many bytes.
+    pub header_bytes: usize,
+    /// Adds so many bytes to the body.
+    pub body_bytes: usize,
+}
+
+/// The version of HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, with prior knowledge.
+    Http2,
+}
+
+/// A request with its tokens minted.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    request: Request,
+    protocol: Protocol,
+    raw: bool,
+}
+
+/// One client for each version of HTTP.
+#[derive(Debug)]
+pub struct Clients {
+    server: SocketAddr,
+    http1: Client,
+    http2: Client,
+}
+
+impl Written {
+    /// Mints the tokens and adds the padding.
+    pub fn prepare(&self, issuer: &Issuer) -> Result<Ready> {
+        ensure!(!self.raw || (self.protocol == Protocol::Http1 && !self.chunked), "raw is plain HTTP/1.1");
+        let mut request = Request::new(&self.method, &format!("{}{}", self.path, fill(self.padding.path_bytes)));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        for (name, value) in &self.latin1_headers {
+            request = request.header(name, latin1(value)?);
+        }
+        for token in &self.tokens {
+            let (name, value) = token.field(&token.mint(issuer)?);
+            request = request.header(&name, value);
+        }
+        for number in 1..=self.padding.headers {
+            request = request.header(&format!("x-filler-{number}"), FILLER);
+        }
+        if self.padding.header_bytes > 0 {
+            request = request.header("x-filler", fill(self.padding.header_bytes));
+        }
+        request = request.body(format!("{}{}", self.body, fill(self.padding.body_bytes)));
+        if self.chunked {
+            request = request.chunked(PIECE_BYTES);
+        }
+        Ok(Ready { request, protocol: self.protocol, raw: self.raw })
+    }
+
+    /// Method and path, for people.
+    pub fn line(&self) -> String {
+        let dots = if self.padding.path_bytes > 0 { "…" } else { "" };
+        format!("{} {}{dots}", self.method, self.path)
+    }
+}
+
+impl Ready {
+    /// All header fields as Envoy shows them to a filter, pseudo-header fields first. What Envoy itself adds
+    /// (`x-request-id`, `x-forwarded-proto`, …) is not among them.
+    pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
+        let Request { method, path, headers, body, .. } = &self.request;
+        let pseudo = [(":method", method.as_str()), (":path", path), (":scheme", "http"), (":authority", "demo")];
+        let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let mut fields: Vec<_> = pseudo.chain(headers.iter().cloned()).collect();
+        if !body.is_empty() && self.request.piece_bytes.is_none() {
+            fields.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+        }
+        fields
+    }
+
+    /// The body in the pieces in which it is sent.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.request.body.chunks(PIECE_BYTES)
+    }
+
+    /// Sends it and waits for the response.
+    pub fn send(&self, clients: &Clients) -> Result<Response> {
+        match (self.raw, self.protocol) {
+            (true, _) => raw(clients.server, self.bytes(clients.server)),
+            (false, Protocol::Http1) => clients.http1.send(self.request.clone()),
+            (false, Protocol::Http2) => clients.http2.send(self.request.clone()),
+        }
+    }
+
+    fn bytes(&self, server: SocketAddr) -> Vec<u8> {
+        let Request { method, path, headers, body, .. } = &self.request;
+        let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {server}\r\n").into_bytes();
+        for (name, value) in headers {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        bytes.extend(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+        bytes.extend(body);
+        bytes
+    }
+}
+
+impl Clients {
+    /// Clients of this server; they connect with their first request.
+    pub fn new(server: SocketAddr) -> Self {
+        Clients { server, http1: Client::http1(server), http2: Client::http2(server) }
+    }
+}
+
+fn fill(bytes: usize) -> String {
+    FILLER.repeat(bytes)
+}
+
+fn latin1(text: &str) -> Result<Vec<u8>> {
+    let byte = |letter: char| u8::try_from(letter).with_context(|| format!("`{letter}` is not in ISO 8859-1"));
+    text.chars().map(byte).collect()
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}

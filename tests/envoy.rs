@@ -1,0 +1,243 @@
+//! The filter in a real Envoy, with real clients and a real service behind it.
+//!
+//! What the core decides is tested beside it; here stands what only the host can show: that Envoy calls the filter
+//! the way it believes, that what it answers reaches the client, and what it reports reaches the operator. Each
+//! test starts from the shipped configuration, on ports the kernel chose. Nothing waits for a time: what comes
+//! later is waited for, up to [`SOON`].
+//!
+//! Not covered: TLS, Istio, several Envoys.
+
+mod configuration;
+mod host_facts;
+mod identity;
+mod protocol;
+mod robustness;
+mod telemetry;
+
+use portcullis_lab::bootstrap::Bootstrap;
+use portcullis_lab::client::{Client, Response};
+use portcullis_lab::envoy::Envoy;
+use portcullis_lab::tokens::Issuer;
+use portcullis_lab::upstream::Upstream;
+use serde_json::{json, Value};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// Longer than anything here takes on a loaded machine; reached by failures only.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A refused path: every rule set refuses it, and nothing else has to be configured for that.
+const PARAMETER: &str = "/echo;a=b";
+
+/// An Envoy with the filter, and the service behind it.
+struct Gate {
+    envoy: Envoy,
+    upstream: Upstream,
+}
+
+impl Gate {
+    /// One worker and HTTP/1.1 towards the service.
+    fn start(config: &Value) -> Self {
+        Self::start_with(config, |bootstrap| bootstrap)
+    }
+
+    fn start_with(config: &Value, change: impl FnOnce(Bootstrap) -> Bootstrap) -> Self {
+        let upstream = Upstream::start();
+        let bootstrap = change(bootstrap(config).upstream(upstream.address()));
+        Gate { envoy: Envoy::start(&bootstrap).unwrap(), upstream }
+    }
+
+    /// The gate of a module's tests: started by whoever needs it first, ended by whoever needs it last.
+    fn shared(place: &Mutex<Weak<Self>>, start: impl FnOnce() -> Self) -> Arc<Self> {
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.upgrade().unwrap_or_else(|| {
+            let gate = Arc::new(start());
+            *place = Arc::downgrade(&gate);
+            gate
+        })
+    }
+
+    fn http1(&self) -> Client {
+        Client::http1(self.envoy.address())
+    }
+
+    fn http2(&self) -> Client {
+        Client::http2(self.envoy.address())
+    }
+
+    fn both(&self) -> [(&'static str, Client); 2] {
+        [("HTTP/1.1", self.http1()), ("HTTP/2", self.http2())]
+    }
+
+    /// One counter of requests.
+    fn requests(&self, verdict: &str, route: &str, mode: &str) -> u64 {
+        let name =
+            format!("wasmcustom.verdict=.={verdict};.;route=.={route};.;mode=.={mode};.;portcullis_requests_total");
+        self.envoy.stats().get(&name).copied().unwrap_or_default()
+    }
+
+    /// How many requests have a verdict, whatever it is.
+    fn accounted(&self) -> u64 {
+        let stats = self.envoy.stats();
+        stats.iter().filter(|(name, _)| name.ends_with("portcullis_requests_total")).map(|(_, count)| count).sum()
+    }
+
+    /// Waits until exactly so many requests have a verdict. Requests are counted when they are over, which may be
+    /// a moment after the client has its answer.
+    fn expect_accounted(&self, requests: u64) {
+        self.envoy.wait_for(|_| self.accounted() >= requests, SOON);
+        assert_eq!(self.accounted(), requests, "requests with a verdict\n{}", self.envoy.log());
+    }
+
+    /// Every receipt in Envoy's log.
+    fn receipts(&self) -> Vec<Value> {
+        let log = self.envoy.log();
+        let receipts = log.lines().filter_map(|line| line.split_once("{\"event.kind\""));
+        receipts
+            .map(|(_, rest)| serde_json::from_str(&format!("{{\"event.kind\"{rest}")).expect("one line of JSON"))
+            .collect()
+    }
+
+    /// The receipt of a request, once it is there.
+    fn receipt(&self, request_id: &str) -> Value {
+        let find = || self.receipts().into_iter().find(|receipt| receipt["http.request.id"] == request_id);
+        self.envoy.wait_for(|_| find().is_some(), SOON);
+        find().unwrap_or_else(|| panic!("no receipt of {request_id}\n{}", self.envoy.log()))
+    }
+
+    /// The access log's line on a request, once it is there.
+    fn access_line(&self, request_id: &str) -> Value {
+        let find = || self.envoy.access_log().into_iter().find(|line| line["request_id"] == request_id);
+        self.envoy.wait_for(|_| find().is_some(), SOON);
+        find().unwrap_or_else(|| panic!("no line on {request_id}: {:#?}", self.envoy.access_log()))
+    }
+
+    /// Nothing has crashed, nobody was answered in the filter's place, and every VM is the first of its kind.
+    fn expect_unharmed(&self) {
+        let log = self.envoy.log();
+        for sign in ["Function: proxy_", "panicked", "wasm_fail_stream"] {
+            assert!(!log.contains(sign), "{sign} in {log}");
+        }
+        let failed = self.envoy.access_log().into_iter().find(|line| {
+            let details = line["response_code_details"].as_str().unwrap_or_default();
+            details.contains("wasm_fail")
+        });
+        assert_eq!(failed, None);
+        let reloads: Vec<_> =
+            self.envoy.stats().into_iter().filter(|(name, count)| name.contains("vm_reload") && *count > 0).collect();
+        assert!(reloads.is_empty(), "{reloads:?}");
+    }
+}
+
+/// The shipped configuration with these rules.
+fn bootstrap(config: &Value) -> Bootstrap {
+    Bootstrap::shipped().unwrap().filter_config(&config.to_string())
+}
+
+/// Rules that enforce, with what a test adds to them.
+fn enforcing(more: Value) -> Value {
+    let mut config = json!({"version": 1, "mode": "enforce"});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config
+}
+
+/// The demo issuer as the configuration names it.
+fn demo_issuer() -> Value {
+    let demo = Issuer::demo();
+    json!({"issuer": demo.url(), "audiences": [demo.audience()], "jwks": demo.jwks()})
+}
+
+/// The public code in a refusal.
+fn code(response: &Response) -> String {
+    response.json().unwrap()["code"].as_str().expect("a refusal has a code").to_owned()
+}
+
+/// The name by which client and operator know a refused request.
+fn request_id(response: &Response) -> String {
+    response.header("x-request-id").expect("a refusal names its request").to_owned()
+}
+
+/// Values of a field in what `/echo` answered; `list` is `headers` or `trailers`.
+fn echoed<'a>(answer: &'a Value, list: &str, name: &str) -> Vec<&'a str> {
+    let pairs = answer[list].as_array().expect("an answer of /echo");
+    pairs.iter().filter(|pair| pair[0] == name).filter_map(|pair| pair[1].as_str()).collect()
+}
+
+/// A connection on which a test reads and writes bytes at its own pace.
+struct Wire(TcpStream);
+
+impl Wire {
+    fn connect(server: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(server).unwrap())
+    }
+
+    fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
+        Wire(stream)
+    }
+
+    fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Reads until the text has come, and returns everything up to then.
+    fn read_until(&mut self, wanted: &str) -> String {
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains(wanted) {
+            let count = self.0.read(&mut buffer).unwrap();
+            assert!(count > 0, "closed before {wanted:?}, after {:?}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+
+    /// Reads until the other side closes.
+    fn read_to_end(&mut self) -> String {
+        let mut seen = Vec::new();
+        self.0.read_to_end(&mut seen).unwrap();
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+}
+
+/// A service whose every byte a test writes itself, so that it decides what has been sent and what has not.
+struct Scripted(TcpListener);
+
+impl Scripted {
+    fn start() -> Self {
+        Scripted(TcpListener::bind(("127.0.0.1", 0)).unwrap())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// Waits for Envoy to connect.
+    fn accept(&self) -> Wire {
+        Wire::new(self.0.accept().unwrap().0)
+    }
+}
+
+/// A directory that goes with its owner.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("envoy-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_dir_all(&self.0);
+    }
+}

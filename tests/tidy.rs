@@ -1,0 +1,240 @@
+//! The rules of the tree that neither the compiler nor clippy knows: who may import whom, how large things may
+//! grow, that every file says what it is for, and that the documentation names everything there is.
+
+use portcullis::stages::CHECKS;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file before its tests.
+const FILE_LINES_MAX: usize = 400;
+
+/// Lines of a function, from `fn` to its closing brace.
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// What may not be imported where: a folder or file of `src`, and parts of paths that must not appear in it.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("", &["proxy_wasm"]),
+    ("stages", &["crate::engine", "crate::host", "crate::reply", "crate::receipt"]),
+    ("config", &["crate::stages", "crate::engine", "crate::host", "crate::request", "crate::response"]),
+    ("jose", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("request", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
+    ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("time", &["crate::"]),
+    ("engine", &["crate::host"]),
+    ("host", &["hostcalls"]),
+];
+
+/// Stages in their order: one may know those before it.
+const STAGES: &[&str] = &["shape", "identity", "risk"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{folder} has no Rust files");
+    found
+}
+
+fn every_rust_file() -> Vec<PathBuf> {
+    ["src", "tests", "benches", "envoy/lab/src"].into_iter().flat_map(rust_files).collect()
+}
+
+fn is_test_file(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem == "tests") || path.starts_with(root().join("tests"))
+}
+
+/// The text of a file before its unit tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+}
+
+/// The part of `src` that a file belongs to: `stages` for `src/stages/risk.rs` and `src/stages.rs`.
+fn part(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn layers_know_only_what_lies_below() {
+    for path in rust_files("src") {
+        let part = part(&path);
+        for (place, imports) in
+            FORBIDDEN.iter().filter(|(place, _)| *place == part || (place.is_empty() && part != "host"))
+        {
+            for import in *imports {
+                let uses = code(&path)
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .any(|line| line.contains(import));
+                // The crate's page tells whose business it is.
+                assert!(
+                    !uses,
+                    "{} uses {import}, which {} may not",
+                    path.display(),
+                    if place.is_empty() { "the core" } else { place }
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn stages_know_only_earlier_stages() {
+    for (at, stage) in STAGES.iter().enumerate() {
+        let files = rust_files("src/stages").into_iter().filter(|path| {
+            path.strip_prefix(root().join("src/stages")).unwrap().starts_with(stage)
+                || path.ends_with(format!("stages/{stage}.rs"))
+        });
+        for path in files {
+            for later in &STAGES[at + 1..] {
+                assert!(
+                    !code(&path).contains(&format!("stages::{later}")),
+                    "{} knows the later stage {later}",
+                    path.display()
+                );
+            }
+        }
+    }
+    let listed = fs::read_dir(root().join("src/stages")).unwrap().map(|entry| entry.unwrap().path());
+    let listed: BTreeSet<String> =
+        listed.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(
+        listed,
+        STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
+        "the order of a new stage belongs into STAGES"
+    );
+}
+
+#[test]
+fn the_raw_configuration_stays_inside() {
+    for path in rust_files("src").into_iter().filter(|path| part(path) != "config") {
+        assert!(!code(&path).contains("config::raw"), "{} knows config::raw", path.display());
+    }
+}
+
+#[test]
+fn the_host_calls_envoy_through_its_own_calls() {
+    let allowed = [
+        "traits::{Context, HttpContext, RootContext}",
+        "traits::{Context, HttpContext}",
+        "types::",
+        "main!",
+        "set_log_level",
+        "set_root_context",
+    ];
+    for path in rust_files("src/host").into_iter().chain([root().join("src/host.rs")]) {
+        for line in code(&path).lines().filter(|line| line.contains("proxy_wasm::")) {
+            assert!(
+                allowed.iter().any(|part| line.contains(&format!("proxy_wasm::{part}"))),
+                "{}: {line}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for path in every_rust_file() {
+        let first = fs::read_to_string(&path).unwrap().lines().next().unwrap_or_default().to_owned();
+        assert!(
+            first.starts_with("//! ") || is_test_file(&path) && first.starts_with("use "),
+            "{} opens without a page",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn files_and_functions_stay_small() {
+    for path in every_rust_file() {
+        let code = code(&path);
+        let lines = code.lines().count();
+        assert!(
+            is_test_file(&path) || lines <= FILE_LINES_MAX,
+            "{} has {lines} lines before its tests",
+            path.display()
+        );
+        for (name, lines) in functions(&fs::read_to_string(&path).unwrap()) {
+            assert!(lines <= FUNCTION_LINES_MAX, "{}: fn {name} has {lines} lines", path.display());
+        }
+    }
+}
+
+/// Name and length of each function. rustfmt puts the closing brace under the line that began it.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let Some(rest) = line.trim_start().split_once("fn ").filter(|(before, _)| {
+            before.split(' ').all(|word| {
+                word.is_empty()
+                    || word.starts_with("pub")
+                    || ["const", "unsafe", "extern", "async", "\"C\""].contains(&word)
+            })
+        }) else {
+            continue;
+        };
+        let name = rest.1.split(['(', '<']).next().unwrap_or_default().to_owned();
+        let closing = format!("{}}}", " ".repeat(indent));
+        if let Some(length) = lines[start..].iter().position(|line| *line == closing) {
+            found.push((name, length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_length_of_functions_is_measured() {
+    let text = "    pub(crate) const fn one(a: u8) -> u8 {\n        a\n    }\nfn two<T>() {\n}\n";
+    assert_eq!(functions(text), [("one".to_owned(), 3), ("two".to_owned(), 2)]);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Split, so that this file does not find itself.
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
+    for path in every_rust_file() {
+        let text = fs::read_to_string(&path).unwrap();
+        for mark in marks {
+            assert!(!text.contains(mark), "{} has a {mark}", path.display());
+        }
+    }
+}
+
+#[test]
+fn lints_are_waived_nowhere_in_the_core() {
+    for path in rust_files("src").into_iter().filter(|path| part(path) != "host") {
+        let waived: Vec<String> = code(&path)
+            .lines()
+            .filter(|line| line.contains("allow(clippy") || line.contains("expect(unsafe"))
+            .map(str::to_owned)
+            .collect();
+        assert!(waived.is_empty(), "{}: {waived:?}", path.display());
+    }
+}
+
+#[test]
+fn the_readme_lists_every_check() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for check in CHECKS {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` | `{}` |", check.id, check.code)));
+        let row = row.unwrap_or_else(|| panic!("no row for {} in the README", check.id));
+        assert!(row.contains(check.means), "the README says something else of {}: {row}", check.id);
+    }
+}
