@@ -135,6 +135,12 @@ impl Config {
 }
 
 fn read(document: &[u8]) -> Result<Document, ConfigError> {
+    if document.trim_ascii().is_empty() {
+        return Err(ConfigError::new(
+            "",
+            "is empty: the filter's `configuration` (Istio: `pluginConfig`) is missing",
+        ));
+    }
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(ConfigError::new(
             "",

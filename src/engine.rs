@@ -12,10 +12,11 @@ use crate::config::{Config, FailurePolicy, RouteId};
 use crate::finding::{Finding, Findings, Weight};
 use crate::receipt::{self, Subject};
 use crate::reply::Reply;
+use crate::request::headers::Headers;
 use crate::request::{Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::{self, Caller};
-use crate::stages::risk::{self, Judgement, Permit, Ruling, Verdict, Weighed};
+use crate::stages::risk::{self, Judgement, Permit, Ruling, Weighed};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
 use std::collections::BTreeSet;
@@ -72,7 +73,6 @@ struct Case {
     route: Option<RouteId>,
     request_id: String,
     method: String,
-    source: Option<IpAddr>,
     grpc: bool,
     caller: Caller,
     findings: Findings,
@@ -98,7 +98,6 @@ impl Engine {
         let case = Case {
             route: routes.find(&host, request.method(), path),
             method: request.method().to_owned(),
-            source: request.source,
             grpc: request.is_grpc(),
             ..Case::new(&self.config, request.id.clone().unwrap_or_else(fallback_id))
         };
@@ -132,7 +131,7 @@ impl Head {
                 case.caller = identity::check(identity, &route.requirement, &request, now, &mut case.findings);
             }
         }
-        let ours = internal_fields(&request);
+        let ours = internal_fields(&request.headers);
         match case.settle(|case| Body { case, bytes: 0 }) {
             Step::Forward(mut permit, body) => {
                 permit.remove = ours;
@@ -152,6 +151,11 @@ impl Body {
         let config = Rc::clone(&case.config);
         shape::check_body(config.routes.get(case.route), bytes, &mut case.findings);
         case.settle(|case| Self { case, bytes })
+    }
+
+    /// Which trailers must not reach the upstream: trailers are merged into the header fields by some (RFC 9110 §6.5).
+    pub fn judge_trailers(&self, trailers: &Headers) -> Vec<String> {
+        internal_fields(trailers)
     }
 
     /// The whole request has been sent, or the upstream answered before it was.
@@ -191,9 +195,9 @@ impl Done {
         }
     }
 
-    /// Whether a receipt is to be written: for every verdict but `allow`, and for the configured share of those.
+    /// Whether a receipt is to be written: whenever something was found, and for the configured share of the rest.
     pub fn wants_receipt(&self) -> bool {
-        if self.case.judgement.would != Verdict::Allow {
+        if !self.findings().is_empty() {
             return true;
         }
         let share = self.case.config.telemetry.allow_sample.value();
@@ -202,8 +206,8 @@ impl Done {
             && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
     }
 
-    /// The receipt, given how long the filter worked on the request. `response` is what the host knows of the answer.
-    pub fn receipt(&self, response: Response, spent_nanos: u64) -> String {
+    /// The receipt, given what the host knows of the answer and the peer, and how long the filter worked.
+    pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: u64) -> String {
         let case = &self.case;
         receipt::write(&Subject {
             config: &case.config,
@@ -211,7 +215,7 @@ impl Done {
             request_id: &case.request_id,
             method: &case.method,
             caller: &case.caller,
-            source: case.source,
+            source,
             judgement: &case.judgement,
             response: Response { status: response.status.or(self.response.status) },
             spent_nanos,
@@ -227,7 +231,6 @@ impl Case {
             route: None,
             request_id,
             method: String::new(),
-            source: None,
             grpc: false,
             caller: Caller::Anonymous,
             findings: Findings::default(),
@@ -260,9 +263,9 @@ impl Case {
     }
 }
 
-/// Header fields that only we may write, found in what a client sent.
-fn internal_fields(request: &Request) -> Vec<String> {
-    let ours = request.headers.iter().filter(|(name, _)| name.starts_with(INTERNAL_PREFIX.as_bytes()));
+/// Fields that only we may write, found in what a client sent.
+fn internal_fields(fields: &Headers) -> Vec<String> {
+    let ours = fields.iter().filter(|(name, _)| name.starts_with(INTERNAL_PREFIX.as_bytes()));
     let names: BTreeSet<String> = ours.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
     names.into_iter().collect()
 }

@@ -138,7 +138,7 @@ impl Family {
     /// The stage that its checks belong to, as the statistics name it.
     pub const fn stage(self) -> &'static str {
         match self {
-            Self::Request => "request",
+            Self::Request => "shape",
             Self::Token | Self::Binding => "identity",
             Self::Failure => "engine",
         }

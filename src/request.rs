@@ -9,6 +9,7 @@ pub mod path;
 
 use self::headers::Headers;
 use self::path::{Ambiguity, Path};
+use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
 
 /// Header fields of this prefix are ours: from a client they are removed.
@@ -17,6 +18,10 @@ pub const INTERNAL_PREFIX: &str = "x-portcullis-";
 /// Longest request id that is passed on.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
+/// The peer's address as Envoy determined it, asked for when somebody needs it. `None` where Envoy could not say (a
+/// Unix socket, an unknown peer).
+pub type Source = LazyCell<Option<IpAddr>, Box<dyn FnOnce() -> Option<IpAddr>>>;
+
 /// The head of one request.
 #[derive(Debug)]
 pub struct Request {
@@ -24,18 +29,18 @@ pub struct Request {
     pub headers: Headers,
     /// The path's one meaning, or why it has several.
     pub path: Result<Path, Ambiguity>,
-    /// The peer's address as Envoy determined it. `None` where Envoy could not say (a Unix socket, an unknown peer).
-    pub source: Option<IpAddr>,
+    /// The peer's address.
+    pub source: Source,
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
 }
 
 impl Request {
-    /// The view of a request. `source` is Envoy's `source.address` attribute: `ip:port` or `[ip]:port`.
-    pub fn new(headers: Headers, source: Option<&str>) -> Self {
+    /// The view of a request. `source` asks for the peer's address, at most once; see [`source_address`].
+    pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
         let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
         let id = headers.first("x-request-id").and_then(request_id);
-        Self { path, source: source.and_then(source_address), id, headers }
+        Self { path, source: LazyCell::new(Box::new(source)), id, headers }
     }
 
     /// The method, upper or lower case as sent (methods are case-sensitive, RFC 9110 §9.1).
@@ -51,7 +56,8 @@ impl Request {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             _ => authority,
         };
-        host.to_ascii_lowercase()
+        // `shop.example.` is the same name, written absolutely.
+        host.trim_end_matches('.').to_ascii_lowercase()
     }
 
     /// Whether the client speaks gRPC and wants a gRPC answer.
@@ -81,7 +87,8 @@ fn request_id(value: &[u8]) -> Option<String> {
     fits.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
-fn source_address(text: &str) -> Option<IpAddr> {
+/// Reads Envoy's `source.address` attribute: `ip:port` or `[ip]:port`.
+pub fn source_address(text: &str) -> Option<IpAddr> {
     let address = text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
     // `::ffff:192.0.2.1` is the IPv4 client that a dual-stack listener accepted.
     Some(address.to_canonical())
@@ -92,7 +99,7 @@ mod tests {
     use super::*;
 
     fn request(pairs: &[(&str, &str)]) -> Request {
-        Request::new(Headers::from_pairs(pairs.iter().copied()), None)
+        Request::new(Headers::from_pairs(pairs.iter().copied()), || None)
     }
 
     #[test]
@@ -108,6 +115,7 @@ mod tests {
         for (authority, host) in [
             ("Shop.Example:8443", "shop.example"),
             ("shop.example", "shop.example"),
+            ("shop.example.:80", "shop.example"),
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
         ] {

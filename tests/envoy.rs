@@ -23,8 +23,8 @@ use serde_json::{json, Value};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longer than anything here takes on a loaded machine; reached by failures only.
@@ -51,16 +51,6 @@ impl Gate {
         Gate { envoy: Envoy::start(&bootstrap).unwrap(), upstream }
     }
 
-    /// The gate of a module's tests: started by whoever needs it first, ended by whoever needs it last.
-    fn shared(place: &Mutex<Weak<Self>>, start: impl FnOnce() -> Self) -> Arc<Self> {
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        place.upgrade().unwrap_or_else(|| {
-            let gate = Arc::new(start());
-            *place = Arc::downgrade(&gate);
-            gate
-        })
-    }
-
     fn http1(&self) -> Client {
         Client::http1(self.envoy.address())
     }
@@ -75,8 +65,9 @@ impl Gate {
 
     /// One counter of requests.
     fn requests(&self, verdict: &str, route: &str, mode: &str) -> u64 {
-        let name =
-            format!("wasmcustom.verdict=.={verdict};.;route=.={route};.;mode=.={mode};.;portcullis_requests_total");
+        let name = format!(
+            "wasmcustom.verdict=.={verdict};.;route=.={route};.;mode=.={mode};.;portcullis_requests_total"
+        );
         self.envoy.stats().get(&name).copied().unwrap_or_default()
     }
 
@@ -96,7 +87,9 @@ impl Gate {
     /// Every receipt in Envoy's log.
     fn receipts(&self) -> Vec<Value> {
         let log = self.envoy.log();
-        let receipts = log.lines().filter_map(|line| line.split_once("{\"event.kind\""));
+        // A line without its end is still being written.
+        let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let receipts = lines.filter_map(|line| line.split_once("{\"event.kind\""));
         receipts
             .map(|(_, rest)| serde_json::from_str(&format!("{{\"event.kind\"{rest}")).expect("one line of JSON"))
             .collect()
@@ -127,9 +120,34 @@ impl Gate {
             details.contains("wasm_fail")
         });
         assert_eq!(failed, None);
-        let reloads: Vec<_> =
-            self.envoy.stats().into_iter().filter(|(name, count)| name.contains("vm_reload") && *count > 0).collect();
+        let reloads: Vec<_> = self
+            .envoy
+            .stats()
+            .into_iter()
+            .filter(|(name, count)| name.contains("vm_reload") && *count > 0)
+            .collect();
         assert!(reloads.is_empty(), "{reloads:?}");
+    }
+}
+
+/// A gate that several tests use, as each start compiles the filter anew. The first test starts it, and it ends with
+/// the last of as many as are declared. Where only some of them run, it ends with this process (`lab::envoy`).
+struct Shared(Mutex<(usize, Option<Arc<Gate>>)>);
+
+impl Shared {
+    /// To be used by so many tests, once by each.
+    const fn by_tests(count: usize) -> Self {
+        Shared(Mutex::new((count, None)))
+    }
+
+    fn get(&self, start: impl FnOnce() -> Gate) -> Arc<Gate> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = state.0.saturating_sub(1);
+        let gate = state.1.take().unwrap_or_else(|| Arc::new(start()));
+        if state.0 > 0 {
+            state.1 = Some(Arc::clone(&gate));
+        }
+        gate
     }
 }
 
@@ -153,7 +171,8 @@ fn demo_issuer() -> Value {
 
 /// The public code in a refusal.
 fn code(response: &Response) -> String {
-    response.json().unwrap()["code"].as_str().expect("a refusal has a code").to_owned()
+    let problem = response.json().unwrap();
+    problem["code"].as_str().unwrap_or_else(|| panic!("{}, not a refusal: {problem}", response.status)).to_owned()
 }
 
 /// The name by which client and operator know a refused request.
@@ -220,6 +239,15 @@ impl Scripted {
     /// Waits for Envoy to connect.
     fn accept(&self) -> Wire {
         Wire::new(self.0.accept().unwrap().0)
+    }
+}
+
+/// Stops threads that run until they are told, also when the test that started them fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

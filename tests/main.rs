@@ -15,4 +15,6 @@
     reason = "tests stop with a message when something is not as it should be, and run on a developer's machine"
 )]
 
+mod envoy;
+mod scenarios;
 mod tidy;

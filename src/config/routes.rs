@@ -61,13 +61,21 @@ impl Routes {
     /// Compiles routes; `routes` and `unmatched` are the validated forms, in the order of `written`.
     pub(super) fn new(written: &[raw::Route], routes: Vec<Route>, unmatched: Route) -> Result<Self, ConfigError> {
         let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
-        // Routes that name their methods come first: they are more specific than those that accept all.
+        // Routes that name their methods come first: they are more specific than those that accept all. Last come the
+        // bare prefixes of catch-all paths, which yield to everything that was written down.
         let (all, named): (Vec<_>, Vec<_>) =
             written.iter().enumerate().partition(|(_, route)| route.methods.is_empty());
-        for (index, route) in named.into_iter().chain(all) {
+        let explicit =
+            named.into_iter().chain(all).map(|(index, route)| (index, route, template(&route.path), false));
+        let implied = written.iter().enumerate();
+        let implied = implied.filter_map(|(index, route)| Some((index, route, bare_prefix(&route.path)?, true)));
+        for (index, route, path, yields) in explicit.chain(implied) {
             let any_host = route.hosts.is_empty().then_some("");
             for host in route.hosts.iter().map(String::as_str).chain(any_host) {
-                hosts.entry(host).or_insert_with(|| Methods::naming(written)).insert(index, route)?;
+                let methods = hosts.entry(host).or_insert_with(|| Methods::naming(written));
+                methods.insert(&route.methods, path, RouteId(index), yields).map_err(|fault| {
+                    ConfigError::new(format!("routes[{index}].path"), refusal(&route.path, &fault))
+                })?;
             }
         }
         let any_host = hosts.remove("").unwrap_or_default();
@@ -112,29 +120,37 @@ impl Methods {
         Self { named: methods.map(|method| (method.clone(), Router::new())).collect(), other: Router::new() }
     }
 
-    fn insert(&mut self, index: usize, route: &raw::Route) -> Result<(), ConfigError> {
-        let put = |tree: &mut Router<RouteId>| tree.insert(template(&route.path), RouteId(index));
-        let refused =
-            |fault: InsertError| ConfigError::new(format!("routes[{index}].path"), refusal(&route.path, &fault));
-        if route.methods.is_empty() {
-            for tree in self.named.values_mut() {
-                // Taken there by a route that names the method; two that accept all meet below.
-                put(tree)
-                    .or_else(
-                        |fault| if matches!(fault, InsertError::Conflict { .. }) { Ok(()) } else { Err(fault) },
-                    )
-                    .map_err(refused)?;
-            }
-            return put(&mut self.other).map_err(refused);
+    /// Puts a path into the trees of the methods it is for, of all if there are none. A path that is taken in the tree
+    /// of a method by a route that names the method stays that route's.
+    fn insert(&mut self, methods: &[String], path: &str, id: RouteId, yields: bool) -> Result<(), InsertError> {
+        let every = methods.is_empty();
+        for (_, tree) in self.named.iter_mut().filter(|(method, _)| every || methods.contains(method)) {
+            put(tree, path, id, yields || every)?;
         }
-        let trees = self.named.iter_mut().filter(|(method, _)| route.methods.contains(method));
-        trees.into_iter().try_for_each(|(_, tree)| put(tree).map_err(refused))
+        if every {
+            put(&mut self.other, path, id, yields)
+        } else {
+            Ok(())
+        }
     }
 
     fn find(&self, method: &str, path: &str) -> Option<RouteId> {
         let tree = self.named.get(method).unwrap_or(&self.other);
         tree.at(path).ok().map(|found| *found.value)
     }
+}
+
+fn put(tree: &mut Router<RouteId>, path: &str, id: RouteId, yields: bool) -> Result<(), InsertError> {
+    match tree.insert(path, id) {
+        Err(InsertError::Conflict { .. }) if yields => Ok(()),
+        done => done,
+    }
+}
+
+/// `/admin` for `/admin/{*rest}`: who guards what lies below means the place itself too.
+fn bare_prefix(path: &str) -> Option<&str> {
+    let (prefix, _) = path.rsplit_once("/{*")?;
+    Some(if prefix.is_empty() { "/" } else { prefix })
 }
 
 /// Templates are compared with paths in normal form, which have no trailing slash.

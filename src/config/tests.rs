@@ -88,114 +88,93 @@ fn errors_name_the_place_and_the_near_miss() {
     assert_eq!(fault(&json!({"version": 1, "zzz": 1})).matches("did you mean").count(), 0);
 }
 
+/// Each row: the document, the place that its fault is reported at, and a part of what is said of it.
+fn are_found(rows: impl IntoIterator<Item = (Value, &'static str, &'static str)>) {
+    for (document, place, says) in rows {
+        let fault = fault(&document);
+        let found = fault.starts_with(&format!("{place}: ")) && fault.contains(says);
+        assert!(found, "expected {place}: …{says}…\n     got {fault}");
+    }
+}
+
 #[test]
-fn every_fault_is_found_where_it_is() {
-    let with = |pointer: &str, value: Value| fault(&identity(&[(pointer, value)]));
-    for (fault, place, says) in [
-        (fault(&json!(7)), "(document)", "invalid type"),
-        (fault(&json!({})), "(document)", "missing field `version`"),
-        (fault(&json!({"version": 2})), "version", "reads version 1"),
+fn faults_of_the_general_sections_are_found_where_they_are() {
+    let with = |section: &str, value: Value| json!({"version": 1, section: value});
+    are_found([
+        (json!(7), "(document)", "invalid type"),
+        (json!({}), "(document)", "missing field `version`"),
+        (json!({"version": 2}), "version", "reads version 1"),
+        (with("request", json!({"path_bytes_max": 80})), "request.path_bytes_max", "expected a size such as"),
+        (with("request", json!({"path_bytes_max": "0B"})), "request.path_bytes_max", "more than zero"),
+        (with("risk", json!({"thresholds": {"challenge": 0.9}})), "risk.thresholds", "0 < challenge"),
+        (with("risk", json!({"thresholds": {"deny": 7}})), "risk.thresholds.deny", "from 0 to 1"),
+        (with("risk", json!({"family_caps": {"bindings": 0.1}})), "risk.family_caps", "did you mean `binding`?"),
+        (with("checks", json!([{"id": "token.expired", "score": 0.1, "effect": "note"}])), "checks[0]", "both"),
+        (with("checks", json!([{"id": "token.expired"}, {"id": "token.expired"}])), "checks[1].id", "twice"),
+        (with("telemetry", json!({"allow_sample": 2})), "telemetry.allow_sample", "from 0 to 1"),
+    ]);
+}
+
+#[test]
+fn faults_of_routes_are_found_where_they_are() {
+    let with = |key: &str, value: Value| identity(&[(&format!("/routes/0/{key}"), value)]);
+    are_found([
+        (json!({"version": 1, "routes": [null]}), "routes[0]", "invalid type"),
+        (with("name", json!("Orders")), "routes[0].name", "a-z"),
+        (with("name", json!("unmatched")), "routes[0].name", "taken"),
+        (with("path", json!("orders")), "routes[0].path", "slash"),
+        (with("path", json!("/a/{x")), "routes[0].path", "`/a/{x`"),
+        (with("methods", json!(["get"])), "routes[0].methods", "upper case"),
+        (with("hosts", json!(["a.example:80"])), "routes[0].hosts", "without port"),
+    ]);
+}
+
+#[test]
+fn faults_of_the_identity_section_are_found_where_they_are() {
+    let with = |key: &str, value: Value| identity(&[(&format!("/identity/{key}"), value)]);
+    let demand = |value: Value| with("requirements", json!([value]));
+    are_found([
+        (with("issuers", json!([])), "identity.issuers", "expected 1 to 32"),
+        (with("sources", json!([])), "identity.sources", "is empty"),
+        (with("sources", json!([{"header": "a", "cookie": "b"}])), "identity.sources[0]", "expected `header`"),
+        (with("token_bytes_max", json!("1MiB")), "identity.token_bytes_max", "expected 1B"),
         (
-            fault(&json!({"version": 1, "request": {"path_bytes_max": 80}})),
-            "request.path_bytes_max",
-            "expected a size such as",
-        ),
-        (
-            fault(&json!({"version": 1, "request": {"path_bytes_max": "0B"}})),
-            "request.path_bytes_max",
-            "more than zero",
-        ),
-        (
-            fault(&json!({"version": 1, "risk": {"thresholds": {"challenge": 0.9}}})),
-            "risk.thresholds",
-            "0 < challenge",
-        ),
-        (
-            fault(&json!({"version": 1, "risk": {"thresholds": {"deny": 7}}})),
-            "risk.thresholds.deny",
-            "from 0 to 1",
-        ),
-        (
-            fault(&json!({"version": 1, "risk": {"family_caps": {"bindings": 0.1}}})),
-            "risk.family_caps",
-            "did you mean `binding`?",
-        ),
-        (
-            fault(&json!({"version": 1, "checks": [{"id": "token.expired", "score": 0.1, "effect": "note"}]})),
-            "checks[0]",
-            "both",
-        ),
-        (
-            fault(&json!({"version": 1, "checks": [{"id": "token.expired"}, {"id": "token.expired"}]})),
-            "checks[1].id",
-            "twice",
-        ),
-        (fault(&json!({"version": 1, "telemetry": {"allow_sample": 2}})), "telemetry.allow_sample", "from 0 to 1"),
-        (with("/routes/0/name", json!("Orders")), "routes[0].name", "a-z"),
-        (with("/routes/0/name", json!("unmatched")), "routes[0].name", "taken"),
-        (with("/routes/0/path", json!("orders")), "routes[0].path", "slash"),
-        (with("/routes/0/path", json!("/a/{x")), "routes[0].path", "`/a/{x`"),
-        (with("/routes/0/methods", json!(["get"])), "routes[0].methods", "upper case"),
-        (with("/routes/0/hosts", json!(["a.example:80"])), "routes[0].hosts", "without port"),
-        (fault(&json!({"version": 1, "routes": [null]})), "routes[0]", "invalid type"),
-        (with("/identity/issuers", json!([])), "identity.issuers", "expected 1 to 32"),
-        (with("/identity/sources", json!([])), "identity.sources", "is empty"),
-        (
-            with("/identity/sources", json!([{"header": "a", "cookie": "b"}])),
-            "identity.sources[0]",
-            "expected `header`",
-        ),
-        (with("/identity/token_bytes_max", json!("1MiB")), "identity.token_bytes_max", "expected 1B"),
-        (with("/identity/issuers/0/audiences", json!([])), "identity.issuers[0].audiences", "RFC 8725"),
-        (with("/identity/issuers/0/issuer", json!("")), "identity.issuers[0].issuer", "is empty"),
-        (with("/identity/issuers/0/jwks", json!({})), "identity.issuers[0].jwks", "JWK Set"),
-        (with("/identity/issuers/0/jwks/keys", json!([])), "identity.issuers[0].jwks.keys", "no key"),
-        (
-            with("/identity/issuers/0/jwks/keys/0/x", json!("AA")),
-            "identity.issuers[0].jwks.keys[0]",
-            "not a usable EdDSA key",
-        ),
-        (
-            with("/identity/issuers/0/jwks/keys/0/alg", json!("RS256")),
-            "identity.issuers[0].jwks.keys[0]",
-            "no allowed algorithm",
-        ),
-        (
-            with("/identity/issuers/0/jwks/keys/0/alg", json!("XX")),
-            "identity.issuers[0].jwks.keys[0].alg",
-            "unsupported",
-        ),
-        (
-            with("/identity/issuers/0/algorithms", json!(["RS256"])),
-            "identity.issuers[0].jwks.keys[0]",
-            "no allowed algorithm",
-        ),
-        (
-            with("/identity/issuers/0/algorithms", json!(["none"])),
-            "identity.issuers[0].algorithms[0]",
-            "unknown variant",
-        ),
-        (
-            with("/identity/bindings", json!({"ip_binding": {"prefix_v4": 33}})),
+            with("bindings", json!({"ip_binding": {"prefix_v4": 33}})),
             "identity.bindings.ip_binding.prefix_v4",
             "at most 32",
         ),
-        (with("/identity/requirements", json!([{"routes": []}])), "identity.requirements[0].routes", "no route"),
+        (demand(json!({"routes": []})), "identity.requirements[0].routes", "no route"),
         (
-            with("/identity/requirements", json!([{"routes": ["orders"], "token": "optional", "scopes": ["a"]}])),
+            demand(json!({"routes": ["orders"], "token": "optional", "scopes": ["a"]})),
             "identity.requirements[0]",
             "must be \"required\"",
         ),
-        (
-            with("/identity/requirements", json!([{"routes": ["orders", "orders"]}])),
-            "identity.requirements[0].routes[1]",
-            "already",
-        ),
-    ] {
-        assert!(
-            fault.starts_with(&format!("{place}: ")) && fault.contains(says),
-            "expected {place}: …{says}…\n     got {fault}"
-        );
+        (demand(json!({"routes": ["orders", "orders"]})), "identity.requirements[0].routes[1]", "already"),
+    ]);
+}
+
+#[test]
+fn faults_of_issuers_and_keys_are_found_where_they_are() {
+    let with = |key: &str, value: Value| identity(&[(&format!("/identity/issuers/0/{key}"), value)]);
+    let key = |member: &str, value: Value| with(&format!("jwks/keys/0/{member}"), value);
+    are_found([
+        (with("audiences", json!([])), "identity.issuers[0].audiences", "RFC 8725"),
+        (with("issuer", json!("")), "identity.issuers[0].issuer", "is empty"),
+        (with("jwks", json!({})), "identity.issuers[0].jwks", "JWK Set"),
+        (with("jwks/keys", json!([])), "identity.issuers[0].jwks.keys", "no key"),
+        (key("x", json!("AA")), "identity.issuers[0].jwks.keys[0]", "not a usable EdDSA key"),
+        (key("alg", json!("RS256")), "identity.issuers[0].jwks.keys[0]", "no allowed algorithm"),
+        (key("alg", json!("XX")), "identity.issuers[0].jwks.keys[0].alg", "unsupported"),
+        (with("algorithms", json!(["RS256"])), "identity.issuers[0].jwks.keys[0]", "no allowed algorithm"),
+        (with("algorithms", json!(["none"])), "identity.issuers[0].algorithms[0]", "unknown variant"),
+    ]);
+}
+
+#[test]
+fn no_document_at_all_is_said_to_be_that() {
+    for nothing in ["", " \n"] {
+        let fault = Config::parse(nothing.as_bytes(), CHECKS).unwrap_err();
+        assert!(fault.to_string().starts_with("(document): is empty"), "{fault}");
     }
 }
 
@@ -247,6 +226,26 @@ fn the_most_specific_path_wins_whatever_the_order() {
         ("/", "unmatched"),
     ] {
         assert_eq!(found(&routes, "", "GET", path), name, "{path}");
+    }
+}
+
+#[test]
+fn a_catch_all_route_is_also_that_of_its_bare_prefix() {
+    let routes = json!([
+        {"name": "admin", "path": "/admin/{*rest}"},
+        {"name": "shop", "path": "/shop/{*rest}"},
+        {"name": "front", "path": "/shop", "methods": ["GET"]},
+        {"name": "all", "path": "/{*rest}"},
+    ]);
+    for (method, path, name) in [
+        ("GET", "/admin", "admin"),
+        ("GET", "/admin/users", "admin"),
+        ("GET", "/administrator", "all"),
+        ("GET", "/shop", "front"),
+        ("POST", "/shop", "shop"),
+        ("GET", "/", "all"),
+    ] {
+        assert_eq!(found(&routes, "", method, path), name, "{method} {path}");
     }
 }
 

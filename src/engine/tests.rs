@@ -1,5 +1,6 @@
 use super::*;
 use crate::request::headers::Headers;
+use crate::request::source_address;
 use crate::stages::CHECKS;
 use serde_json::{json, Value};
 
@@ -13,7 +14,7 @@ fn request(pairs: &[(&str, &str)]) -> Request {
     let base = [(":method", "GET"), (":path", "/"), (":authority", "shop.example"), ("x-request-id", "r-1")];
     let replaced = |name: &str| pairs.iter().any(|(other, _)| *other == name);
     let base = base.into_iter().filter(|(name, _)| !replaced(name));
-    Request::new(Headers::from_pairs(base.chain(pairs.iter().copied())), Some("192.0.2.7:1234"))
+    Request::new(Headers::from_pairs(base.chain(pairs.iter().copied())), || None)
 }
 
 fn step(engine: &Engine, pairs: &[(&str, &str)]) -> Step<Body> {
@@ -180,7 +181,7 @@ fn a_receipt_tells_everything_but_secrets() {
             (":method", "GET\u{1b}"),
         ],
     ));
-    let text = done.receipt(Response::default(), 42_000);
+    let text = done.receipt(Response::default(), source_address("192.0.2.7:1234"), 42_000);
     let receipt: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(receipt["http.request.id"], "r-1");
     assert_eq!(receipt["http.response.status_code"], 401);
@@ -205,9 +206,10 @@ fn actors_are_told_apart_and_not_named() {
         let mut document = enforcing();
         document["telemetry"] = json!({ "actor_salt": salt });
         let headers = Headers::from_pairs([(":method", "GET"), (":path", "/%00")]);
-        let head = engine(&document).open(Request::new(headers, Some(source)), NOW, || "r".to_owned());
+        let head = engine(&document).open(Request::new(headers, || None), NOW, || "r".to_owned());
         let receipt: Value =
-            serde_json::from_str(&refused(head.judge()).1.receipt(Response::default(), 0)).unwrap();
+            serde_json::from_str(&refused(head.judge()).1.receipt(Response::default(), source_address(source), 0))
+                .unwrap();
         receipt["user.hash"].as_str().unwrap().to_owned()
     };
     assert_eq!(actor("a", "192.0.2.7:1"), actor("a", "192.0.2.7:2"));

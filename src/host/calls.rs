@@ -18,11 +18,12 @@ use std::ptr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failed;
 
-/// Whose header fields.
+/// Which fields.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Map {
     RequestHeaders = 0,
+    RequestTrailers = 1,
 }
 
 /// What a metric does.
@@ -101,7 +102,7 @@ pub(crate) fn configuration() -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// All header fields in the host's encoding.
+/// All fields in the host's encoding.
 pub(crate) fn header_pairs(map: Map) -> Option<Vec<u8>> {
     taken(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
 }

@@ -8,12 +8,13 @@ use super::report::Report;
 use crate::engine::{Answer, Body, Done, Engine, Step};
 use crate::reply::Reply;
 use crate::request::headers::Headers;
-use crate::request::Request;
+use crate::request::{self, Request};
 use crate::response::Response;
 use crate::stages::risk::Permit;
 use crate::time::Millis;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -48,8 +49,6 @@ impl Stream {
         if headers.is_empty() {
             return self.engine.judge_unreadable("the host gave an empty header section", fallback_id(now_nanos));
         }
-        let source = calls::property("source\0address");
-        let source = source.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
         let now = Millis::new(now_nanos / NANOS_PER_MILLI);
         self.engine.open(Request::new(headers, source), now, || fallback_id(now_nanos)).judge()
     }
@@ -112,6 +111,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let State::Body(body) = &self.state {
+            let trailers =
+                calls::header_pairs(Map::RequestTrailers).and_then(Headers::from_wire).unwrap_or_default();
+            remove(Map::RequestTrailers, &body.judge_trailers(&trailers));
+        }
         self.finish_request();
         Action::Continue
     }
@@ -128,18 +132,22 @@ impl HttpContext for Stream {
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
         if done.wants_receipt() {
-            let receipt = done.receipt(Response { status: response_status() }, self.spent_nanos);
+            let receipt = done.receipt(Response { status: response_status() }, source(), self.spent_nanos);
             let _ = calls::set_filter_state("portcullis_receipt", &receipt);
             calls::log(Level::Info, &receipt);
         }
     }
 }
 
-fn carry_out(permit: &Permit) {
-    // Every change makes Envoy look up its route again, so none is made without need.
-    for name in &permit.remove {
-        let _ = calls::remove_header(Map::RequestHeaders, name);
+/// Every change of a header field makes Envoy look up its route again, so none is made without need.
+fn remove(map: Map, names: &[String]) {
+    for name in names {
+        let _ = calls::remove_header(map, name);
     }
+}
+
+fn carry_out(permit: &Permit) {
+    remove(Map::RequestHeaders, &permit.remove);
     for (name, value) in &permit.add {
         let _ = calls::add_header(Map::RequestHeaders, name, value);
     }
@@ -154,6 +162,11 @@ fn send(reply: &Reply) {
             "portcullis: Envoy did not accept a reply; the stream stays paused until it times out",
         );
     }
+}
+
+/// Costs as much as a look at all header fields, so it is asked for only when needed.
+fn source() -> Option<IpAddr> {
+    request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
 }
 
 fn response_status() -> Option<u16> {

@@ -234,7 +234,8 @@ mod tests {
             let at = at.index(path.len());
             let byte = path.as_bytes()[at];
             prop_assume!(byte != b'/');
-            let escaped = format!("{}%{byte:02x}{}", &path[..at], &path[at + 1..]);
+            let (before, from) = path.split_at(at);
+            let escaped = format!("{before}%{byte:02x}{}", from.split_at(1).1);
             prop_assert_eq!(normal(&escaped), path);
         }
     }

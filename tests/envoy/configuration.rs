@@ -3,7 +3,7 @@
 //! The fault is named where the operator looks, with its place and the likely remedy, and changing a configuration
 //! costs no request in flight. What counts as a fault is tested beside the parser; here stands a sample of each kind.
 
-use super::{bootstrap, code, demo_issuer, enforcing, Gate, Scratch, PARAMETER, SOON};
+use super::{bootstrap, code, demo_issuer, enforcing, Gate, Scratch, Stop, PARAMETER, SOON};
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::envoy::Envoy;
@@ -48,7 +48,8 @@ fn validation_finds_what_a_start_would() {
 
 #[test]
 fn no_configuration_at_all_is_refused() {
-    let config = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+    let config =
+        "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
     let absent = Bootstrap::shipped().unwrap().edit(|document| {
         let config = document.pointer_mut(config).and_then(Value::as_object_mut);
         config.and_then(|config| config.remove("configuration")).expect("the shipped rules");
@@ -101,9 +102,8 @@ fn configurations_change_under_load_without_a_failed_request() {
         for client in &clients {
             scope.spawn(|| load.run(client));
         }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| push_all(&gate, &load, CONNECTIONS)));
-        load.stop.store(true, Ordering::SeqCst);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let _stop = Stop(&load.stop);
+        push_all(&gate, &load, CONNECTIONS);
     });
     for statuses in load.seen.into_inner().unwrap() {
         let change = statuses.iter().position(|status| *status == 401).expect("the last configuration came");
@@ -119,14 +119,15 @@ fn push_all(gate: &Gate, load: &Load, connections: usize) {
     let reached = |counter: &str, count: u64| {
         let stat = format!("{DISCOVERY}{counter}");
         let held = gate.envoy.wait_for(|envoy| envoy.stats().get(&stat) == Some(&count), SOON);
-        let stats: Vec<_> = gate.envoy.stats().into_iter().filter(|(name, _)| name.starts_with(DISCOVERY)).collect();
+        let stats: Vec<_> =
+            gate.envoy.stats().into_iter().filter(|(name, _)| name.starts_with(DISCOVERY)).collect();
         assert!(held, "{counter} is not {count}: {stats:?}\n{}", gate.envoy.log());
     };
     reached("update_success", 1);
     // Envoy knows the second one by its hash: it asks nobody, keeps what it has and counts a success.
-    for counter in [("update_rejected", 1), ("update_success", 2)] {
+    for (counter, count) in [("update_rejected", 1), ("update_success", 2)] {
         gate.envoy.push_filter_config(&near_miss().to_string()).unwrap();
-        reached(counter.0, counter.1);
+        reached(counter, count);
         let refused = gate.http1().send(Request::get(PARAMETER)).unwrap();
         assert_eq!((refused.status, code(&refused)), (400, "path_parameter".to_owned()), "the old rules hold");
         assert_eq!(gate.http1().send(Request::get("/healthz")).unwrap().status, 200);

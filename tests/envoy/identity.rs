@@ -2,18 +2,18 @@
 //!
 //! The same cryptography is tested natively; compiled to wasm it runs on other integers and another random source.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate};
+use super::{code, demo_issuer, enforcing, request_id, Gate, Shared};
 use ct_codecs::Encoder;
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::tokens::{now, Algorithm, Issuer, Spec, Tamper};
 use serde_json::{json, Map, Value};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 const HMAC_ISSUER: &str = "https://hmac.demo.portcullis";
 
 fn gate() -> Arc<Gate> {
-    static GATE: Mutex<Weak<Gate>> = Mutex::new(Weak::new());
-    Gate::shared(&GATE, || Gate::start(&config()))
+    static GATE: Shared = Shared::by_tests(4);
+    GATE.get(|| Gate::start(&config()))
 }
 
 fn config() -> Value {

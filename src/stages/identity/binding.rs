@@ -6,7 +6,8 @@
 //! only send nothing. The one exception is the location: only Envoy's geoip filter can answer it, and where that
 //! filter does not run nobody does.
 //!
-//! The source address is Envoy's, never one that a client wrote.
+//! The source address is Envoy's, never one that a client wrote. The location's header field is only as good as the
+//! geoip filter that overwrites it: without that filter a client writes it, and can at most avoid this one finding.
 
 use crate::config::identity::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
@@ -65,7 +66,7 @@ fn claimed<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
 
 fn ip(binding: &IpBinding, claims: &Claims, request: &Request) -> Option<Finding> {
     let claimed = claimed(claims, &binding.claim)?;
-    let Some(source) = request.source else {
+    let Some(source) = *request.source else {
         return Some(Finding::new(&IP, "the source address is unknown"));
     };
     match network(claimed, binding) {

@@ -14,7 +14,7 @@ pub(super) fn token<'r>(sources: &'r [TokenSource], headers: &'r Headers) -> Res
     for source in sources {
         let token = match source {
             TokenSource::Header { name, scheme } => match only(headers.all(name), name)? {
-                Some(value) => after_scheme(value, scheme.as_deref()),
+                Some(value) => in_field(value, scheme.as_deref(), name)?,
                 None => None,
             },
             TokenSource::Cookie(name) => only(headers.cookies(name), name)?,
@@ -33,6 +33,15 @@ fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Op
         Some(_) => Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated"))),
         None => Ok(first),
     }
+}
+
+/// The token of one field. Envoy joins repeated fields with a comma (RFC 9110 §5.3), and no token contains one.
+fn in_field<'r>(value: &'r [u8], scheme: Option<&str>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
+    let mut tokens = value.split(|byte| *byte == b',').map(|part| after_scheme(part.trim_ascii(), scheme));
+    if value.contains(&b',') && tokens.any(|token| token.is_some()) {
+        return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` has several values")));
+    }
+    Ok(after_scheme(value.trim_ascii(), scheme))
 }
 
 /// `Bearer abc` → `abc` (RFC 9110 §11.4). Another scheme is no token of ours.
@@ -84,7 +93,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_not_tokens() {
-        for value in ["Basic abc", "Bearerabc", "Bear", ""] {
+        for value in ["Basic abc", "Digest a=b, c=d", "Bearerabc", "Bear", ""] {
             assert_eq!(found(&[("authorization", value)]).unwrap(), None, "{value}");
         }
         assert_eq!(found(&[("authorization", "Bearer")]).unwrap().as_deref(), Some(""));
@@ -94,6 +103,9 @@ mod tests {
     fn two_are_too_many_wherever_they_stand() {
         assert!(found(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]).is_err());
         assert!(found(&[("authorization", "Bearer a"), ("authorization", "Basic b")]).is_err());
+        assert!(found(&[("authorization", "Bearer a,Bearer b")]).is_err(), "as Envoy joins them");
+        assert!(found(&[("authorization", "Basic a, Bearer b")]).is_err());
+        assert!(found(&[("x-token", "a,b")]).is_err());
         assert!(found(&[("authorization", "Bearer a"), ("x-token", "a")]).is_err());
         assert!(found(&[("x-token", "a"), ("cookie", "token=a")]).is_err());
         assert!(found(&[("cookie", "token=a; token=b")]).is_err());

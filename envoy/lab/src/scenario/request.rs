@@ -16,6 +16,9 @@ const PIECE_BYTES: usize = 16 << 10;
 
 const FILLER: &str = "x";
 
+/// The credential field that Envoy joins where a client repeats it.
+const JOINED: &str = "authorization";
+
 /// One request as a scenario writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,13 +131,20 @@ impl Written {
 }
 
 impl Ready {
-    /// All header fields as Envoy shows them to a filter, pseudo-header fields first. What Envoy itself adds
-    /// (`x-request-id`, `x-forwarded-proto`, …) is not among them.
+    /// All header fields as Envoy shows them to a filter: pseudo-header fields first, and repeated `authorization`
+    /// fields as one, joined by a comma. What Envoy itself adds (`x-request-id`, `x-forwarded-proto`, …) is not
+    /// among them.
     pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
         let Request { method, path, headers, body, .. } = &self.request;
         let pseudo = [(":method", method.as_str()), (":path", path), (":scheme", "http"), (":authority", "demo")];
         let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        let mut fields: Vec<_> = pseudo.chain(headers.iter().cloned()).collect();
+        let mut fields: Vec<(String, Vec<u8>)> = pseudo.collect();
+        for (name, value) in headers {
+            match fields.iter_mut().find(|(known, _)| name == JOINED && known == JOINED) {
+                Some((_, joined)) => joined.extend([b",".as_slice(), value].concat()),
+                None => fields.push((name.clone(), value.clone())),
+            }
+        }
         if !body.is_empty() && self.request.piece_bytes.is_none() {
             fields.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
         }

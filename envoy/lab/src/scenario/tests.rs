@@ -66,3 +66,22 @@ fn claims_are_merged_and_times_are_relative() {
     let bad: token::Written = serde_json::from_value(json!({"claims": {"exp": "now+soon"}})).unwrap();
     assert!(bad.mint(&Issuer::demo()).is_err());
 }
+
+#[test]
+fn a_folder_has_all_three_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = json!({"title": "t", "about": "a", "exchanges": [{"who": "Ada", "does": "asks",
+        "request": {"path": "/"}, "expect": {"verdict": "deny", "status": 401}}]});
+    let files = [("README.md", "For people.".to_owned()), ("scenario.json", scenario.to_string())];
+    for (lacking, content) in files {
+        assert!(Example::load(folder.path()).unwrap_err().to_string().ends_with(lacking));
+        fs::write(folder.path().join(lacking), content).unwrap();
+    }
+    // A refusal without its public code promises too little.
+    assert!(format!("{:#}", Example::load(folder.path()).unwrap_err()).contains("`deny` goes with a code"));
+    let coded = scenario.to_string().replace("401", r#"401, "code": "token_missing""#);
+    fs::write(folder.path().join("scenario.json"), coded).unwrap();
+    assert!(Example::load(folder.path()).unwrap_err().to_string().ends_with("filter.json"));
+    fs::write(folder.path().join("filter.json"), "{}").unwrap();
+    assert!(Example::load(folder.path()).is_ok());
+}

@@ -1,0 +1,115 @@
+//! The examples are golden: every promise in `examples/*/scenario.json` is held here, natively and in a real Envoy.
+//!
+//! The native replay drives the engine directly, the other one sends the same requests through the shipped Envoy
+//! configuration. They have to agree with the scenario, and so with each other. A folder that lacks one of its
+//! files fails, and so does a check that no example shows. Not covered: what only the host does (`tests/envoy`).
+
+use portcullis::config::Config;
+use portcullis::engine::{Done, Engine, Step};
+use portcullis::request::headers::Headers;
+use portcullis::request::Request;
+use portcullis::response::Response;
+use portcullis::stages::{CHECKS, INTERNAL};
+use portcullis::time::Millis;
+use portcullis_lab::envoy::Envoy;
+use portcullis_lab::scenario::replay::{replay, Finding, Observed};
+use portcullis_lab::scenario::request::Ready;
+use portcullis_lab::scenario::{Example, Outcome};
+use portcullis_lab::tokens::{now, Issuer};
+use portcullis_lab::upstream::Upstream;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+#[test]
+fn every_promise_holds_natively() {
+    let issuer = Issuer::demo();
+    let mut broken = Vec::new();
+    for example in examples() {
+        let config = Config::parse(example.filter.as_bytes(), CHECKS)
+            .unwrap_or_else(|error| panic!("examples/{}/filter.json: {error}", example.name));
+        let engine = Engine::new(config);
+        for exchange in &example.scenario.exchanges {
+            // What Envoy refuses never gets here.
+            if exchange.expect.verdict == Outcome::None {
+                continue;
+            }
+            let ready = exchange.request.prepare(&issuer).expect("a request that can be sent");
+            // Where the request goes on, the status is the service's.
+            let observed = natively(&engine, &ready, exchange.expect.status);
+            let differences = observed.differences(&exchange.expect);
+            broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
+        }
+    }
+    assert!(broken.is_empty(), "promises that were not kept:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_promise_holds_in_a_real_envoy() {
+    let upstream = Upstream::start();
+    let mut broken = Vec::new();
+    for example in examples() {
+        let envoy = Envoy::start(&example.bootstrap(upstream.address()).unwrap())
+            .unwrap_or_else(|error| panic!("examples/{}: {error:#}", example.name));
+        let observed = replay(&example, &envoy).unwrap();
+        assert_eq!(observed.len(), example.scenario.exchanges.len());
+        for (exchange, observed) in example.scenario.exchanges.iter().zip(&observed) {
+            let differences = observed.differences(&exchange.expect);
+            broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
+        }
+    }
+    assert!(broken.is_empty(), "promises that were not kept:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_check_is_shown_by_an_example() {
+    let examples = examples();
+    let exchanges = examples.iter().flat_map(|example| &example.scenario.exchanges);
+    let shown: BTreeSet<&str> =
+        exchanges.flat_map(|exchange| &exchange.expect.findings).map(String::as_str).collect();
+    // No request can bring the filter's own failure about.
+    let missing: Vec<&str> =
+        CHECKS.iter().map(|check| check.id).filter(|id| *id != INTERNAL.id && !shown.contains(id)).collect();
+    assert!(missing.is_empty(), "no example shows {missing:?}");
+    let unknown: Vec<&&str> = shown.iter().filter(|id| !CHECKS.iter().any(|check| check.id == **id)).collect();
+    assert!(unknown.is_empty(), "examples promise findings of no check: {unknown:?}");
+}
+
+fn examples() -> Vec<Example> {
+    Example::all().unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -> Option<String> {
+    let place = format!("examples/{}: {who} {does}", example.name);
+    (!differences.is_empty()).then(|| format!("{place}\n    {}", differences.join("\n    ")))
+}
+
+/// Drives the engine as the host would.
+fn natively(engine: &Engine, ready: &Ready, service_status: u16) -> Observed {
+    let request = Request::new(Headers::from_pairs(ready.fields()), || "127.0.0.1".parse().ok());
+    let head = engine.open(request, Millis::from_secs(now()), || "native".to_owned());
+    let mut step = head.judge();
+    for piece in ready.pieces() {
+        step = match step {
+            Step::Forward(_permit, body) => body.judge(piece.len()),
+            refused @ Step::Refuse(..) => refused,
+        };
+    }
+    match step {
+        Step::Forward(_permit, body) => {
+            let done = body.finish().finish(Response { status: Some(service_status) });
+            observed(&done, service_status, None)
+        }
+        Step::Refuse(reply, done) => {
+            let problem: Value = serde_json::from_str(&reply.body).expect("a problem in JSON");
+            observed(&done, reply.status, problem["code"].as_str().map(str::to_owned))
+        }
+    }
+}
+
+fn observed(done: &Done, status: u16, told: Option<String>) -> Observed {
+    let findings = done.findings().iter().map(|weighed| Finding {
+        check: weighed.finding.check.id.to_owned(),
+        reason: weighed.finding.reason.to_string(),
+    });
+    Observed { status, told, verdict: done.summary(), findings: Some(findings.collect()) }
+}
