@@ -37,6 +37,24 @@ fn good() -> Request {
     Request::get("/api/orders/o-1001").bearer(Issuer::demo().token("ada"))
 }
 
+/// Envoy's own limit for a header section is 60 KiB, and it answers 431 before the filter sees anything. Where it is
+/// raised, the filter's limits hold.
+#[test]
+fn a_token_of_100_kib_is_refused_by_its_size() {
+    let mut config = config();
+    config["request"] = json!({"header_bytes_max": "1MiB"});
+    let http = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let gate = Gate::start_with(&config, |bootstrap| {
+        bootstrap.edit(|envoy| envoy.pointer_mut(http).unwrap()["max_request_headers_kb"] = json!(256))
+    });
+    for (protocol, client) in gate.both() {
+        let refused = client.send(Request::get("/api/orders/o-1001").bearer("x".repeat(100 << 10))).unwrap();
+        assert_eq!((refused.status, code(&refused).as_str()), (401, "token_too_large"), "{protocol}");
+        assert_eq!(client.send(good()).unwrap().status, 200, "{protocol}");
+    }
+    gate.expect_unharmed();
+}
+
 #[test]
 fn bytes_that_are_no_text_are_refused_and_nothing_else_happens() {
     let gate = Gate::start(&config());
