@@ -38,7 +38,7 @@ fn good() -> Request {
 }
 
 /// Envoy's own limit for a header section is 60 KiB, and it answers 431 before the filter sees anything. Where it is
-/// raised, the filter's limits hold.
+/// raised, the filter's limits hold. Over HTTP/2 Envoy closes the connection whatever the limit.
 #[test]
 fn a_token_of_100_kib_is_refused_by_its_size() {
     let mut config = config();
@@ -47,11 +47,10 @@ fn a_token_of_100_kib_is_refused_by_its_size() {
     let gate = Gate::start_with(&config, |bootstrap| {
         bootstrap.edit(|envoy| envoy.pointer_mut(http).unwrap()["max_request_headers_kb"] = json!(256))
     });
-    for (protocol, client) in gate.both() {
-        let refused = client.send(Request::get("/api/orders/o-1001").bearer("x".repeat(100 << 10))).unwrap();
-        assert_eq!((refused.status, code(&refused).as_str()), (401, "token_too_large"), "{protocol}");
-        assert_eq!(client.send(good()).unwrap().status, 200, "{protocol}");
-    }
+    let client = gate.http1();
+    let refused = client.send(Request::get("/api/orders/o-1001").bearer("x".repeat(100 << 10))).unwrap();
+    assert_eq!((refused.status, code(&refused).as_str()), (401, "token_too_large"));
+    assert_eq!(client.send(good()).unwrap().status, 200);
     gate.expect_unharmed();
 }
 
