@@ -6,12 +6,14 @@
 
 pub mod error;
 pub mod identity;
+pub mod limits;
 mod raw;
 pub mod routes;
 mod units;
 
 pub use self::error::ConfigError;
 pub use self::identity::{Identity, Requirement};
+pub use self::limits::{Limit, Memory};
 pub use self::raw::{Demand, FailurePolicy, Mode};
 pub use self::routes::{Route, RouteId, Routes};
 
@@ -46,6 +48,10 @@ pub struct Config {
     pub routes: Routes,
     /// Who is believed; `None` when callers need not be known.
     pub identity: Option<Identity>,
+    /// The memory that all workers share.
+    pub memory: Memory,
+    /// How often; routes refer to these by their place.
+    pub limits: Vec<Limit>,
     /// What is reported.
     pub telemetry: Telemetry,
     caps: BTreeMap<Family, Score>,
@@ -107,8 +113,10 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: compile_routes(&written, thresholds)?,
+            routes: Routes::compile(&written, thresholds)?,
             identity: written.identity.as_ref().map(Identity::new).transpose()?,
+            memory: Memory::new(&written.memory),
+            limits: Limit::all(&written.limits)?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: caps(&written.risk.family_caps)?,
             tunings: tunings(&written.checks, checks)?,
@@ -124,6 +132,7 @@ impl Config {
             Some(TunedMode::Off) => None,
             // A check can be held back, never pushed beyond its route.
             Some(TunedMode::Monitor) => Some((weight, Mode::Monitor)),
+            Some(TunedMode::Enforce) | None if finding.held_back => Some((weight, Mode::Monitor)),
             Some(TunedMode::Enforce) | None => Some((weight, mode)),
         }
     }
@@ -240,88 +249,21 @@ fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
     Ok(Tuning { mode: written.mode, weight })
 }
 
-fn compile_routes(written: &Document, thresholds: Thresholds) -> Result<Routes, ConfigError> {
-    let names = route_names(&written.routes)?;
-    let (general, mut by_route) = match &written.identity {
-        None => (Requirement::none(), BTreeMap::new()),
-        Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
-    };
-    let body_bytes_max = written.request.body_bytes_max.map(|size| size.0);
-    let mut routes = Vec::with_capacity(written.routes.len());
-    for (index, raw) in written.routes.iter().enumerate() {
-        check_route(raw, &format!("routes[{index}]"))?;
-        let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
-        routes.push(Route {
-            name: raw.name.clone(),
-            mode: raw.mode.unwrap_or(written.mode),
-            thresholds: own.unwrap_or(thresholds),
-            body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(body_bytes_max),
-            requirement: by_route.remove(&raw.name).unwrap_or_else(|| general.clone()),
-        });
+/// Names go into statistics, where some characters have a meaning.
+fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(());
     }
-    let unmatched = Route {
-        name: routes::UNMATCHED.to_owned(),
-        mode: written.mode,
-        thresholds,
-        body_bytes_max,
-        requirement: general,
-    };
-    Routes::new(&written.routes, routes, unmatched)
+    Err(ConfigError::new(path, "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics"))
 }
 
-fn route_names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
-    if written.len() > routes::ROUTES_MAX {
-        return Err(ConfigError::new(
-            "routes",
-            format!("has {} routes, at most {}", written.len(), routes::ROUTES_MAX),
-        ));
+fn check_prefix(bits: u8, max: u8, path: &str) -> Result<(), ConfigError> {
+    if bits <= max {
+        Ok(())
+    } else {
+        Err(ConfigError::new(path, format!("is {bits}, at most {max} bits")))
     }
-    let mut names: Vec<&str> = Vec::with_capacity(written.len());
-    for (index, route) in written.iter().enumerate() {
-        let path = format!("routes[{index}].name");
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-        if !(1..=64).contains(&route.name.len()) || !route.name.bytes().all(plain) {
-            return Err(ConfigError::new(
-                path,
-                "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics",
-            ));
-        }
-        if names.contains(&route.name.as_str()) || route.name == routes::UNMATCHED {
-            return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
-        }
-        names.push(&route.name);
-    }
-    Ok(names)
-}
-
-fn check_route(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
-    if !route.path.starts_with('/') {
-        return Err(ConfigError::new(
-            format!("{path}.path"),
-            format!("`{}` does not begin with a slash", route.path),
-        ));
-    }
-    if let Some(method) = route
-        .methods
-        .iter()
-        .find(|method| method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
-    {
-        return Err(ConfigError::new(
-            format!("{path}.methods"),
-            format!("`{method}` is not a method; methods are upper case"),
-        ));
-    }
-    if let Some(host) = route.hosts.iter().find(|host| {
-        host.trim_start_matches("*.").is_empty()
-            || host.trim_start_matches("*.").contains([':', '*', '/'])
-            || host.bytes().any(|byte| byte.is_ascii_uppercase())
-    }) {
-        return Err(ConfigError::new(
-            format!("{path}.hosts"),
-            format!("`{host}`: expected a lower-case name without port, or `*.` and a name"),
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► identity ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                     └─► Reply ────────────────────► Done
+//! Head ──► shape ─► identity ─► limits ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                               └─► Reply ────────────────────► Done
 //! ```
 //!
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
@@ -10,12 +10,14 @@
 
 use crate::config::{Config, FailurePolicy, RouteId};
 use crate::finding::{Finding, Findings, Weight};
+use crate::memory::{Memory, Shared};
 use crate::receipt::{self, Subject};
 use crate::reply::Reply;
 use crate::request::headers::Headers;
 use crate::request::{Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::{self, Caller};
+use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling, Weighed};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
@@ -23,10 +25,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// The stages under one configuration. Cheap to clone: one for each request.
+/// The stages under one configuration, with the memory of all requests. Cheap to clone: one for each request.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    config: Rc<Config>,
+    world: Rc<World>,
+}
+
+/// What does not change from request to request.
+#[derive(Debug)]
+struct World {
+    config: Config,
+    memory: Memory,
+    shared: Box<dyn Shared>,
 }
 
 /// A request whose head has been read and not yet judged.
@@ -69,50 +79,52 @@ pub enum Step<Next> {
 /// What is remembered of a request until it is over.
 #[derive(Debug)]
 struct Case {
-    config: Rc<Config>,
+    world: Rc<World>,
     route: Option<RouteId>,
     request_id: String,
     method: String,
     grpc: bool,
     caller: Caller,
     findings: Findings,
+    ledger: Ledger,
     judgement: Judgement,
 }
 
 impl Engine {
-    /// An engine for a configuration.
-    pub fn new(config: Config) -> Self {
-        Self { config: Rc::new(config) }
+    /// An engine for a configuration, on the memory that the workers of this process share. `random` is used as their
+    /// common secret if they have none yet. All memory that will ever be needed is taken here.
+    pub fn new(config: Config, shared: Box<dyn Shared>, random: [u8; 16]) -> Self {
+        let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
+        if !config.limits.is_empty() {
+            memory.seed(shared.as_ref());
+        }
+        Self { world: Rc::new(World { config, memory, shared }) }
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.world.config
     }
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
     pub fn open(&self, request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
         let path = request.path.as_ref().map_or("", |path| &path.normal);
-        let routes = &self.config.routes;
+        let routes = &self.config().routes;
         let host = if routes.use_hosts() { request.host() } else { String::new() };
         let case = Case {
             route: routes.find(&host, request.method(), path),
             method: request.method().to_owned(),
             grpc: request.is_grpc(),
-            ..Case::new(&self.config, request.id.clone().unwrap_or_else(fallback_id))
+            ..Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id))
         };
         Head { case, request, now }
     }
 
     /// Judges a request that the host could not show us: the failure policy decides, and it is counted.
     pub fn judge_unreadable(&self, reason: &'static str, request_id: String) -> Step<Body> {
-        let policy = self.config.identity.as_ref().map(|identity| identity.on_internal_error);
-        let weight = match policy {
-            Some(FailurePolicy::Deny) => Weight::Refuse,
-            Some(FailurePolicy::Challenge) => Weight::Challenge,
-            Some(FailurePolicy::Allow) | None => Weight::Note,
-        };
-        let mut case = Case::new(&self.config, request_id);
+        let policy = self.config().identity.as_ref().map(|identity| identity.on_internal_error);
+        let weight = policy.map_or(Weight::Note, FailurePolicy::weight);
+        let mut case = Case::new(&self.world, request_id);
         case.findings.add(Finding::new(&INTERNAL, reason).weighing(weight));
         case.settle(|case| Body { case, bytes: 0 })
     }
@@ -122,14 +134,20 @@ impl Head {
     /// Runs the stages that need the head alone.
     pub fn judge(self) -> Step<Body> {
         let Self { mut case, request, now } = self;
-        let config = Rc::clone(&case.config);
+        let world = Rc::clone(&case.world);
+        let World { config, memory, shared } = world.as_ref();
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
-        // What is refused already needs no signature checked.
-        if !risk::is_refused(&config, route, &case.findings) {
+        // What is refused already needs no signature checked, and is charged to nobody.
+        if !risk::is_refused(config, route, &case.findings) {
             if let Some(identity) = &config.identity {
                 case.caller = identity::check(identity, &route.requirement, &request, now, &mut case.findings);
             }
+        }
+        if !risk::is_refused(config, route, &case.findings) {
+            let shared = shared.as_ref();
+            let scene = Scene { config, memory, shared, route, request: &request, caller: &case.caller, now };
+            limits::check(&scene, &mut case.findings, &mut case.ledger);
         }
         let ours = internal_fields(&request.headers);
         match case.settle(|case| Body { case, bytes: 0 }) {
@@ -148,8 +166,8 @@ impl Body {
     pub fn judge(self, piece_bytes: usize) -> Step<Self> {
         let Self { mut case, bytes } = self;
         let bytes = bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
-        let config = Rc::clone(&case.config);
-        shape::check_body(config.routes.get(case.route), bytes, &mut case.findings);
+        let world = Rc::clone(&case.world);
+        shape::check_body(world.config.routes.get(case.route), bytes, &mut case.findings);
         case.settle(|case| Self { case, bytes })
     }
 
@@ -182,6 +200,17 @@ impl Done {
         self.case.judgement.outcome()
     }
 
+    /// Gives back what the request held while it was in flight. Once, when it is over.
+    pub fn release(&mut self, now: Millis) {
+        let World { config, memory, shared } = self.case.world.as_ref();
+        self.case.ledger.release(config, memory, shared.as_ref(), now);
+    }
+
+    /// What the limits said, and what the memory met.
+    pub fn ledger(&self) -> &Ledger {
+        &self.case.ledger
+    }
+
     /// What was found, as it was judged.
     pub fn findings(&self) -> &[Weighed] {
         &self.case.judgement.weighed
@@ -200,7 +229,7 @@ impl Done {
         if !self.findings().is_empty() {
             return true;
         }
-        let share = self.case.config.telemetry.allow_sample.value();
+        let share = self.case.world.config.telemetry.allow_sample.value();
         // The same request is sampled wherever it passes; the seeds are of no importance.
         share > 0.0
             && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
@@ -210,8 +239,8 @@ impl Done {
     pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: u64) -> String {
         let case = &self.case;
         receipt::write(&Subject {
-            config: &case.config,
-            route: case.config.routes.get(case.route),
+            config: &case.world.config,
+            route: case.world.config.routes.get(case.route),
             request_id: &case.request_id,
             method: &case.method,
             caller: &case.caller,
@@ -225,24 +254,25 @@ impl Done {
 
 impl Case {
     /// A request of which nothing is known but its name.
-    fn new(config: &Rc<Config>, request_id: String) -> Self {
+    fn new(world: &Rc<World>, request_id: String) -> Self {
         Self {
-            config: Rc::clone(config),
+            world: Rc::clone(world),
             route: None,
             request_id,
             method: String::new(),
             grpc: false,
             caller: Caller::Anonymous,
             findings: Findings::default(),
+            ledger: Ledger::default(),
             judgement: Judgement::default(),
         }
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.
     fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
-        let config = Rc::clone(&self.config);
-        let route = config.routes.get(self.route);
-        let (judgement, ruling) = risk::judge(&config, route, &self.findings);
+        let world = Rc::clone(&self.world);
+        let route = world.config.routes.get(self.route);
+        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings);
         self.judgement = judgement;
         match ruling {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),
@@ -255,7 +285,7 @@ impl Case {
     }
 
     fn upstream_headers(&self) -> Vec<(&'static str, String)> {
-        if !self.config.telemetry.upstream_headers {
+        if !self.world.config.telemetry.upstream_headers {
             return Vec::new();
         }
         let risk = format!("{:.3}", self.judgement.risk);

@@ -117,13 +117,15 @@ pub enum Family {
     Token,
     /// Whether the token is in the hands it was issued to.
     Binding,
+    /// How often.
+    Limits,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 4] = [Self::Request, Self::Token, Self::Binding, Self::Failure];
+    pub const ALL: [Self; 5] = [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Failure];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -131,6 +133,7 @@ impl Family {
             Self::Request => "request",
             Self::Token => "token",
             Self::Binding => "binding",
+            Self::Limits => "limits",
             Self::Failure => "failure",
         }
     }
@@ -140,6 +143,7 @@ impl Family {
         match self {
             Self::Request => "shape",
             Self::Token | Self::Binding => "identity",
+            Self::Limits => "limits",
             Self::Failure => "engine",
         }
     }
@@ -180,12 +184,16 @@ pub struct Finding {
     pub reason: Cow<'static, str>,
     /// Where the effect depends on more than the check: it replaces the check's own weight.
     pub weight: Option<Weight>,
+    /// Whether it is without effect although its route and check are in force: what it comes from is on trial.
+    pub held_back: bool,
+    /// Header fields to tell the client if this finding refuses.
+    pub advice: Vec<(&'static str, String)>,
 }
 
 impl Finding {
     /// An observation with the check's own weight. The reason is cut at [`REASON_BYTES_MAX`].
     pub fn new(check: &'static Check, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { check, reason: bounded(reason.into()), weight: None }
+        Self { check, reason: bounded(reason.into()), weight: None, held_back: false, advice: Vec::new() }
     }
 
     /// The same observation with another weight.

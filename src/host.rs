@@ -9,10 +9,12 @@
 
 mod calls;
 mod report;
+mod shared;
 mod stream;
 
 use self::calls::Level;
 use self::report::Report;
+use self::shared::SharedData;
 use self::stream::Stream;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -52,7 +54,12 @@ impl RootContext for Root {
         };
         let report = Report::new(&config);
         calls::log(Level::Info, &format!("portcullis: configuration {} loaded", config.digest));
-        self.loaded = Some((Engine::new(config), Rc::new(report)));
+        let Some(random) = random() else {
+            calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
+            return false;
+        };
+        let engine = Engine::new(config, Box::new(SharedData), random);
+        self.loaded = Some((engine, Rc::new(report)));
         // Without ticks there are no heartbeats, which is not worth refusing a configuration for.
         let _ = calls::set_tick_period(TICK_MILLIS);
         true
@@ -72,6 +79,12 @@ impl RootContext for Root {
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// From the host's cryptographic source. Without it nothing that depends on a secret may run.
+fn random() -> Option<[u8; 16]> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).is_ok().then_some(random)
 }
 
 /// One line without control characters, whatever a configuration contains.

@@ -25,6 +25,8 @@ pub mod engine;
 pub mod finding;
 pub mod jose;
 pub mod json;
+pub mod memory;
+pub mod rate;
 mod receipt;
 pub mod reply;
 pub mod request;

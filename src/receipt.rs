@@ -116,11 +116,11 @@ fn entry(weighed: &Weighed) -> Entry<'_> {
 
 /// The holder of the token; without one, the source address.
 fn actor(subject: &Subject<'_>) -> String {
-    let name = match (subject.caller, subject.source) {
-        (Caller::Verified { issuer, subject: Some(name) }, _) => format!("sub\0{issuer}\0{name}"),
-        (Caller::Verified { issuer, subject: None }, _) => format!("iss\0{issuer}"),
-        (Caller::Anonymous, Some(source)) => format!("ip\0{source}"),
-        (Caller::Anonymous, None) => return "unknown".to_owned(),
+    let holder = subject.caller.claims().map(|claims| claims.text("sub").unwrap_or_default());
+    let name = match (holder, subject.source) {
+        (Some(holder), _) => format!("sub\0{}\0{holder}", subject.caller.issuer()),
+        (None, Some(source)) => format!("ip\0{source}"),
+        (None, None) => return "unknown".to_owned(),
     };
     let hash = hmac_sha256::HMAC::mac(name.as_bytes(), subject.config.telemetry.actor_salt.as_bytes());
     hash.iter().take(ACTOR_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()

@@ -44,6 +44,7 @@ impl Reply {
         if !grpc {
             headers.push(("content-type", "application/problem+json".to_owned()));
         }
+        headers.extend(refusal.advice.iter().cloned());
         if let Some(challenge) = www_authenticate(refusal, route) {
             headers.push(("www-authenticate", challenge));
         }

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | [`shape`] | Has the request one meaning, within bounds? | 400, 413 |
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
+//! | [`limits`] | How often? | 429 |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
 pub mod identity;
+pub mod limits;
 pub mod risk;
 pub mod shape;
 
@@ -57,6 +59,8 @@ pub static CHECKS: &[&Check] = &[
     &identity::binding::USER_AGENT,
     &identity::binding::GEO,
     &identity::binding::SESSION,
+    &limits::EXCEEDED,
+    &limits::CONTENDED,
     &INTERNAL,
 ];
 

@@ -191,12 +191,7 @@ impl Bindings {
             session_id: session,
         } = written;
         for (name, prefix, max) in [("prefix_v4", ip.prefix_v4, 32), ("prefix_v6", ip.prefix_v6, 128)] {
-            if prefix > max {
-                return Err(ConfigError::new(
-                    format!("identity.bindings.ip_binding.{name}"),
-                    format!("is {prefix}, at most {max} bits"),
-                ));
-            }
+            super::check_prefix(prefix, max, &format!("identity.bindings.ip_binding.{name}"))?;
         }
         Ok(Self {
             ip: ip.enabled.then(|| IpBinding {

@@ -8,9 +8,8 @@
 //! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most three
 //! look-ups in a radix tree.
 
-use super::raw;
-use super::{ConfigError, Thresholds};
-use crate::config::Mode;
+use super::raw::{self, Document, Mode};
+use super::{check_name, limits, ConfigError, Requirement, Thresholds};
 use matchit::{InsertError, Router};
 use std::collections::BTreeMap;
 
@@ -32,7 +31,9 @@ pub struct Route {
     /// Longest request body, in bytes.
     pub body_bytes_max: Option<u64>,
     /// What its callers must prove.
-    pub requirement: super::Requirement,
+    pub requirement: Requirement,
+    /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
+    pub limits: Vec<usize>,
 }
 
 /// The place of a route in [`Routes`].
@@ -58,8 +59,39 @@ struct Methods {
 }
 
 impl Routes {
-    /// Compiles routes; `routes` and `unmatched` are the validated forms, in the order of `written`.
-    pub(super) fn new(written: &[raw::Route], routes: Vec<Route>, unmatched: Route) -> Result<Self, ConfigError> {
+    /// Compiles the routes of a document, with what its other sections say about each.
+    pub(super) fn compile(written: &Document, thresholds: Thresholds) -> Result<Self, ConfigError> {
+        let names = names(&written.routes)?;
+        limits::check_routes(&written.limits, &names)?;
+        let (general, mut by_route) = match &written.identity {
+            None => (Requirement::none(), BTreeMap::new()),
+            Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
+        };
+        let unmatched = Route {
+            name: UNMATCHED.to_owned(),
+            mode: written.mode,
+            thresholds,
+            body_bytes_max: written.request.body_bytes_max.map(|size| size.0),
+            requirement: general,
+            limits: limits::on_route(&written.limits, UNMATCHED),
+        };
+        let mut routes = Vec::with_capacity(written.routes.len());
+        for (index, raw) in written.routes.iter().enumerate() {
+            check(raw, &format!("routes[{index}]"))?;
+            let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+            routes.push(Route {
+                name: raw.name.clone(),
+                mode: raw.mode.unwrap_or(written.mode),
+                thresholds: own.unwrap_or(thresholds),
+                body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
+                requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
+                limits: limits::on_route(&written.limits, &raw.name),
+            });
+        }
+        Self::new(&written.routes, routes, unmatched)
+    }
+
+    fn new(written: &[raw::Route], routes: Vec<Route>, unmatched: Route) -> Result<Self, ConfigError> {
         let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
         // Routes that name their methods come first: they are more specific than those that accept all. Last come the
         // bare prefixes of catch-all paths, which yield to everything that was written down.
@@ -138,6 +170,45 @@ impl Methods {
         let tree = self.named.get(method).unwrap_or(&self.other);
         tree.at(path).ok().map(|found| *found.value)
     }
+}
+
+fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
+    if written.len() > ROUTES_MAX {
+        return Err(ConfigError::new("routes", format!("has {} routes, at most {ROUTES_MAX}", written.len())));
+    }
+    let mut names: Vec<&str> = Vec::with_capacity(written.len());
+    for (index, route) in written.iter().enumerate() {
+        let path = format!("routes[{index}].name");
+        check_name(&route.name, &path)?;
+        if names.contains(&route.name.as_str()) || route.name == UNMATCHED {
+            return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
+        }
+        names.push(&route.name);
+    }
+    Ok(names)
+}
+
+fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
+    if !route.path.starts_with('/') {
+        let fault = format!("`{}` does not begin with a slash", route.path);
+        return Err(ConfigError::new(format!("{path}.path"), fault));
+    }
+    let is_method =
+        |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    if let Some(method) = route.methods.iter().find(|method| !is_method(method)) {
+        let fault = format!("`{method}` is not a method; methods are upper case");
+        return Err(ConfigError::new(format!("{path}.methods"), fault));
+    }
+    if let Some(host) = route.hosts.iter().find(|host| !is_host(host)) {
+        let fault = format!("`{host}`: expected a lower-case name without port, or `*.` and a name");
+        return Err(ConfigError::new(format!("{path}.hosts"), fault));
+    }
+    Ok(())
+}
+
+fn is_host(host: &str) -> bool {
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    !name.is_empty() && !name.contains([':', '*', '/']) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 fn put(tree: &mut Router<RouteId>, path: &str, id: RouteId, yields: bool) -> Result<(), InsertError> {

@@ -130,6 +130,42 @@ fn faults_of_routes_are_found_where_they_are() {
 }
 
 #[test]
+fn faults_of_limits_are_found_where_they_are() {
+    let limit = json!({"name": "l", "key": ["source"], "limit": 2, "window": "1m"});
+    let all =
+        |limits: Value| json!({"version": 1, "routes": [{"name": "orders", "path": "/orders"}], "limits": limits});
+    let with = |key: &str, value: Value| {
+        let mut changed = limit.clone();
+        changed[key] = value;
+        all(json!([changed]))
+    };
+    are_found([
+        (all(json!([limit, limit])), "limits[1].name", "taken"),
+        (with("name", json!("a b")), "limits[0].name", "a-z"),
+        (with("key", json!([])), "limits[0].key", "expected 1 to 8"),
+        (with("key", json!(["sauce"])), "limits[0].key[0]", "did you mean `source`?"),
+        (with("key", json!(["claim:"])), "limits[0].key[0]", "unknown key part"),
+        (with("limit", json!(0)), "limits[0].limit", "more than zero"),
+        (with("window", json!("0s")), "limits[0].window", "more than zero"),
+        (with("window", json!(60)), "limits[0].window", "expected a duration"),
+        (with("burst", json!(0)), "limits[0].burst", "more than zero"),
+        (with("algorithm", json!("leaky_bucket")), "limits[0].algorithm", "unknown variant"),
+        (with("routes", json!(["order"])), "limits[0].routes[0]", "did you mean `orders`?"),
+        (with("prefix_v6", json!(129)), "limits[0].prefix_v6", "at most 128"),
+    ]);
+}
+
+#[test]
+fn what_an_algorithm_cannot_count_is_refused() {
+    let limit = |algorithm: &str, limit: u64| json!({"version": 1, "limits": [{"name": "l", "key": ["source"], "limit": limit, "window": "1m", "algorithm": algorithm}]});
+    assert!(parse(&limit("concurrency", 65_535)).is_ok());
+    assert!(fault(&limit("concurrency", 65_536)).starts_with("limits[0].limit: is 65536, at most 65535"));
+    let mut burst = limit("fixed_window", 5);
+    burst["limits"][0]["burst"] = json!(5);
+    assert!(fault(&burst).contains("`token_bucket` alone"));
+}
+
+#[test]
 fn faults_of_the_identity_section_are_found_where_they_are() {
     let with = |key: &str, value: Value| identity(&[(&format!("/identity/{key}"), value)]);
     let demand = |value: Value| with("requirements", json!([value]));

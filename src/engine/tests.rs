@@ -1,4 +1,5 @@
 use super::*;
+use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
 use crate::request::source_address;
 use crate::stages::CHECKS;
@@ -7,7 +8,11 @@ use serde_json::{json, Value};
 const NOW: Millis = Millis::from_secs(1_800_000_000);
 
 fn engine(document: &Value) -> Engine {
-    Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap())
+    Engine::new(
+        Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(),
+        Box::<InProcess>::default(),
+        [7; 16],
+    )
 }
 
 fn request(pairs: &[(&str, &str)]) -> Request {

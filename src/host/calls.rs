@@ -61,6 +61,14 @@ extern "C" {
         -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, size: usize, version: u32) -> u32;
     fn proxy_define_metric(kind: MetricKind, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -128,6 +136,19 @@ pub(crate) fn set_filter_state(name: &str, value: &str) -> Result<(), Failed> {
     done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
+/// A value that all workers share, and its version. `None` if it was never written.
+pub(crate) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
+    let mut version = 0;
+    let value =
+        taken(|data, size| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut version) })?;
+    Some((value, version))
+}
+
+/// Writes a value that all workers share, if its version is the given one or it has none yet.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), Failed> {
+    done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
+}
+
 /// Declares a metric. Each call costs the host an entry for ever, so each metric is declared once.
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<Metric> {
     let mut id = 0;
@@ -135,9 +156,9 @@ pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<Metric> {
     (status == OK).then_some(Metric(id))
 }
 
-/// Adds one to a counter.
-pub(crate) fn increment(counter: Metric) {
-    let _ = unsafe { proxy_increment_metric(counter.0, 1) };
+/// Adds to a counter.
+pub(crate) fn increment(counter: Metric, by: i64) {
+    let _ = unsafe { proxy_increment_metric(counter.0, by) };
 }
 
 /// Records a value in a histogram.

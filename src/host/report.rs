@@ -7,6 +7,8 @@
 use super::calls::{self, Metric, MetricKind};
 use crate::config::{Config, Mode, RouteId};
 use crate::engine::Done;
+use crate::memory::Trace;
+use crate::stages::limits::Decision;
 use crate::stages::risk::Judgement;
 use crate::stages::CHECKS;
 use std::collections::BTreeMap;
@@ -15,6 +17,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Report {
     requests: BTreeMap<(Option<RouteId>, &'static str), Metric>,
     findings: BTreeMap<(&'static str, Mode), Metric>,
+    limits: BTreeMap<(usize, Decision), Metric>,
+    memory: [Option<Metric>; 3],
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
 }
@@ -39,9 +43,21 @@ impl Report {
                 );
             }
         }
+        let mut limits = BTreeMap::new();
+        for (index, limit) in config.limits.iter().enumerate() {
+            for decision in Decision::ALL {
+                let labels = [("limit", limit.name.as_str()), ("decision", decision.name())];
+                limits
+                    .extend(counter(&labels, "portcullis_limits_total").map(|metric| ((index, decision), metric)));
+            }
+        }
+        let memory = ["retry", "eviction", "junk"];
+        let memory = memory.map(|event| counter(&[("event", event)], "portcullis_memory_events_total"));
         Self {
             requests,
             findings,
+            limits,
+            memory,
             duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
             heartbeats: counter(&[], "portcullis_heartbeats_total"),
         }
@@ -49,9 +65,17 @@ impl Report {
 
     /// Counts a request that is over.
     pub(crate) fn count(&self, done: &Done, spent_nanos: u64) {
-        increment(self.requests.get(&(done.route(), done.outcome())));
+        increment(self.requests.get(&(done.route(), done.outcome())), 1);
         for weighed in done.findings() {
-            increment(self.findings.get(&(weighed.finding.check.id, weighed.mode)));
+            increment(self.findings.get(&(weighed.finding.check.id, weighed.mode)), 1);
+        }
+        let ledger = done.ledger();
+        for decision in &ledger.decisions {
+            increment(self.limits.get(decision), 1);
+        }
+        let Trace { retries, evictions, junk } = ledger.trace;
+        for (metric, times) in self.memory.iter().zip([retries, evictions, junk]) {
+            increment(metric.as_ref(), times);
         }
         if let Some(histogram) = self.duration_us {
             calls::record(histogram, spent_nanos / 1000);
@@ -60,7 +84,7 @@ impl Report {
 
     /// Shows that this VM is alive: nothing else in Envoy counts a VM that died.
     pub(crate) fn beat(&self) {
-        increment(self.heartbeats.as_ref());
+        increment(self.heartbeats.as_ref(), 1);
     }
 }
 
@@ -69,8 +93,9 @@ fn counter(labels: &[(&str, &str)], name: &str) -> Option<Metric> {
     calls::define_metric(MetricKind::Counter, &format!("{labels}{name}"))
 }
 
-fn increment(metric: Option<&Metric>) {
-    if let Some(metric) = metric {
-        calls::increment(*metric);
+fn increment(metric: Option<&Metric>, times: u32) {
+    // The host refuses an increment by nothing.
+    if let Some(metric) = metric.filter(|_| times > 0) {
+        calls::increment(*metric, times.into());
     }
 }

@@ -122,12 +122,13 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         self.finish_request();
-        let done = match std::mem::replace(&mut self.state, State::Over) {
+        let mut done = match std::mem::replace(&mut self.state, State::Over) {
             State::Answer(answer) => Box::new(answer.finish(Response::default())),
             State::Done(done) => done,
             // The codec refused the request before any filter saw it.
             State::New | State::Body(_) | State::Over => return,
         };
+        done.release(Millis::new(calls::now_nanos() / NANOS_PER_MILLI));
         self.report.count(&done, self.spent_nanos);
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 /// The claims of one token.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
 /// A claim that is there and not of the type it must be.

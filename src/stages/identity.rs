@@ -147,7 +147,7 @@ const fn token(
 }
 
 /// Who the caller turned out to be.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub enum Caller {
     /// Nobody has proved anything.
     #[default]
@@ -156,9 +156,27 @@ pub enum Caller {
     Verified {
         /// Its `iss`.
         issuer: String,
-        /// Its `sub`; not every token has one.
-        subject: Option<String>,
+        /// All that it says.
+        claims: Claims,
     },
+}
+
+impl Caller {
+    /// What a valid token says of the caller.
+    pub const fn claims(&self) -> Option<&Claims> {
+        match self {
+            Self::Anonymous => None,
+            Self::Verified { claims, .. } => Some(claims),
+        }
+    }
+
+    /// Who vouches for the caller; empty if nobody does.
+    pub fn issuer(&self) -> &str {
+        match self {
+            Self::Anonymous => "",
+            Self::Verified { issuer, .. } => issuer,
+        }
+    }
 }
 
 /// Establishes the caller of a request on a route with this requirement.
@@ -189,7 +207,7 @@ pub fn check(
         Ok((issuer, claims)) => {
             authorize(requirement, &claims, findings);
             binding::check(&identity.bindings, &claims, request, findings);
-            Caller::Verified { issuer: issuer.name.clone(), subject: claims.text("sub").map(str::to_owned) }
+            Caller::Verified { issuer: issuer.name.clone(), claims }
         }
         Err(finding) => {
             findings.add(finding);

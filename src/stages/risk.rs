@@ -68,7 +68,7 @@ pub struct Permit {
 struct Judged;
 
 /// Why a request does not go on, as far as the client is concerned.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Challenge or denial.
     pub verdict: Verdict,
@@ -78,6 +78,8 @@ pub struct Refusal {
     pub code: &'static str,
     /// The `error` of `WWW-Authenticate`.
     pub bearer_error: Option<&'static str>,
+    /// Further header fields.
+    pub advice: Vec<(&'static str, String)>,
 }
 
 /// The two ways out of a judgement.
@@ -125,7 +127,7 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings) -> (Judgement,
     let (verdict, _) = verdict(config, route, in_force(&weighed));
     let refused = refusal(verdict, in_force(&weighed));
     let would_be_refused = refusal(would, weighed.iter());
-    let code = refused.or(would_be_refused).map(|refusal| refusal.code);
+    let code = refused.as_ref().or(would_be_refused.as_ref()).map(|refusal| refusal.code);
     let ruling = refused.map_or_else(
         || Ruling::Forward(Permit { remove: Vec::new(), add: Vec::new(), _proof: Judged }),
         Ruling::Refuse,
@@ -176,25 +178,29 @@ fn combined<'w>(config: &Config, weighed: impl Iterator<Item = &'w Weighed> + Cl
 }
 
 fn refusal<'w>(verdict: Verdict, mut weighed: impl Iterator<Item = &'w Weighed>) -> Option<Refusal> {
-    let from = |check: &Check| Refusal {
-        verdict,
-        class: check.class,
-        code: check.code,
-        bearer_error: check.bearer_error,
-    };
     match verdict {
         Verdict::Allow => None,
         Verdict::Challenge => Some(STEP_UP),
         Verdict::Deny => {
             let decisive = weighed.find(|weighed| weighed.weight == Weight::Refuse);
-            Some(decisive.map_or(RISK_DENIED, |weighed| from(weighed.finding.check)))
+            Some(decisive.map_or(RISK_DENIED, |weighed| by(verdict, &weighed.finding)))
         }
     }
 }
 
+fn by(verdict: Verdict, finding: &Finding) -> Refusal {
+    let Check { class, code, bearer_error, .. } = *finding.check;
+    Refusal { verdict, class, code, bearer_error, advice: finding.advice.clone() }
+}
+
 /// Denied for the sum of what was found. Which findings they were is nobody's business but the operator's.
-const RISK_DENIED: Refusal =
-    Refusal { verdict: Verdict::Deny, class: Class::Forbidden, code: "risk_denied", bearer_error: None };
+const RISK_DENIED: Refusal = Refusal {
+    verdict: Verdict::Deny,
+    class: Class::Forbidden,
+    code: "risk_denied",
+    bearer_error: None,
+    advice: Vec::new(),
+};
 
 /// The caller may come back with stronger proof (RFC 9470 §3).
 const STEP_UP: Refusal = Refusal {
@@ -202,6 +208,7 @@ const STEP_UP: Refusal = Refusal {
     class: Class::Unauthenticated,
     code: "step_up_required",
     bearer_error: Some("insufficient_user_authentication"),
+    advice: Vec::new(),
 };
 
 #[cfg(test)]

@@ -1,0 +1,190 @@
+//! The `identity` section as it is written.
+
+use super::FailurePolicy;
+use crate::config::units::{ByteSize, Duration};
+use crate::jose::Algorithm;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) issuers: Vec<Issuer>,
+    #[serde(default = "default_sources")]
+    pub(crate) sources: Vec<TokenSource>,
+    #[serde(default = "default_token_bytes_max")]
+    pub(crate) token_bytes_max: ByteSize,
+    #[serde(default)]
+    pub(crate) default: Demand,
+    #[serde(default)]
+    pub(crate) requirements: Vec<Requirement>,
+    #[serde(default)]
+    pub(crate) bindings: Bindings,
+    #[serde(default)]
+    pub(crate) on_error: OnError,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) jwks: Value,
+    pub(crate) algorithms: Option<Vec<Algorithm>>,
+    #[serde(default = "default_types")]
+    pub(crate) types: Vec<String>,
+    #[serde(default = "default_clock_skew")]
+    pub(crate) clock_skew: Duration,
+    #[serde(default = "default_lifetime_max")]
+    pub(crate) lifetime_max: Duration,
+    #[serde(default)]
+    pub(crate) required_claims: Vec<String>,
+}
+
+/// Where a token may stand in a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenSource {
+    pub(crate) header: Option<String>,
+    pub(crate) scheme: Option<String>,
+    pub(crate) cookie: Option<String>,
+}
+
+/// Whether a route asks for a token.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// No request passes without a valid token.
+    #[default]
+    Required,
+    /// A request without a token passes; one with a bad token does not.
+    Optional,
+    /// Tokens are not looked at.
+    Ignored,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requirement {
+    pub(crate) routes: Vec<String>,
+    #[serde(default)]
+    pub(crate) token: Demand,
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    #[serde(default)]
+    pub(crate) claims: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Bindings {
+    pub(crate) ip_binding: IpBinding,
+    pub(crate) device_id: DeviceBinding,
+    pub(crate) user_agent_hash: UserAgentBinding,
+    pub(crate) geo_location: GeoBinding,
+    pub(crate) session_id: SessionBinding,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IpBinding {
+    pub(crate) enabled: bool,
+    pub(crate) claim: String,
+    pub(crate) prefix_v4: u8,
+    pub(crate) prefix_v6: u8,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DeviceBinding {
+    pub(crate) enabled: bool,
+    pub(crate) claim: String,
+    pub(crate) header: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UserAgentBinding {
+    pub(crate) enabled: bool,
+    pub(crate) claim: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct GeoBinding {
+    pub(crate) enabled: bool,
+    pub(crate) claim: String,
+    pub(crate) header: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SessionBinding {
+    pub(crate) enabled: bool,
+    pub(crate) claim: String,
+    pub(crate) cookie: String,
+    pub(crate) header: String,
+}
+
+impl Default for IpBinding {
+    fn default() -> Self {
+        Self { enabled: true, claim: "ip_binding".to_owned(), prefix_v4: 32, prefix_v6: 64 }
+    }
+}
+
+impl Default for DeviceBinding {
+    fn default() -> Self {
+        Self { enabled: true, claim: "device_id".to_owned(), header: "x-device-id".to_owned() }
+    }
+}
+
+impl Default for UserAgentBinding {
+    fn default() -> Self {
+        Self { enabled: true, claim: "user_agent_hash".to_owned() }
+    }
+}
+
+impl Default for GeoBinding {
+    fn default() -> Self {
+        Self { enabled: true, claim: "geo_location".to_owned(), header: "x-geo-country".to_owned() }
+    }
+}
+
+impl Default for SessionBinding {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            claim: "session_id".to_owned(),
+            cookie: "session_id".to_owned(),
+            header: "x-session-id".to_owned(),
+        }
+    }
+}
+
+/// What happens, by cause, when a feature cannot do its work.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OnError {
+    pub(crate) internal: FailurePolicy,
+}
+
+fn default_sources() -> Vec<TokenSource> {
+    vec![TokenSource { header: Some("authorization".to_owned()), scheme: Some("Bearer".to_owned()), cookie: None }]
+}
+
+fn default_token_bytes_max() -> ByteSize {
+    ByteSize::kib(8)
+}
+
+fn default_types() -> Vec<String> {
+    vec!["jwt".to_owned(), "at+jwt".to_owned()]
+}
+
+fn default_clock_skew() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn default_lifetime_max() -> Duration {
+    Duration::from_secs(3600)
+}

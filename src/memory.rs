@@ -1,0 +1,159 @@
+//! What is remembered across requests and workers: a fixed number of buckets in the host's shared memory.
+//!
+//! The host's memory is a map that all workers share, whose keys can never be removed. So there is a fixed set of
+//! keys, one a bucket, decided by one byte budget; ten million clients change nothing about its size. Every change is
+//! *load → pure step → compare-and-swap*, repeated a bounded number of times: no update is lost, whatever the number
+//! of workers. When the repeats do not suffice the caller learns it and its failure policy decides.
+//!
+//! A key's bucket and its fingerprint come from a keyed hash (SipHash-2-4, 128 bits) whose key is random and shared by
+//! the workers, so nobody can aim at a bucket, or at somebody else's record. Two keys are taken for one with a chance
+//! of 2⁻⁶⁴ per pair in a bucket.
+//!
+//! Not covered: durability. A restart of Envoy forgets everything.
+
+pub mod bucket;
+pub mod in_process;
+pub mod record;
+
+use self::bucket::{Bucket, Room};
+use self::record::Record;
+use crate::time::Millis;
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher;
+
+/// Attempts at one change before it is given up. With W workers an attempt fails only because another one succeeded.
+pub const ATTEMPTS_MAX: u32 = 64;
+
+/// The smallest number of buckets: fewer would make strangers share too much.
+pub const BUCKETS_MIN: u64 = 64;
+
+/// The shared memory of the host, as the core sees it.
+pub trait Shared: std::fmt::Debug {
+    /// The value of a key and its version. `None` if it was never written.
+    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)>;
+
+    /// Writes a value if the key's version is still `expected`; says whether it did.
+    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool;
+
+    /// Writes a value if the key has none; says whether it did.
+    fn insert(&self, key: &str, value: &[u8]) -> bool;
+}
+
+/// Which write of a key a value came from.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Version(pub u32);
+
+/// The buckets of one configuration.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    buckets: u64,
+    secret: [u8; 16],
+}
+
+/// A key, hashed: where its record is and how it is recognised.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Hashed {
+    bucket: u64,
+    fingerprint: u64,
+}
+
+/// Every attempt at a change met somebody else's.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Contended;
+
+/// What a change met, for the statistics.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// Records with a live debt that made room.
+    pub evictions: u32,
+    /// Values that were no bucket of ours.
+    pub junk: u32,
+}
+
+impl Memory {
+    /// As many buckets as the budget holds, at least [`BUCKETS_MIN`]. The workers of one process agree on the secret of
+    /// whoever came first; `random` is this worker's proposal.
+    pub fn open(shared: &dyn Shared, budget_bytes: u64, random: [u8; 16]) -> Self {
+        shared.insert(SECRET, &random);
+        let agreed = shared.get(SECRET).and_then(|(secret, _)| secret.try_into().ok());
+        Self { buckets: (budget_bytes / BUCKET_COST_BYTES).max(BUCKETS_MIN), secret: agreed.unwrap_or(random) }
+    }
+
+    /// How many buckets there are.
+    pub const fn buckets(&self) -> u64 {
+        self.buckets
+    }
+
+    /// Creates every bucket that does not exist yet, so that the memory is taken when the configuration loads and
+    /// never grows afterwards. Returns how many were created.
+    pub fn seed(&self, shared: &dyn Shared) -> u64 {
+        let empty = Bucket::default();
+        let created = (0..self.buckets).filter(|bucket| shared.insert(&name(*bucket), empty.bytes()));
+        u64::try_from(created.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Where the record of `owner` for `actor` is. Records of one actor share a bucket, whoever owns them.
+    pub fn locate(&self, actor: &[u8], owner: &str) -> Hashed {
+        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        hasher.write(actor);
+        let bucket = hasher.finish128().h1;
+        // The actor's bytes may end like an owner's name begins; 0xFF is in neither (both are UTF-8 or hashes of
+        // fixed length).
+        hasher.write_u8(0xff);
+        hasher.write(owner.as_bytes());
+        let fingerprint = hasher.finish128().h2;
+        // Zero stands for an empty place.
+        Hashed { bucket: bucket.checked_rem(self.buckets).unwrap_or_default(), fingerprint: fingerprint.max(1) }
+    }
+
+    /// Changes the record at a place: load, `step`, compare-and-swap, repeated when another worker was faster. `step`
+    /// is given the record as it is and returns what to answer, and the record to store, or `None` to leave it.
+    ///
+    /// # Errors
+    /// [`Contended`] after [`ATTEMPTS_MAX`] attempts; nothing was stored then.
+    pub fn change<R>(
+        &self,
+        shared: &dyn Shared,
+        place: Hashed,
+        now: Millis,
+        trace: &mut Trace,
+        mut step: impl FnMut(Record) -> (R, Option<Record>),
+    ) -> Result<R, Contended> {
+        let key = name(place.bucket);
+        for attempt in 0..ATTEMPTS_MAX {
+            trace.retries = trace.retries.saturating_add(u32::from(attempt > 0));
+            let Some((value, version)) = shared.get(&key) else {
+                shared.insert(&key, Bucket::default().bytes());
+                continue;
+            };
+            let mut bucket = Bucket::decode(value).unwrap_or_else(|| {
+                trace.junk = trace.junk.saturating_add(1);
+                Bucket::default()
+            });
+            let (record, slot, room) = bucket.find(place.fingerprint, now);
+            let (answer, changed) = step(record);
+            let Some(changed) = changed else { return Ok(answer) };
+            bucket.put(slot, &changed);
+            if shared.set(&key, bucket.bytes(), version) {
+                trace.evictions = trace.evictions.saturating_add(u32::from(room == Room::Evicted));
+                return Ok(answer);
+            }
+        }
+        Err(Contended)
+    }
+}
+
+/// What a bucket costs the host: its bytes, its key and the map's own bookkeeping.
+const BUCKET_COST_BYTES: u64 = 1200;
+
+/// Other filters may share the host's memory, so keys carry our name.
+const SECRET: &str = "portcullis/secret";
+
+fn name(bucket: u64) -> String {
+    format!("portcullis/b/{bucket:08x}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! One record: what is remembered about one key under one name, in 40 bytes.
+//!
+//! ```text
+//! 0         8          14        20     22        24        40
+//! fingerprint  updated    settled  share  inherited   state
+//! ```
+//!
+//! The state is the owner's business. What the memory itself must know is how much the record is *worth*: its
+//! debt, as a share of what its owner allows, falls linearly from `share` at `updated` to nothing at `settled`. When
+//! room is needed the record that is worth least goes, and what it was worth stays behind in its bucket.
+//!
+//! `inherited` is the part of the debt that the record was born with, because somebody before it was evicted. It is
+//! never passed on: a flood of strangers could otherwise lend each other a debt that none of them made.
+
+use crate::time::Millis;
+
+/// Bytes of a record.
+pub const RECORD_BYTES: usize = 40;
+
+/// Bytes that the owner of a record may use.
+pub const STATE_BYTES: usize = 16;
+
+const _: () = assert!(RECORD_BYTES == 8 + 6 + 6 + 2 + 2 + STATE_BYTES);
+
+/// What a record's owner keeps in it.
+pub type State = [u8; STATE_BYTES];
+
+/// A part of a whole, from 0 to 1, in 65,535 steps.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u16);
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// All of it.
+    pub const WHOLE: Self = Self(u16::MAX);
+
+    /// `part` of `whole`, at most the whole, rounded up: a debt is never lost by rounding.
+    pub fn of(part: u64, whole: u64) -> Self {
+        let scaled = u128::from(part).saturating_mul(u128::from(u16::MAX)).div_ceil(u128::from(whole.max(1)));
+        Self(u16::try_from(scaled).unwrap_or(u16::MAX))
+    }
+
+    /// This share of `whole`, rounded up.
+    pub fn times(self, whole: u64) -> u64 {
+        let product = u128::from(whole).saturating_mul(u128::from(self.0)).div_ceil(u128::from(u16::MAX));
+        u64::try_from(product).unwrap_or(u64::MAX)
+    }
+
+    /// The number of steps.
+    pub(super) const fn steps(self) -> u16 {
+        self.0
+    }
+
+    /// As many steps, at most the whole.
+    pub(super) fn from_steps(steps: u64) -> Self {
+        Self(u16::try_from(steps).unwrap_or(u16::MAX))
+    }
+
+    /// The difference, at least nothing.
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// A share that falls linearly to nothing.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
+pub struct Debt {
+    /// How much at `since`.
+    pub share: Share,
+    /// When it was that much.
+    pub since: Millis,
+    /// When it will be nothing.
+    pub settled: Millis,
+}
+
+impl Debt {
+    /// The same debt, told from `now` on.
+    pub fn as_of(&self, now: Millis) -> Self {
+        Self { share: self.at(now), since: now, settled: self.settled }
+    }
+
+    /// What is left of it.
+    pub fn at(&self, now: Millis) -> Share {
+        let whole = self.settled.saturating_sub(self.since).as_u64();
+        let left = self.settled.saturating_sub(now).as_u64().min(whole);
+        if whole == 0 {
+            Share::NONE
+        } else {
+            Share::of(self.share.times(left), whole.max(1)).min(self.share)
+        }
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Whose record it is: a keyed hash.
+    pub fingerprint: u64,
+    /// What it is worth.
+    pub debt: Debt,
+    /// The part of the debt's share that it was born with.
+    pub inherited: Share,
+    /// The owner's.
+    pub state: State,
+}
+
+impl Record {
+    /// A record for a key that is new here, with what the bucket remembers of those that are gone.
+    pub const fn new(fingerprint: u64, inherited: Debt) -> Self {
+        Self { fingerprint, debt: inherited, inherited: inherited.share, state: [0; STATE_BYTES] }
+    }
+
+    /// Whether its owner has not written to it yet: every state that an owner writes has a time in it.
+    pub fn is_new(&self) -> bool {
+        self.state == [0; STATE_BYTES]
+    }
+
+    /// The owner's new state and what it makes the record worth. What was inherited shrinks with the debt it is part of.
+    pub fn settle(&mut self, state: State, debt: Debt) {
+        let before = u64::from(self.debt.share.0);
+        let left = u64::from(self.debt.at(debt.since).0);
+        self.inherited = if before == 0 {
+            Share::NONE
+        } else {
+            Share::of(self.inherited.times(left), before).min(self.inherited)
+        };
+        self.state = state;
+        self.debt = debt;
+    }
+
+    /// What it leaves behind when it is evicted: its own debt.
+    pub fn legacy(&self, now: Millis) -> Debt {
+        Debt { share: self.debt.share.less(self.inherited), ..self.debt }.as_of(now)
+    }
+
+    /// Reads a record; `None` for an empty place.
+    pub(super) fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
+        let fingerprint = u64_le(bytes.get(0..8)?);
+        let record = Self {
+            fingerprint,
+            debt: Debt {
+                since: Millis::new(u64_le(bytes.get(8..14)?)),
+                settled: Millis::new(u64_le(bytes.get(14..20)?)),
+                share: Share::from_steps(u64_le(bytes.get(20..22)?)),
+            },
+            inherited: Share::from_steps(u64_le(bytes.get(22..24)?)),
+            state: bytes.get(24..RECORD_BYTES)?.try_into().ok()?,
+        };
+        (fingerprint != 0).then_some(record)
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.fingerprint.to_le_bytes());
+        put_millis(out, self.debt.since);
+        put_millis(out, self.debt.settled);
+        out.extend(self.debt.share.0.to_le_bytes());
+        out.extend(self.inherited.0.to_le_bytes());
+        out.extend(self.state);
+    }
+}
+
+/// A little-endian number of up to eight bytes.
+pub(super) fn u64_le(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Six bytes last until the year 10889.
+pub(super) fn put_millis(out: &mut Vec<u8>, time: Millis) {
+    out.extend(time.as_u64().min((1 << 48) - 1).to_le_bytes().into_iter().take(6));
+}

@@ -1,0 +1,143 @@
+use super::bucket::RECORDS;
+use super::in_process::InProcess;
+use super::record::{Debt, Share};
+use super::*;
+use proptest::prelude::*;
+use std::cell::RefCell;
+
+const NOW: Millis = Millis::from_secs(1_800_000_000);
+
+fn opened() -> (InProcess, Memory) {
+    let shared = InProcess::default();
+    let memory = Memory::open(&shared, 0, [1; 16]);
+    (shared, memory)
+}
+
+/// Adds one to the number in a record, which stays owed for an hour.
+fn count(memory: &Memory, shared: &dyn Shared, actor: &[u8], trace: &mut Trace) -> Result<u64, Contended> {
+    memory.change(shared, memory.locate(actor, "test"), NOW, trace, |mut record| {
+        let seen = u64::from_le_bytes(record.state[..8].try_into().unwrap()).saturating_add(1);
+        let mut state = record.state;
+        state[..8].copy_from_slice(&seen.to_le_bytes());
+        let settled = NOW.saturating_add(Millis::from_secs(3600));
+        let owed = record.inherited.times(100).saturating_add(seen);
+        record.settle(state, Debt { share: Share::of(owed, 100), since: NOW, settled });
+        (seen, Some(record))
+    })
+}
+
+/// Another worker that writes in between, a given number of times.
+#[derive(Debug)]
+struct Rival<'a> {
+    shared: &'a InProcess,
+    memory: &'a Memory,
+    left: RefCell<u32>,
+}
+
+impl Shared for Rival<'_> {
+    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        let seen = self.shared.get(key);
+        let interferes = self.left.replace_with(|left| left.saturating_sub(1)) > 0;
+        if interferes {
+            count(self.memory, self.shared, b"a", &mut Trace::default()).unwrap();
+        }
+        seen
+    }
+
+    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
+        self.shared.set(key, value, expected)
+    }
+
+    fn insert(&self, key: &str, value: &[u8]) -> bool {
+        self.shared.insert(key, value)
+    }
+}
+
+#[test]
+fn workers_agree_on_the_secret_of_the_first() {
+    let (shared, first) = opened();
+    let second = Memory::open(&shared, 0, [2; 16]);
+    assert_eq!(first.locate(b"a", "x"), second.locate(b"a", "x"));
+    let elsewhere = Memory::open(&InProcess::default(), 0, [2; 16]);
+    assert_ne!(first.locate(b"a", "x"), elsewhere.locate(b"a", "x"));
+}
+
+#[test]
+fn records_of_one_actor_share_a_bucket() {
+    let (_, memory) = opened();
+    let (one, other) = (memory.locate(b"a", "x"), memory.locate(b"a", "y"));
+    assert_eq!(one.bucket, other.bucket);
+    assert_ne!(one.fingerprint, other.fingerprint);
+}
+
+#[test]
+fn seeding_creates_every_bucket_once() {
+    let (shared, memory) = opened();
+    assert_eq!(memory.seed(&shared), BUCKETS_MIN);
+    assert_eq!(memory.seed(&shared), 0);
+    assert!(count(&memory, &shared, b"a", &mut Trace::default()).is_ok());
+}
+
+#[test]
+fn no_update_is_lost_to_a_faster_worker() {
+    let (shared, memory) = opened();
+    memory.seed(&shared);
+    let rival = Rival { shared: &shared, memory: &memory, left: RefCell::new(5) };
+    let mut trace = Trace::default();
+    assert_eq!(count(&memory, &rival, b"a", &mut trace), Ok(6));
+    assert_eq!(trace.retries, 5);
+}
+
+#[test]
+fn endless_contention_is_an_answer() {
+    let (shared, memory) = opened();
+    let rival = Rival { shared: &shared, memory: &memory, left: RefCell::new(u32::MAX) };
+    assert_eq!(count(&memory, &rival, b"a", &mut Trace::default()), Err(Contended));
+}
+
+#[test]
+fn junk_of_others_reads_as_empty_and_is_counted() {
+    let (shared, memory) = opened();
+    let place = memory.locate(b"a", "test");
+    shared.insert(&name(place.bucket), b"junk");
+    let mut trace = Trace::default();
+    assert_eq!(count(&memory, &shared, b"a", &mut trace), Ok(1));
+    assert_eq!(trace.junk, 1);
+}
+
+#[test]
+fn a_change_that_changes_nothing_writes_nothing() {
+    let (shared, memory) = opened();
+    memory.seed(&shared);
+    let place = memory.locate(b"a", "test");
+    let before = shared.get(&name(place.bucket));
+    memory.change(&shared, place, NOW, &mut Trace::default(), |_| ((), None)).unwrap();
+    assert_eq!(shared.get(&name(place.bucket)), before);
+}
+
+#[test]
+fn a_flood_of_identities_does_not_grow_the_memory() {
+    let (shared, memory) = opened();
+    memory.seed(&shared);
+    let bytes = shared.bytes();
+    let mut trace = Trace::default();
+    for identity in 0..20_000_u32 {
+        count(&memory, &shared, &identity.to_le_bytes(), &mut trace).unwrap();
+    }
+    assert_eq!(shared.bytes(), bytes);
+    let room = u32::try_from(BUCKETS_MIN).unwrap().saturating_mul(u32::try_from(RECORDS).unwrap());
+    assert_eq!(trace.evictions, 20_000_u32.saturating_sub(room), "every place is used before anybody has to go");
+}
+
+proptest! {
+    #[test]
+    fn keys_spread_evenly(prefix in any::<u64>()) {
+        let (_, memory) = opened();
+        let mut hits = vec![0_u32; usize::try_from(BUCKETS_MIN).unwrap()];
+        for key in 0..6400_u64 {
+            let place = memory.locate(&prefix.wrapping_add(key).to_le_bytes(), "x");
+            hits[usize::try_from(place.bucket).unwrap()] += 1;
+        }
+        prop_assert!(hits.iter().all(|hits| (40..200).contains(hits)), "{hits:?}");
+    }
+}

@@ -1,0 +1,96 @@
+//! The four ways to count, behind one signature: a record's state and a time in, a decision and the new state out.
+//!
+//! All are pure. Time that goes backwards (workers read the clock at slightly different moments) is taken as the
+//! latest time seen, so it never hands out anything twice. Every number saturates.
+
+pub mod concurrency;
+pub mod fixed_window;
+pub mod sliding_window;
+pub mod token_bucket;
+
+use crate::memory::record::{Debt, Share, State};
+use crate::time::Millis;
+
+/// How requests are counted.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// See [`token_bucket`].
+    #[default]
+    TokenBucket,
+    /// See [`sliding_window`].
+    SlidingWindow,
+    /// See [`fixed_window`].
+    FixedWindow,
+    /// See [`concurrency`].
+    Concurrency,
+}
+
+/// What a limit allows.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// Units per window; for concurrency, units at a time. More than zero.
+    pub limit: u64,
+    /// The window; for concurrency, the longest time that a request is believed to be in flight. More than zero.
+    pub window: Millis,
+    /// Units at once, for the token bucket. More than zero.
+    pub burst: u64,
+}
+
+/// A decision.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether the units were taken.
+    pub allowed: bool,
+    /// Units left after it.
+    pub remaining: u64,
+    /// Time until all units are there again.
+    pub reset: Millis,
+    /// Time until the same request would be allowed; zero if it was. `None`: it asks for more than there ever is.
+    pub retry_after: Option<Millis>,
+    /// What to store. A refusal stores nothing new.
+    pub state: State,
+    /// What the state is worth.
+    pub debt: Debt,
+}
+
+impl Algorithm {
+    /// The state of a record that is new, with a debt that it did not make itself.
+    pub fn begin(self, rate: &Rate, now: Millis, inherited: Share) -> State {
+        match self {
+            Self::TokenBucket => token_bucket::begin(rate, now, inherited),
+            Self::SlidingWindow => sliding_window::begin(rate, now, inherited),
+            Self::FixedWindow => fixed_window::begin(rate, now, inherited),
+            Self::Concurrency => concurrency::begin(rate, now, inherited),
+        }
+    }
+
+    /// Takes `cost` units, if there are that many.
+    pub fn take(self, state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
+        match self {
+            Self::TokenBucket => token_bucket::take(state, rate, now, cost),
+            Self::SlidingWindow => sliding_window::take(state, rate, now, cost),
+            Self::FixedWindow => fixed_window::take(state, rate, now, cost),
+            Self::Concurrency => concurrency::take(state, rate, now, cost),
+        }
+    }
+}
+
+/// Two numbers as a state.
+fn pack(first: u64, second: u64) -> State {
+    let mut state = State::default();
+    let (left, right) = state.split_at_mut(8);
+    left.copy_from_slice(&first.to_le_bytes());
+    right.copy_from_slice(&second.to_le_bytes());
+    state
+}
+
+/// The two numbers of a state.
+fn unpack(state: State) -> (u64, u64) {
+    let both = u128::from_le_bytes(state);
+    let low = u64::try_from(both & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+    (low, u64::try_from(both >> 64).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

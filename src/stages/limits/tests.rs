@@ -1,0 +1,246 @@
+use super::*;
+use crate::memory::in_process::InProcess;
+use crate::request::headers::Headers;
+use crate::stages::CHECKS;
+use serde_json::{json, Value};
+
+const START: u64 = 1_800_000_000_000;
+
+/// A configuration and the memory behind it, used by as many requests as a test likes.
+struct World {
+    config: Config,
+    shared: InProcess,
+    memory: Memory,
+}
+
+impl World {
+    fn new(limits: &Value) -> Self {
+        Self::with(
+            &json!({"version": 1, "mode": "enforce", "routes": [{"name": "login", "path": "/login"}], "limits": limits}),
+        )
+    }
+
+    fn with(document: &Value) -> Self {
+        let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+        let shared = InProcess::default();
+        let memory = Memory::open(&shared, 0, [3; 16]);
+        Self { config, shared, memory }
+    }
+
+    fn check(&self, sent: &Sent) -> (Findings, Ledger) {
+        let base = [(":method", sent.method), (":path", sent.path)];
+        let source = sent.source;
+        let request = Request::new(Headers::from_pairs(base.iter().chain(&sent.headers).copied()), move || {
+            source.parse().ok()
+        });
+        let route = self.config.routes.get(self.config.routes.find("", sent.method, sent.path));
+        let caller = sent.claims.as_ref().map_or(Caller::Anonymous, |claims| Caller::Verified {
+            issuer: "https://id.example".to_owned(),
+            claims: crate::jose::Claims::new(claims.as_object().unwrap().clone()),
+        });
+        let Self { config, shared, memory } = self;
+        let now = Millis::new(START.saturating_add(sent.at));
+        let scene = Scene { config, memory, shared, route, request: &request, caller: &caller, now };
+        let (mut findings, mut ledger) = Default::default();
+        check(&scene, &mut findings, &mut ledger);
+        (findings, ledger)
+    }
+
+    /// How many of so many equal requests pass.
+    fn passing(&self, sent: &Sent, requests: usize) -> usize {
+        (0..requests).filter(|_| self.check(sent).0.is_empty()).count()
+    }
+
+    fn decisions(&self, sent: &Sent) -> Vec<Decision> {
+        self.check(sent).1.decisions.into_iter().map(|(_, decision)| decision).collect()
+    }
+}
+
+#[derive(Clone)]
+struct Sent {
+    method: &'static str,
+    path: &'static str,
+    source: &'static str,
+    headers: Vec<(&'static str, &'static str)>,
+    claims: Option<Value>,
+    at: u64,
+}
+
+fn get() -> Sent {
+    Sent { method: "GET", path: "/", source: "192.0.2.7", headers: Vec::new(), claims: None, at: 0 }
+}
+
+fn from(source: &'static str) -> Sent {
+    Sent { source, ..get() }
+}
+
+fn with_header(name: &'static str, value: &'static str) -> Sent {
+    Sent { headers: vec![(name, value)], ..get() }
+}
+
+fn holding(claims: Value) -> Sent {
+    Sent { claims: Some(claims), ..get() }
+}
+
+fn limit(key: &[&str]) -> Value {
+    json!({"name": "l", "key": key, "limit": 2, "window": "1m"})
+}
+
+fn with(mut limit: Value, key: &str, value: Value) -> Value {
+    limit[key] = value;
+    limit
+}
+
+#[test]
+fn each_source_has_its_own_count() {
+    let world = World::new(&json!([limit(&["source"])]));
+    assert_eq!(world.passing(&from("192.0.2.7"), 5), 2);
+    assert_eq!(world.passing(&from("192.0.2.8"), 5), 2);
+    assert_eq!(world.passing(&from("2001:db8::1"), 5), 2);
+    assert_eq!(world.passing(&from("2001:db8::2"), 5), 0, "the same /64");
+    assert_eq!(world.passing(&from("2001:db8:0:1::1"), 5), 2);
+}
+
+#[test]
+fn a_source_is_as_wide_as_configured() {
+    let world =
+        World::new(&json!([with(with(limit(&["source"]), "prefix_v4", json!(24)), "prefix_v6", json!(128))]));
+    assert_eq!(world.passing(&from("192.0.2.7"), 5) + world.passing(&from("192.0.2.8"), 5), 2);
+    assert_eq!(world.passing(&from("2001:db8::1"), 5) + world.passing(&from("2001:db8::2"), 5), 4);
+}
+
+#[test]
+fn every_part_of_a_request_can_be_counted() {
+    let token = |sub: &str, client: &str| holding(json!({"sub": sub, "client_id": client, "tenant": "acme"}));
+    for (key, one, other) in [
+        ("subject", token("ada", "c"), token("bob", "c")),
+        ("client", token("ada", "c"), token("ada", "d")),
+        ("claim:sub", token("ada", "c"), token("bob", "c")),
+        ("header:x-plan", with_header("x-plan", "a"), with_header("x-plan", "b")),
+        ("api_key", with_header("x-api-key", "a"), with_header("x-api-key", "b")),
+        ("cookie:sid", with_header("cookie", "sid=a"), with_header("cookie", "sid=b")),
+        ("method", get(), Sent { method: "POST", ..get() }),
+        ("route", get(), Sent { path: "/login", ..get() }),
+    ] {
+        let world = World::new(&json!([limit(&[key])]));
+        assert_eq!((world.passing(&one, 5), world.passing(&other, 5), world.passing(&one, 5)), (2, 2, 0), "{key}");
+    }
+    let tenant = World::new(&json!([limit(&["claim:tenant"])]));
+    assert_eq!(tenant.passing(&token("ada", "c"), 5) + tenant.passing(&token("bob", "d"), 5), 2);
+}
+
+#[test]
+fn who_leaves_a_part_out_is_counted_by_its_source() {
+    let world = World::new(&json!([limit(&["api_key"])]));
+    assert_eq!(world.passing(&from("192.0.2.7"), 5), 2);
+    assert_eq!(world.passing(&from("192.0.2.8"), 5), 2);
+}
+
+#[test]
+fn parts_cannot_be_shifted_into_one_another() {
+    let world = World::new(&json!([limit(&["header:a", "header:b"])]));
+    let both = |a, b| Sent { headers: vec![("a", a), ("b", b)], ..get() };
+    assert_eq!(world.passing(&both("xy", "z"), 5), 2);
+    assert_eq!(world.passing(&both("x", "yz"), 5), 2);
+}
+
+#[test]
+fn a_limit_is_for_its_routes_and_conditions() {
+    let login = World::new(&json!([with(limit(&["source"]), "routes", json!(["login"]))]));
+    assert_eq!(login.passing(&get(), 5), 5);
+    assert_eq!(login.passing(&Sent { path: "/login", ..get() }, 5), 2);
+    for (when, held, free) in [
+        (json!({"methods": ["POST"]}), Sent { method: "POST", ..get() }, get()),
+        (json!({"claims": {"plan": ["free"]}}), holding(json!({"plan": "free"})), holding(json!({"plan": "pro"}))),
+        (json!({"headers": {"X-Kind": ["refund"]}}), with_header("x-kind", "refund"), get()),
+        (json!({"anonymous": true}), get(), holding(json!({"sub": "ada"}))),
+        (json!({"anonymous": false}), holding(json!({"sub": "ada"})), get()),
+    ] {
+        let world = World::new(&json!([with(limit(&["source"]), "when", when.clone())]));
+        assert_eq!((world.passing(&held, 5), world.passing(&free, 5)), (2, 5), "{when}");
+    }
+}
+
+#[test]
+fn requests_may_cost_more_than_one_or_nothing() {
+    let cost = json!({"default": 1, "methods": {"POST": 3, "OPTIONS": 0}});
+    let world = World::new(&json!([with(with(limit(&["source"]), "cost", cost), "limit", json!(7))]));
+    assert_eq!(world.passing(&Sent { method: "POST", ..get() }, 5), 2);
+    assert_eq!(world.passing(&get(), 5), 1);
+    assert_eq!(world.passing(&Sent { method: "OPTIONS", ..get() }, 5), 5);
+}
+
+#[test]
+fn nothing_is_charged_after_a_refusal() {
+    let tight = json!({"name": "tight", "key": ["source"], "limit": 1, "window": "1m"});
+    let wide =
+        json!({"name": "wide", "key": ["source"], "limit": 3, "window": "10m", "algorithm": "fixed_window"});
+    let world = World::new(&json!([tight, wide]));
+    assert_eq!(world.decisions(&get()), [Decision::Allow, Decision::Allow]);
+    for _ in 0..20 {
+        assert_eq!(world.decisions(&get()), [Decision::Refuse]);
+    }
+    assert_eq!(world.decisions(&Sent { at: 60_000, ..get() }), [Decision::Allow, Decision::Allow]);
+}
+
+#[test]
+fn a_limit_on_trial_refuses_nothing_and_hides_none_behind_it() {
+    let trial = with(with(limit(&["source"]), "name", json!("trial")), "mode", json!("monitor"));
+    let world = World::new(&json!([trial, with(limit(&["source"]), "limit", json!(3))]));
+    let decisions: Vec<_> = (0..4).map(|_| world.decisions(&get())).collect();
+    assert_eq!(decisions[1], [Decision::Allow, Decision::Allow]);
+    assert_eq!(decisions[2], [Decision::WouldRefuse, Decision::Allow]);
+    assert_eq!(decisions[3], [Decision::WouldRefuse, Decision::Refuse]);
+}
+
+#[test]
+fn a_refusal_tells_how_long_to_wait() {
+    let world = World::new(&json!([with(limit(&["source"]), "algorithm", json!("fixed_window"))]));
+    world.passing(&get(), 2);
+    let (findings, _) = world.check(&Sent { at: 15_500, ..get() });
+    let finding = findings.iter().next().unwrap();
+    let advice: Vec<_> = finding.advice.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(
+        advice,
+        [("ratelimit-policy", "\"l\";q=2;w=60"), ("ratelimit", "\"l\";r=0;t=45"), ("retry-after", "45")]
+    );
+}
+
+#[test]
+fn what_is_in_flight_is_given_back_when_it_is_over() {
+    let concurrent = with(limit(&["source"]), "algorithm", json!("concurrency"));
+    let world = World::new(&json!([concurrent]));
+    let mut flights: Vec<Ledger> = (0..3).map(|_| world.check(&get()).1).collect();
+    assert_eq!(flights[2].decisions, [(0, Decision::Refuse)]);
+    let over = Millis::new(START + 50);
+    let (findings, _) = world.check(&get());
+    assert!(!findings.is_empty());
+    // Twice, and by one that held nothing: nothing is given back that was not taken.
+    flights[0].release(&world.config, &world.memory, &world.shared, over);
+    flights[0].release(&world.config, &world.memory, &world.shared, over);
+    flights[2].release(&world.config, &world.memory, &world.shared, over);
+    assert_eq!(world.passing(&get(), 5), 1);
+}
+
+#[test]
+fn a_count_survives_a_change_of_the_rules_around_it() {
+    let before = World::new(&json!([limit(&["source"])]));
+    before.passing(&get(), 2);
+    let other = with(limit(&["source"]), "name", json!("new"));
+    let document = json!({"version": 1, "mode": "enforce", "limits": [other, limit(&["source"])]});
+    let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let memory = Memory::open(&before.shared, 0, [9; 16]);
+    let after = World { config, memory, shared: before.shared };
+    assert_eq!(after.decisions(&get()), [Decision::Allow, Decision::Refuse]);
+}
+
+#[test]
+fn a_count_that_cannot_be_kept_follows_the_policy() {
+    for (policy, weight) in [("allow", Weight::Note), ("challenge", Weight::Challenge), ("deny", Weight::Refuse)] {
+        let document =
+            json!({"version": 1, "limits": [limit(&["source"])], "memory": {"on_error": {"contention": policy}}});
+        let world = World::with(&document);
+        let finding = contended(&world.config.limits[0], world.config.memory.on_contention);
+        assert_eq!(finding.weight, Some(weight));
+    }
+}
