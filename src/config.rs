@@ -132,9 +132,14 @@ impl Config {
             Some(TunedMode::Off) => None,
             // A check can be held back, never pushed beyond its route.
             Some(TunedMode::Monitor) => Some((weight, Mode::Monitor)),
-            Some(TunedMode::Enforce) | None if finding.held_back => Some((weight, Mode::Monitor)),
-            Some(TunedMode::Enforce) | None => Some((weight, mode)),
+            None if finding.held_back => Some((weight, Mode::Monitor)),
+            None => Some((weight, mode)),
         }
+    }
+
+    /// Whether a finding refuses wherever its route is enforced: what comes after it may rely on that.
+    pub fn refuses(&self, finding: &Finding) -> bool {
+        self.weigh(finding, Mode::Enforce) == Some((Weight::Refuse, Mode::Enforce))
     }
 
     /// How much a family can contribute to the risk.
@@ -195,7 +200,7 @@ impl Telemetry {
     fn new(written: &raw::Telemetry) -> Result<Self, ConfigError> {
         Ok(Self {
             allow_sample: score(written.allow_sample, "telemetry.allow_sample")?,
-            actor_salt: written.actor_salt.clone(),
+            actor_salt: written.actor_salt.0.clone(),
             upstream_headers: written.upstream_headers,
         })
     }
@@ -228,6 +233,11 @@ fn tunings(
         let check = check.ok_or_else(|| {
             ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
         })?;
+        if !check.tunable {
+            let fault =
+                format!("`{}` cannot be tuned: nothing else guards a request that it would let pass", raw.id);
+            return Err(ConfigError::new(format!("{path}.id"), fault));
+        }
         if tunings.insert(check.id, tuning(raw, &path)?).is_some() {
             return Err(ConfigError::new(format!("{path}.id"), format!("`{}` is tuned twice", raw.id)));
         }

@@ -21,6 +21,7 @@ use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling, Weighed};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -80,7 +81,7 @@ pub enum Step<Next> {
 #[derive(Debug)]
 struct Case {
     world: Rc<World>,
-    route: Option<RouteId>,
+    route: RouteId,
     request_id: String,
     method: String,
     grpc: bool,
@@ -108,11 +109,14 @@ impl Engine {
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
     pub fn open(&self, request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
-        let path = request.path.as_ref().map_or("", |path| &path.normal);
         let routes = &self.config().routes;
-        let host = if routes.use_hosts() { request.host() } else { String::new() };
+        let host = routes.use_hosts().then(|| request.host()).flatten().unwrap_or_default();
+        let route = match &request.path {
+            Ok(path) => routes.find(&host, request.method(), &path.normal),
+            Err(_) => RouteId::Ambiguous,
+        };
         let case = Case {
-            route: routes.find(&host, request.method(), path),
+            route,
             method: request.method().to_owned(),
             grpc: request.is_grpc(),
             ..Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id))
@@ -140,9 +144,7 @@ impl Head {
         shape::check_head(&config.request, route, &request, &mut case.findings);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(config, route, &case.findings) {
-            if let Some(identity) = &config.identity {
-                case.caller = identity::check(identity, &route.requirement, &request, now, &mut case.findings);
-            }
+            case.caller = identity::check(config, route, &request, now, &mut case.findings);
         }
         if !risk::is_refused(config, route, &case.findings) {
             let shared = shared.as_ref();
@@ -191,7 +193,7 @@ impl Answer {
 
 impl Done {
     /// The route, for the statistics.
-    pub fn route(&self) -> Option<RouteId> {
+    pub fn route(&self) -> RouteId {
         self.case.route
     }
 
@@ -257,7 +259,7 @@ impl Case {
     fn new(world: &Rc<World>, request_id: String) -> Self {
         Self {
             world: Rc::clone(world),
-            route: None,
+            route: RouteId::Ambiguous,
             request_id,
             method: String::new(),
             grpc: false,
@@ -293,11 +295,12 @@ impl Case {
     }
 }
 
-/// Fields that only we may write, found in what a client sent.
+/// Fields that only we may write, found in what a client sent. Services that make variables of fields (CGI, WSGI) take an
+/// underscore for a hyphen.
 fn internal_fields(fields: &Headers) -> Vec<String> {
-    let ours = fields.iter().filter(|(name, _)| name.starts_with(INTERNAL_PREFIX.as_bytes()));
-    let names: BTreeSet<String> = ours.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-    names.into_iter().collect()
+    let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name));
+    let ours = names.filter(|name| name.replace('_', "-").starts_with(INTERNAL_PREFIX));
+    ours.map(Cow::into_owned).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// A hash as a number from 0 to 1.

@@ -162,6 +162,8 @@ pub struct Check {
     pub class: Class,
     /// The effect unless the configuration says otherwise.
     pub weight: Weight,
+    /// Whether the configuration may say otherwise. It may not where nothing else could guard a request that passes.
+    pub tunable: bool,
     /// The `error` attribute of `WWW-Authenticate` (RFC 6750 §3.1), where the client's token is the matter.
     pub bearer_error: Option<&'static str>,
     /// One sentence for the reference.
@@ -267,6 +269,7 @@ mod tests {
         code: "test",
         class: Class::Invalid,
         weight: Weight::Note,
+        tunable: true,
         bearer_error: None,
         means: "A test.",
     };

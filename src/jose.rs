@@ -2,8 +2,9 @@
 //!
 //! The cryptography is jwt-simple's. What stands here is what decides *whether* it is asked: the token's exact
 //! form, the algorithm, the key. The algorithm is a property of the key, never of the token alone (RFC 8725 §3.1).
-//! Not covered: encrypted tokens, and any JOSE header that carries or points to a key (`jwk`, `jku`, `x5u`, `x5c`):
-//! they are ignored.
+//! jwt-simple reads header and claims once more and has rules of its own (a `jwk` or `x5c` that is no string, a `jti` that
+//! is a number); what it refuses for its form is malformed to us too.
+//! Not covered: encrypted tokens, and keys that a JOSE header carries or points to (`jwk`, `jku`, `x5u`, `x5c`).
 
 pub mod claims;
 pub mod keys;

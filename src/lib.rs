@@ -11,7 +11,7 @@
 //!
 //! # Who may know whom
 //!
-//! `host → engine → stages → {config, request, response, jose, json} → finding → time`.
+//! `host → engine → stages → {config, memory, rate, request, response, jose, json} → finding → time`.
 //!
 //! - `host` alone knows proxy-wasm, and exists in the wasm build alone. It alone reads the clock.
 //! - Everything else is pure: the same core runs in the filter, in tests, in benches and in tools.
@@ -19,6 +19,9 @@
 //! - `config::raw` is known within `config` alone; everybody else sees the validated form.
 //!
 //! `tests/tidy.rs` holds these rules.
+
+// What clippy.toml cannot say: a test that overflows stops with a message, as it should.
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
 pub mod config;
 pub mod engine;

@@ -126,7 +126,6 @@ fn actor(subject: &Subject<'_>) -> String {
     hash.iter().take(ACTOR_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out references")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
 }

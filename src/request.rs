@@ -48,16 +48,24 @@ impl Request {
         self.text(":method").unwrap_or_default()
     }
 
-    /// The host without its port, lower case.
-    pub fn host(&self) -> String {
-        let authority = self.text(":authority").unwrap_or_default();
-        let host = match authority.rsplit_once(':') {
+    /// The host without its port, lower case. `None` for an authority that is not `host` or `host:port` (RFC 9110 §7.2):
+    /// servers disagree about what such a thing names.
+    pub fn host(&self) -> Option<String> {
+        let authority = self.text(":authority")?;
+        let (host, port) = match authority.rsplit_once(':') {
             // In `[::1]` the last colon is not a port's.
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (authority, ""),
+        };
+        let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let in_address = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+        let plain = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => !address.is_empty() && address.bytes().all(in_address),
+            None => !host.is_empty() && host.bytes().all(in_name),
         };
         // `shop.example.` is the same name, written absolutely.
-        host.trim_end_matches('.').to_ascii_lowercase()
+        let name = || host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        (plain && port.bytes().all(|byte| byte.is_ascii_digit())).then(name)
     }
 
     /// Whether the client speaks gRPC and wants a gRPC answer.
@@ -66,7 +74,14 @@ impl Request {
         self.headers
             .first("content-type")
             .and_then(|value| value.strip_prefix(b"application/grpc"))
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+    }
+
+    /// The query, without its question mark (RFC 3986 §3.4).
+    pub fn query(&self) -> &[u8] {
+        let target = self.headers.first(":path").unwrap_or_default();
+        let start = path::without_query(target).len().saturating_add(1);
+        target.get(start..).unwrap_or_default()
     }
 
     /// The declared length of the body, where there is one (RFC 9110 §8.6).
@@ -119,8 +134,28 @@ mod tests {
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
         ] {
-            assert_eq!(request(&[(":authority", authority)]).host(), host);
+            assert_eq!(request(&[(":authority", authority)]).host().as_deref(), Some(host));
         }
+    }
+
+    #[test]
+    fn an_authority_that_is_no_host_names_nobody() {
+        for odd in [
+            "",
+            "u@shop.example",
+            "shop.example:443:443",
+            "shop.example:+80",
+            "shop.example%20",
+            "shop.example,a",
+            "[::1",
+            "[]",
+            "[x]:80",
+            "a b",
+            ":80",
+        ] {
+            assert_eq!(request(&[(":authority", odd)]).host(), None, "{odd}");
+        }
+        assert_eq!(request(&[]).host(), None);
     }
 
     #[test]
@@ -128,6 +163,7 @@ mod tests {
         for (kind, grpc) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),
+            ("application/grpc;x=1", false),
             ("application/grpc-web", false),
             ("application/json", false),
         ] {

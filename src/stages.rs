@@ -23,6 +23,7 @@ pub static INTERNAL: Check = Check {
     code: "internal",
     class: Class::Unavailable,
     weight: Weight::Note,
+    tunable: false,
     bearer_error: None,
     means: "The request could not be judged through no fault of its own; the failure policy decided.",
 };
@@ -30,6 +31,9 @@ pub static INTERNAL: Check = Check {
 /// Every check there is. Statistics are declared from this table when the configuration loads, so a check that is
 /// missing here could not be counted; the reference in the README is held to it by a test.
 pub static CHECKS: &[&Check] = &[
+    &shape::METHOD_UNKNOWN,
+    &shape::METHOD_OVERRIDE,
+    &shape::HOST_AMBIGUOUS,
     &shape::PATH_AMBIGUOUS,
     &shape::PATH_PARAMETER,
     &shape::PATH_DOT_SEGMENTS,

@@ -12,6 +12,9 @@ const ISSUERS_MAX: usize = 32;
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
 const TOKEN_BYTES_LIMIT: u64 = 48 << 10;
 
+/// A clock that is further off is broken, and an expired token would live on.
+const CLOCK_SKEW_MAX: Millis = Millis::from_secs(600);
+
 /// Who is believed, and how a token is bound to its holder.
 #[derive(Debug)]
 pub struct Identity {
@@ -159,6 +162,12 @@ impl Requirement {
             if asks && requirement.token != Demand::Required {
                 return Err(ConfigError::new(path, "asks for scopes or claims, so `token` must be \"required\""));
             }
+            if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
+                return Err(ConfigError::new(
+                    format!("{path}.scopes"),
+                    format!("`{}` is no scope (RFC 6749 §3.3)", scope.escape_debug()),
+                ));
+            }
             if requirement.routes.is_empty() {
                 return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
             }
@@ -216,6 +225,10 @@ impl Bindings {
     }
 }
 
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
 fn sources(written: &[raw::TokenSource]) -> Result<Vec<TokenSource>, ConfigError> {
     if written.is_empty() {
         return Err(ConfigError::new("identity.sources", "is empty, so no token could ever be found"));
@@ -231,7 +244,19 @@ fn sources(written: &[raw::TokenSource]) -> Result<Vec<TokenSource>, ConfigError
                 "expected `header` (with or without `scheme`) or `cookie`",
             )),
         };
-    written.iter().enumerate().map(source).collect()
+    let sources = written.iter().enumerate().map(source).collect::<Result<Vec<_>, _>>()?;
+    for (index, source) in sources.iter().enumerate() {
+        let (TokenSource::Header { name, .. } | TokenSource::Cookie(name)) = source;
+        let scheme = matches!(source, TokenSource::Header { scheme: Some(scheme), .. } if scheme.is_empty());
+        let path = format!("identity.sources[{index}]");
+        if name.is_empty() || scheme {
+            return Err(ConfigError::new(path, "has an empty name"));
+        }
+        if sources.iter().take(index).any(|other| other == source) {
+            return Err(ConfigError::new(path, "is listed twice"));
+        }
+    }
+    Ok(sources)
 }
 
 fn issuers(written: &[raw::Issuer]) -> Result<Vec<Issuer>, ConfigError> {
@@ -264,6 +289,21 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
             format!("{path}.audiences"),
             "is empty: a token must be meant for somebody (RFC 8725 §3.9)",
         ));
+    }
+    // jwt-simple reads the header too and takes no other types for tokens.
+    if let Some(kind) = written
+        .types
+        .iter()
+        .map(|kind| kind.to_ascii_lowercase())
+        .find(|kind| kind != "jwt" && !kind.ends_with("+jwt"))
+    {
+        return Err(ConfigError::new(
+            format!("{path}.types"),
+            format!("`{kind}` is neither `jwt` nor of the form `…+jwt`"),
+        ));
+    }
+    if written.clock_skew.0 > CLOCK_SKEW_MAX {
+        return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
     }
     let allowed = written.algorithms.as_deref().unwrap_or(&Algorithm::ASYMMETRIC);
     let keys = KeySet::from_jwks(&written.jwks, allowed).map_err(|error| {

@@ -11,7 +11,9 @@ pub(crate) use self::identity::{Bindings, Identity, Issuer, TokenSource};
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;
 use crate::rate::Algorithm;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The whole document.
@@ -224,7 +226,6 @@ pub(crate) struct Tuning {
 pub(crate) enum TunedMode {
     Off,
     Monitor,
-    Enforce,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
@@ -239,8 +240,27 @@ pub(crate) enum Effect {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Telemetry {
     pub(crate) allow_sample: f64,
-    pub(crate) actor_salt: String,
+    pub(crate) actor_salt: Secret,
     pub(crate) upstream_headers: bool,
+}
+
+/// A text that no error message repeats.
+#[derive(Default)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(D::Error::custom("expected a string")),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(secret)")
+    }
 }
 
 const fn default_prefix_v4() -> u8 {

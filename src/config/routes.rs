@@ -1,26 +1,31 @@
 //! Which route a request is on.
 //!
-//! A route is a path template (`/orders/{id}`, `/static/{*rest}`), optionally narrowed by method and host. Among
-//! the routes that accept the request's method and host, **the most specific path wins**, whatever the order in the
-//! document; for hosts, an exact name comes before `*.suffix`, which comes before routes without hosts. Two routes
-//! that would match the same requests are refused when the configuration loads.
+//! A route is a path template, optionally narrowed by method and host. Among the routes that accept the request's method
+//! and host, **the most specific path wins** ([`tree`]), whatever the order in the document; for hosts, an exact name
+//! comes before `*.suffix`, which comes before routes without hosts. Two routes that would match the same requests are
+//! refused when the configuration loads.
 //!
-//! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most three
-//! look-ups in a radix tree.
+//! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most six look-ups in
+//! a radix tree.
 
+mod tree;
+
+use self::tree::Methods;
 use super::raw::{self, Document, Mode};
 use super::{check_name, limits, ConfigError, Requirement, Thresholds};
-use matchit::{InsertError, Router};
 use std::collections::BTreeMap;
 
 /// Routes of one configuration at most; each has its own statistics.
 pub const ROUTES_MAX: usize = 500;
 
-/// The name that statistics and receipts give to requests on no configured route.
+/// What statistics and receipts call the requests on no configured route.
 pub const UNMATCHED: &str = "unmatched";
 
+/// What they call the requests whose path has no single meaning.
+pub const AMBIGUOUS: &str = "ambiguous";
+
 /// One route, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// Its name in configuration, statistics and receipts.
     pub name: String,
@@ -36,102 +41,82 @@ pub struct Route {
     pub limits: Vec<usize>,
 }
 
-/// The place of a route in [`Routes`].
+/// Which of [`Routes`].
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RouteId(usize);
+pub enum RouteId {
+    /// None that is configured.
+    Unmatched,
+    /// Perhaps any: the path has no single meaning, or the host did not show the request.
+    Ambiguous,
+    /// The one at this place in the document.
+    Written(usize),
+}
 
 /// All routes and the way to find one.
 #[derive(Debug)]
 pub struct Routes {
-    routes: Vec<Route>,
+    written: Vec<Route>,
     unmatched: Route,
+    ambiguous: Route,
     exact_hosts: BTreeMap<String, Methods>,
     /// Longest suffix first. The suffix begins with a dot.
     host_suffixes: Vec<(String, Methods)>,
     any_host: Methods,
 }
 
-/// One tree for each method that some route names, and one for all others.
-#[derive(Debug, Default)]
-struct Methods {
-    named: BTreeMap<String, Router<RouteId>>,
-    other: Router<RouteId>,
-}
-
 impl Routes {
     /// Compiles the routes of a document, with what its other sections say about each.
-    pub(super) fn compile(written: &Document, thresholds: Thresholds) -> Result<Self, ConfigError> {
-        let names = names(&written.routes)?;
-        limits::check_routes(&written.limits, &names)?;
-        let (general, mut by_route) = match &written.identity {
+    pub(super) fn compile(document: &Document, thresholds: Thresholds) -> Result<Self, ConfigError> {
+        let names = names(&document.routes)?;
+        limits::check_routes(&document.limits, &names)?;
+        let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
             Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
         };
         let unmatched = Route {
             name: UNMATCHED.to_owned(),
-            mode: written.mode,
+            mode: document.mode,
             thresholds,
-            body_bytes_max: written.request.body_bytes_max.map(|size| size.0),
+            body_bytes_max: document.request.body_bytes_max.map(|size| size.0),
             requirement: general,
-            limits: limits::on_route(&written.limits, UNMATCHED),
+            limits: limits::on_route(&document.limits, UNMATCHED),
         };
-        let mut routes = Vec::with_capacity(written.routes.len());
-        for (index, raw) in written.routes.iter().enumerate() {
+        let mut written = Vec::with_capacity(document.routes.len());
+        for (index, raw) in document.routes.iter().enumerate() {
             check(raw, &format!("routes[{index}]"))?;
             let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
-            routes.push(Route {
+            written.push(Route {
                 name: raw.name.clone(),
-                mode: raw.mode.unwrap_or(written.mode),
+                mode: raw.mode.unwrap_or(document.mode),
                 thresholds: own.unwrap_or(thresholds),
                 body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
-                limits: limits::on_route(&written.limits, &raw.name),
+                limits: limits::on_route(&document.limits, &raw.name),
             });
         }
-        Self::new(&written.routes, routes, unmatched)
+        let ambiguous = strictest(&unmatched, &written);
+        let (exact_hosts, host_suffixes, any_host) = hosts(&document.routes)?;
+        Ok(Self { written, unmatched, ambiguous, exact_hosts, host_suffixes, any_host })
     }
 
-    fn new(written: &[raw::Route], routes: Vec<Route>, unmatched: Route) -> Result<Self, ConfigError> {
-        let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
-        // Routes that name their methods come first: they are more specific than those that accept all. Last come the
-        // bare prefixes of catch-all paths, which yield to everything that was written down.
-        let (all, named): (Vec<_>, Vec<_>) =
-            written.iter().enumerate().partition(|(_, route)| route.methods.is_empty());
-        let explicit =
-            named.into_iter().chain(all).map(|(index, route)| (index, route, template(&route.path), false));
-        let implied = written.iter().enumerate();
-        let implied = implied.filter_map(|(index, route)| Some((index, route, bare_prefix(&route.path)?, true)));
-        for (index, route, path, yields) in explicit.chain(implied) {
-            let any_host = route.hosts.is_empty().then_some("");
-            for host in route.hosts.iter().map(String::as_str).chain(any_host) {
-                let methods = hosts.entry(host).or_insert_with(|| Methods::naming(written));
-                methods.insert(&route.methods, path, RouteId(index), yields).map_err(|fault| {
-                    ConfigError::new(format!("routes[{index}].path"), refusal(&route.path, &fault))
-                })?;
-            }
-        }
-        let any_host = hosts.remove("").unwrap_or_default();
-        let (suffixes, exact): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|(host, _)| host.starts_with("*."));
-        let suffix = |(host, methods): (&str, Methods)| (host.trim_start_matches('*').to_owned(), methods);
-        let mut host_suffixes: Vec<_> = suffixes.into_iter().map(suffix).collect();
-        host_suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        let exact_hosts = exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)).collect();
-        Ok(Self { routes, unmatched, exact_hosts, host_suffixes, any_host })
-    }
-
-    /// The most specific route for a request; `None` when no route accepts it.
-    pub fn find(&self, host: &str, method: &str, path: &str) -> Option<RouteId> {
+    /// The most specific route for a request.
+    pub fn find(&self, host: &str, method: &str, path: &str) -> RouteId {
         let exact = self.exact_hosts.get(host).and_then(|methods| methods.find(method, path));
         let by_suffix = || {
             let fits = self.host_suffixes.iter().filter(|(suffix, _)| host.ends_with(suffix.as_str()));
             fits.into_iter().find_map(|(_, methods)| methods.find(method, path))
         };
-        exact.or_else(by_suffix).or_else(|| self.any_host.find(method, path))
+        let found = exact.or_else(by_suffix).or_else(|| self.any_host.find(method, path));
+        found.map_or(RouteId::Unmatched, RouteId::Written)
     }
 
-    /// The route of an id; for none, the rules that hold for requests on no route.
-    pub fn get(&self, id: Option<RouteId>) -> &Route {
-        id.and_then(|id| self.routes.get(id.0)).unwrap_or(&self.unmatched)
+    /// The route of an id.
+    pub fn get(&self, id: RouteId) -> &Route {
+        match id {
+            RouteId::Unmatched => &self.unmatched,
+            RouteId::Ambiguous => &self.ambiguous,
+            RouteId::Written(index) => self.written.get(index).unwrap_or(&self.ambiguous),
+        }
     }
 
     /// Whether any route depends on the host.
@@ -139,59 +124,103 @@ impl Routes {
         !self.exact_hosts.is_empty() || !self.host_suffixes.is_empty()
     }
 
-    /// Every route and [`UNMATCHED`], each with its id.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<RouteId>, &Route)> {
-        let named = self.routes.iter().enumerate().map(|(index, route)| (Some(RouteId(index)), route));
-        named.chain([(None, &self.unmatched)])
+    /// Every route with its id, those of no configured route included.
+    pub fn iter(&self) -> impl Iterator<Item = (RouteId, &Route)> {
+        let written = self.written.iter().enumerate().map(|(index, route)| (RouteId::Written(index), route));
+        written.chain([(RouteId::Unmatched, &self.unmatched), (RouteId::Ambiguous, &self.ambiguous)])
     }
 }
 
-impl Methods {
-    fn naming(written: &[raw::Route]) -> Self {
-        let methods = written.iter().flat_map(|route| &route.methods);
-        Self { named: methods.map(|method| (method.clone(), Router::new())).collect(), other: Router::new() }
-    }
-
-    /// Puts a path into the trees of the methods it is for, of all if there are none. A path that is taken in the tree
-    /// of a method by a route that names the method stays that route's.
-    fn insert(&mut self, methods: &[String], path: &str, id: RouteId, yields: bool) -> Result<(), InsertError> {
-        let every = methods.is_empty();
-        for (_, tree) in self.named.iter_mut().filter(|(method, _)| every || methods.contains(method)) {
-            put(tree, path, id, yields || every)?;
+/// What might be meant for any route meets the mode and thresholds of the strictest one.
+fn strictest(unmatched: &Route, written: &[Route]) -> Route {
+    let mut strictest = Route { name: AMBIGUOUS.to_owned(), ..unmatched.clone() };
+    for route in written {
+        let Thresholds { challenge, deny } = &mut strictest.thresholds;
+        strictest.mode = strictest.mode.max(route.mode);
+        if route.thresholds.challenge < *challenge {
+            *challenge = route.thresholds.challenge;
         }
-        if every {
-            put(&mut self.other, path, id, yields)
+        if route.thresholds.deny < *deny {
+            *deny = route.thresholds.deny;
+        }
+    }
+    strictest
+}
+
+/// The trees of exact hosts, of host suffixes with the longest first, and of routes for any host.
+type Hosts = (BTreeMap<String, Methods>, Vec<(String, Methods)>, Methods);
+
+fn hosts(written: &[raw::Route]) -> Result<Hosts, ConfigError> {
+    let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
+    for Placement { index, methods, path, yields } in placements(written) {
+        let Some(route) = written.get(index) else { continue };
+        let any_host = route.hosts.is_empty().then_some("");
+        for host in route.hosts.iter().map(String::as_str).chain(any_host) {
+            let trees = hosts.entry(host).or_insert_with(|| Methods::naming(written));
+            let put = trees.insert(&methods, path, index, yields);
+            put.map_err(|fault| ConfigError::new(format!("routes[{index}].path"), fault))?;
+        }
+    }
+    let any_host = hosts.remove("").unwrap_or_default();
+    let (suffixes, exact): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|(host, _)| host.starts_with("*."));
+    let suffix = |(host, methods): (&str, Methods)| (host.trim_start_matches('*').to_owned(), methods);
+    let mut suffixes: Vec<_> = suffixes.into_iter().map(suffix).collect();
+    suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+    let exact = exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)).collect();
+    Ok((exact, suffixes, any_host))
+}
+
+/// A path to be put into the trees of some methods, of all if there are none.
+struct Placement<'w> {
+    index: usize,
+    methods: Vec<&'w str>,
+    path: &'w str,
+    yields: bool,
+}
+
+/// What goes into the trees, the most specific first: what names its methods, what is for `HEAD` because it is for `GET`,
+/// what is for all methods, and the bare prefixes of catch-all paths.
+fn placements(written: &[raw::Route]) -> Vec<Placement<'_>> {
+    let mut passes: [Vec<Placement<'_>>; 4] = Default::default();
+    let [explicit, heads, every, prefixes] = &mut passes;
+    for (index, route) in written.iter().enumerate() {
+        let mut methods: Vec<&str> = route.methods.iter().map(String::as_str).collect();
+        let path = route.path.as_str();
+        let own = Placement { index, methods: methods.clone(), path, yields: false };
+        if methods.is_empty() {
+            every.push(own)
         } else {
-            Ok(())
+            explicit.push(own)
         }
+        if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+            heads.push(Placement { index, methods: vec!["HEAD"], path, yields: true });
+            methods.push("HEAD");
+        }
+        prefixes.extend(tree::bare_prefix(path).map(|path| Placement { index, methods, path, yields: true }));
     }
-
-    fn find(&self, method: &str, path: &str) -> Option<RouteId> {
-        let tree = self.named.get(method).unwrap_or(&self.other);
-        tree.at(path).ok().map(|found| *found.value)
-    }
+    passes.into_iter().flatten().collect()
 }
 
 fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     if written.len() > ROUTES_MAX {
         return Err(ConfigError::new("routes", format!("has {} routes, at most {ROUTES_MAX}", written.len())));
     }
-    let mut names: Vec<&str> = Vec::with_capacity(written.len());
+    let mut names: Vec<&str> = vec![UNMATCHED, AMBIGUOUS];
     for (index, route) in written.iter().enumerate() {
         let path = format!("routes[{index}].name");
         check_name(&route.name, &path)?;
-        if names.contains(&route.name.as_str()) || route.name == UNMATCHED {
+        if names.contains(&route.name.as_str()) {
             return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
         }
         names.push(&route.name);
     }
+    names.drain(..2);
     Ok(names)
 }
 
 fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
-    if !route.path.starts_with('/') {
-        let fault = format!("`{}` does not begin with a slash", route.path);
-        return Err(ConfigError::new(format!("{path}.path"), fault));
+    if let Some(fault) = tree::never_matches(&route.path) {
+        return Err(ConfigError::new(format!("{path}.path"), format!("`{}` {fault}", route.path.escape_debug())));
     }
     let is_method =
         |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
@@ -208,35 +237,7 @@ fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
 
 fn is_host(host: &str) -> bool {
     let name = host.strip_prefix("*.").unwrap_or(host);
-    !name.is_empty() && !name.contains([':', '*', '/']) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
-}
-
-fn put(tree: &mut Router<RouteId>, path: &str, id: RouteId, yields: bool) -> Result<(), InsertError> {
-    match tree.insert(path, id) {
-        Err(InsertError::Conflict { .. }) if yields => Ok(()),
-        done => done,
-    }
-}
-
-/// `/admin` for `/admin/{*rest}`: who guards what lies below means the place itself too.
-fn bare_prefix(path: &str) -> Option<&str> {
-    let (prefix, _) = path.rsplit_once("/{*")?;
-    Some(if prefix.is_empty() { "/" } else { prefix })
-}
-
-/// Templates are compared with paths in normal form, which have no trailing slash.
-fn template(path: &str) -> &str {
-    match path.strip_suffix('/') {
-        Some(shorter) if !shorter.is_empty() => shorter,
-        _ => path,
-    }
-}
-
-fn refusal(path: &str, fault: &InsertError) -> String {
-    match fault {
-        InsertError::Conflict { with } => {
-            format!("`{path}` matches the same requests as `{with}` of another route")
-        }
-        other => format!("`{path}`: {other}"),
-    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    let address = name.starts_with('[') && name.ends_with(']');
+    address || !name.is_empty() && name.bytes().all(plain) && !name.starts_with('.') && !name.ends_with('.')
 }

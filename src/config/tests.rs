@@ -37,7 +37,7 @@ fn an_empty_section_is_the_same_as_an_absent_one() {
 #[test]
 fn the_defaults_are_the_documented_ones() {
     let config = parse(&json!({"version": 1})).unwrap();
-    let unmatched = config.routes.get(None);
+    let unmatched = config.routes.get(RouteId::Unmatched);
     assert_eq!(
         (unmatched.mode, unmatched.body_bytes_max, unmatched.requirement.token),
         (Mode::Monitor, None, Demand::Ignored)
@@ -52,7 +52,7 @@ fn the_defaults_are_the_documented_ones() {
     let with_identity = parse(&identity(&[])).unwrap();
     let identity = with_identity.identity.as_ref().unwrap();
     let issuer = &identity.issuers[0];
-    assert_eq!(with_identity.routes.get(None).requirement.token, Demand::Required);
+    assert_eq!(with_identity.routes.get(RouteId::Unmatched).requirement.token, Demand::Required);
     assert_eq!((identity.token_bytes_max, identity.on_internal_error), (8 << 10, FailurePolicy::Deny));
     assert_eq!((issuer.clock_skew.as_u64(), issuer.lifetime_max.as_u64()), (30_000, 3_600_000));
     assert_eq!(issuer.types, ["jwt", "at+jwt"]);
@@ -173,6 +173,13 @@ fn faults_of_the_identity_section_are_found_where_they_are() {
         (with("issuers", json!([])), "identity.issuers", "expected 1 to 32"),
         (with("sources", json!([])), "identity.sources", "is empty"),
         (with("sources", json!([{"header": "a", "cookie": "b"}])), "identity.sources[0]", "expected `header`"),
+        (with("sources", json!([{"cookie": "a"}, {"cookie": "a"}])), "identity.sources[1]", "twice"),
+        (with("sources", json!([{"cookie": ""}])), "identity.sources[0]", "empty"),
+        (
+            demand(json!({"routes": ["orders"], "scopes": ["a\r\nb"]})),
+            "identity.requirements[0].scopes",
+            "RFC 6749",
+        ),
         (with("token_bytes_max", json!("1MiB")), "identity.token_bytes_max", "expected 1B"),
         (
             with("bindings", json!({"ip_binding": {"prefix_v4": 33}})),
@@ -194,6 +201,13 @@ fn faults_of_issuers_and_keys_are_found_where_they_are() {
     let with = |key: &str, value: Value| identity(&[(&format!("/identity/issuers/0/{key}"), value)]);
     let key = |member: &str, value: Value| with(&format!("jwks/keys/0/{member}"), value);
     are_found([
+        (with("types", json!(["session"])), "identity.issuers[0].types", "neither `jwt`"),
+        (with("clock_skew", json!("1h")), "identity.issuers[0].clock_skew", "10 minutes"),
+        (
+            with("jwks", json!({"keys": [ed25519_jwk(), ed25519_jwk()]})),
+            "identity.issuers[0].jwks.keys",
+            "two keys",
+        ),
         (with("audiences", json!([])), "identity.issuers[0].audiences", "RFC 8725"),
         (with("issuer", json!("")), "identity.issuers[0].issuer", "is empty"),
         (with("jwks", json!({})), "identity.issuers[0].jwks", "JWK Set"),
@@ -324,10 +338,88 @@ fn hosts_go_from_exact_to_any() {
 }
 
 #[test]
+fn overlapping_templates_are_told_apart_or_refused_and_never_dropped() {
+    let routes = json!([
+        {"name": "file", "path": "/f/{id}", "methods": ["GET"]},
+        {"name": "files", "path": "/f/{*rest}"},
+        {"name": "top", "path": "/{name}", "methods": ["GET"]},
+        {"name": "all", "path": "/{*rest}"},
+    ]);
+    for (method, path, name) in [
+        ("GET", "/f/1", "file"),
+        ("POST", "/f/1", "files"),
+        ("GET", "/f/1/2", "files"),
+        ("GET", "/f", "files"),
+        ("GET", "/g", "top"),
+        ("POST", "/f", "files"),
+        ("GET", "/x/y", "all"),
+    ] {
+        assert_eq!(found(&routes, "", method, path), name, "{method} {path}");
+    }
+    let apart = json!([{"name": "a", "path": "/f/x{n}", "methods": ["GET"]}, {"name": "b", "path": "/f/{n}/y"}]);
+    assert!(fault(&json!({"version": 1, "routes": apart})).contains("overlaps with"));
+}
+
+#[test]
+fn a_route_for_get_is_one_for_head() {
+    let routes = json!([
+        {"name": "read", "path": "/a", "methods": ["GET"]},
+        {"name": "tree", "path": "/t/{*rest}", "methods": ["GET"]},
+        {"name": "all", "path": "/a"},
+        {"name": "look", "path": "/b", "methods": ["HEAD"]},
+        {"name": "get", "path": "/b", "methods": ["GET"]},
+    ]);
+    for (method, path, name) in [
+        ("HEAD", "/a", "read"),
+        ("POST", "/a", "all"),
+        ("HEAD", "/b", "look"),
+        ("GET", "/b", "get"),
+        ("HEAD", "/t", "tree"),
+        ("HEAD", "/t/x", "tree"),
+    ] {
+        assert_eq!(found(&routes, "", method, path), name, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_template_that_nothing_can_match_is_refused() {
+    for path in ["/a//b", "/a/../b", "/./a", "/caf%C3%A9", "/a#b", "/a?b", "/*rest", "/a\\b", "/a\0"] {
+        let fault = fault(&json!({"version": 1, "routes": [{"name": "r", "path": path}]}));
+        assert!(fault.starts_with("routes[0].path: "), "{fault}");
+    }
+    let good = json!([{"name": "r", "path": "/café/{id}/"}, {"name": "root", "path": "/"}]);
+    assert!(parse(&json!({"version": 1, "routes": good})).is_ok());
+}
+
+#[test]
+fn a_path_without_one_meaning_meets_the_strictest_mode_and_thresholds() {
+    let strict = json!({"name": "a", "path": "/a", "mode": "enforce", "risk": {"challenge": 0.1, "deny": 0.9}});
+    let config = parse(&json!({"version": 1, "routes": [strict, {"name": "b", "path": "/b"}]})).unwrap();
+    let ambiguous = config.routes.get(RouteId::Ambiguous);
+    let Thresholds { challenge, deny } = ambiguous.thresholds;
+    assert_eq!((ambiguous.mode, challenge.value(), deny.value()), (Mode::Enforce, 0.1, 0.7));
+    assert_eq!(config.routes.get(RouteId::Unmatched).mode, Mode::Monitor);
+}
+
+#[test]
+fn what_guards_the_rules_themselves_cannot_be_tuned() {
+    for check in CHECKS.iter().filter(|check| !check.tunable) {
+        let fault = fault(&json!({"version": 1, "checks": [{"id": check.id, "mode": "off"}]}));
+        assert!(fault.contains("cannot be tuned"), "{fault}");
+    }
+}
+
+#[test]
+fn secrets_are_not_repeated_in_faults() {
+    let fault = fault(&json!({"version": 1, "telemetry": {"actor_salt": 123_456_789}}));
+    assert!(fault.starts_with("telemetry.actor_salt: ") && !fault.contains("123456789"), "{fault}");
+}
+
+#[test]
 fn two_routes_for_the_same_requests_are_refused() {
     for second in [json!({"name": "b", "path": "/x/{other}"}), json!({"name": "b", "path": "/x/{id}/"})] {
         let fault = fault(&json!({"version": 1, "routes": [{"name": "a", "path": "/x/{id}"}, second]}));
-        assert!(fault.starts_with("routes[1].path: ") && fault.contains("same requests"), "{fault}");
+        assert!(fault.starts_with("routes[1].path: ") && fault.contains("overlaps"), "{fault}");
     }
 }
 

@@ -144,15 +144,17 @@ fn a_body_is_too_large_once() {
 fn fields_of_ours_are_taken_from_clients_and_written_when_asked_for() {
     let mut document = enforcing();
     document["telemetry"] = json!({"upstream_headers": true});
+    document["checks"] = json!([{"id": "request.path.dot_segments", "score": 0.2}]);
     let sent = [
         ("x-portcullis-risk", "0"),
         ("X-Portcullis-Risk", "1"),
         ("x-portcullis-", "y"),
+        ("X_Portcullis-Verdict", "allow"),
         ("x-port", "z"),
         (":path", "/a/../b"),
     ];
     let (permit, _) = forwarded(step(&engine(&document), &sent));
-    assert_eq!(permit.remove, ["x-portcullis-", "x-portcullis-risk"]);
+    assert_eq!(permit.remove, ["x-portcullis-", "x-portcullis-risk", "x_portcullis-verdict"]);
     assert_eq!(
         permit.add,
         [("x-portcullis-verdict", "allow".to_owned()), ("x-portcullis-risk", "0.200".to_owned())]
@@ -180,11 +182,7 @@ fn a_request_that_cannot_be_read_follows_the_failure_policy() {
 fn a_receipt_tells_everything_but_secrets() {
     let (_, done) = refused(step(
         &engine(&demanding_a_token()),
-        &[
-            ("authorization", "Bearer very.secret.token"),
-            (":path", "/orders/7?password=hunter2"),
-            (":method", "GET\u{1b}"),
-        ],
+        &[("authorization", "Bearer very.secret.token"), (":path", "/orders/7?password=hunter2")],
     ));
     let text = done.receipt(Response::default(), source_address("192.0.2.7:1234"), 42_000);
     let receipt: Value = serde_json::from_str(&text).unwrap();
@@ -240,4 +238,43 @@ fn allowed_requests_are_sampled_by_their_id() {
 fn a_request_without_id_gets_one() {
     let (reply, _) = refused(step(&engine(&enforcing()), &[(":path", "/%00"), ("x-request-id", "<bad>")]));
     assert!(reply.body.contains("fallback"));
+}
+
+#[test]
+fn a_path_without_one_meaning_does_not_slip_past_an_enforced_route() {
+    let document =
+        json!({"version": 1, "routes": [{"name": "admin", "path": "/admin/{*rest}", "mode": "enforce"}]});
+    for path in ["/admin/users;x", "/%61dmin/users%zz", "/a//../admin"] {
+        assert_eq!(refused(step(&engine(&document), &[(":path", path)])).0.status, 400, "{path}");
+    }
+    let (_permit, _) = forwarded(step(&engine(&document), &[(":path", "/else")]));
+}
+
+#[test]
+fn odd_methods_and_hosts_are_refused() {
+    for (field, value, code) in [
+        (":method", "get", "method_unknown"),
+        (":method", "GET\u{1b}", "method_unknown"),
+        (":authority", "a@shop.example", "host_ambiguous"),
+        ("x-http-method-override", "DELETE", "method_override"),
+    ] {
+        let (_, done) = refused(step(&engine(&enforcing()), &[(field, value)]));
+        assert_eq!(done.summary(), format!("deny:{code}"));
+    }
+}
+
+#[test]
+fn limits_are_charged_for_what_is_not_refused_already() {
+    let mut document = demanding_a_token();
+    document["limits"] = json!([{"name": "l", "key": ["source"], "limit": 1, "window": "1m"}]);
+    document["identity"]["default"] = json!("optional");
+    let engine = engine(&document);
+    for _ in 0..3 {
+        assert_eq!(refused(step(&engine, &[("authorization", "Bearer x")])).0.status, 401);
+    }
+    let (_permit, _) = forwarded(step(&engine, &[]));
+    let (reply, done) = refused(step(&engine, &[]));
+    assert_eq!((reply.status, reply.grpc_status, done.summary().as_str()), (429, 8, "deny:rate_limited"));
+    assert_eq!(header(&reply, "retry-after"), Some("60"));
+    assert_eq!(header(&reply, "ratelimit"), Some("\"l\";r=0;t=60"));
 }

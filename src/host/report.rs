@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// All metrics of one configuration.
 pub(crate) struct Report {
-    requests: BTreeMap<(Option<RouteId>, &'static str), Metric>,
+    requests: BTreeMap<(RouteId, &'static str), Metric>,
     findings: BTreeMap<(&'static str, Mode), Metric>,
     limits: BTreeMap<(usize, Decision), Metric>,
     memory: [Option<Metric>; 3],

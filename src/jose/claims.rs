@@ -18,9 +18,9 @@ impl Claims {
         Self(claims)
     }
 
-    /// A claim of any type.
+    /// A claim of any type. Null is no claim.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// A claim that is a string.

@@ -10,6 +10,7 @@
 use super::Token;
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
 use jwt_simple::prelude::*;
+use jwt_simple::JWTError;
 use serde_json::Value;
 use std::fmt;
 
@@ -136,6 +137,8 @@ pub enum KeyFault {
     Algorithm,
     /// The signature is not the key's.
     Signature,
+    /// jwt-simple, which reads header and claims itself, finds fault with them.
+    Form,
 }
 
 impl KeySet {
@@ -161,6 +164,16 @@ impl KeySet {
                 .map_err(|(name, fault)| JwksError::new(format!("keys[{index}]{name}"), fault))
         });
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        for (index, key) in keys.iter().enumerate() {
+            let same = |other: &&Key| other.id.is_some() && other.id == key.id && other.shares_algorithm_with(key);
+            if let Some(other) = keys.iter().take(index).find(same) {
+                let fault = format!(
+                    "two keys are called `{}`, and tokens would not say which of them signed",
+                    other.id.as_deref().unwrap_or_default()
+                );
+                return Err(JwksError::new("keys", fault));
+            }
+        }
         if keys.is_empty() {
             return Err(JwksError::new("keys", "has no key for signatures"));
         }
@@ -172,12 +185,17 @@ impl KeySet {
     /// # Errors
     /// [`KeyFault`].
     pub fn verify(&self, token: &Token<'_>) -> Result<(), KeyFault> {
-        let verifier = self.select(token)?;
-        if verifier.accepts(token.text) {
-            Ok(())
-        } else {
-            Err(KeyFault::Signature)
-        }
+        self.select(token)?.check(token.text).map_err(|error| {
+            let unsigned = |fault: &JWTError| {
+                matches!(fault, JWTError::InvalidSignature | JWTError::InvalidAuthenticationTag)
+            };
+            let of_form = error.downcast_ref::<JWTError>().is_some_and(|fault| !unsigned(fault));
+            if of_form || error.is::<serde_json::Error>() {
+                KeyFault::Form
+            } else {
+                KeyFault::Signature
+            }
+        })
     }
 
     fn select(&self, token: &Token<'_>) -> Result<&Verifier, KeyFault> {
@@ -201,6 +219,10 @@ impl KeySet {
 }
 
 impl Key {
+    fn shares_algorithm_with(&self, other: &Self) -> bool {
+        self.verifiers.iter().any(|one| other.verifiers.iter().any(|two| one.algorithm() == two.algorithm()))
+    }
+
     fn from_jwk(jwk: &Value, allowed: &[Algorithm]) -> Result<Self, (&'static str, String)> {
         let kty = member(jwk, "kty").ok_or((".kty", "missing".to_owned()))?;
         let curve = member(jwk, "crv");
@@ -286,22 +308,23 @@ impl Verifier {
         }
     }
 
-    fn accepts(&self, token: &str) -> bool {
+    fn check(&self, token: &str) -> Result<(), jwt_simple::Error> {
         let options = Some(signature_only(token.len()));
-        match self {
-            Self::Hs256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Hs384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Hs512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Rs256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Rs384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Rs512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Ps256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Ps384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Ps512(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Es256(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::Es384(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-            Self::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, options).is_ok(),
-        }
+        let checked = match self {
+            Self::Hs256(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Hs384(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Hs512(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Rs256(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Rs384(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Rs512(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Ps256(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Ps384(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Ps512(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Es256(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::Es384(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Self::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, options),
+        };
+        checked.map(|_| ())
     }
 }
 
@@ -318,6 +341,10 @@ fn signature_only(token_bytes: usize) -> VerificationOptions {
 }
 
 fn secret(jwk: &Value, algorithm: Algorithm) -> Result<Vec<u8>, String> {
+    let may_verify = |operations: &Vec<Value>| operations.iter().any(|operation| operation == "verify");
+    if jwk.get("key_ops").and_then(Value::as_array).is_some_and(|operations| !may_verify(operations)) {
+        return Err("its `key_ops` do not permit to verify".to_owned());
+    }
     let encoded = member(jwk, "k").ok_or("member `k` is missing")?;
     let secret =
         Base64UrlSafeNoPadding::decode_to_vec(encoded, None).map_err(|_| "member `k` is not base64url")?;

@@ -27,7 +27,7 @@ pub struct Token<'a> {
     pub algorithm: Algorithm,
     /// The key named by the header.
     pub key_id: Option<String>,
-    /// The `typ` of the header, lower case and without `application/` (RFC 7515 §4.1.9).
+    /// The `typ` of the header, lower case (RFC 7515 §4.1.9).
     pub kind: Option<String>,
     /// The payload.
     pub claims: Claims,
@@ -76,8 +76,7 @@ fn algorithm(alg: Option<&Value>) -> Result<Algorithm, TokenFault> {
 }
 
 fn kind(header: &serde_json::Map<String, Value>) -> Result<Option<String>, TokenFault> {
-    let kind = string(header.get("typ"), "typ")?.map(|kind| kind.to_ascii_lowercase());
-    Ok(kind.map(|kind| kind.strip_prefix("application/").map(str::to_owned).unwrap_or(kind)))
+    Ok(string(header.get("typ"), "typ")?.map(|kind| kind.to_ascii_lowercase()))
 }
 
 fn string(value: Option<&Value>, name: &str) -> Result<Option<String>, TokenFault> {
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read() {
-        let text = compact(r#"{"alg":"RS256","kid":"k1","typ":"application/at+JWT"}"#, r#"{"sub":"alice"}"#);
+        let text = compact(r#"{"alg":"RS256","kid":"k1","typ":"at+JWT"}"#, r#"{"sub":"alice"}"#);
         let token = Token::parse(&text).unwrap();
         assert_eq!(
             (token.algorithm, token.key_id.as_deref(), token.kind.as_deref()),

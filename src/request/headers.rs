@@ -78,8 +78,27 @@ impl Headers {
             let pair = pair.trim_ascii();
             let at = pair.iter().position(|byte| *byte == b'=')?;
             let (key, value) = pair.split_at_checked(at)?;
-            (key == name.as_bytes()).then(|| value.get(1..).unwrap_or_default())
+            (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
         })
+    }
+
+    /// How often a cookie's name stands before an equals sign, in any letter case and wherever in a cookie line: some
+    /// readers also split at spaces and commas, or fold case. More than the cookies that [`Headers::cookies`] finds means
+    /// that somebody else may find another value.
+    pub fn cookie_mentions(&self, name: &str) -> usize {
+        let ends_with_name = |part: &[u8]| {
+            let part = part.trim_ascii_end();
+            let (before, last) = part.split_at_checked(part.len().saturating_sub(name.len())).unwrap_or_default();
+            let word_begins =
+                !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+            last.eq_ignore_ascii_case(name.as_bytes()) && word_begins
+        };
+        let before_equals = |line: &[u8]| {
+            let mut parts: Vec<&[u8]> = line.split(|byte| *byte == b'=').collect();
+            parts.pop();
+            parts.into_iter().filter(|part| ends_with_name(part)).count()
+        };
+        self.all("cookie").map(before_equals).sum()
     }
 
     /// How many fields.
@@ -141,6 +160,27 @@ mod tests {
         let headers = Headers::from_pairs([("cookie", "a=1; session=x=y"), ("Cookie", "session=2;b")]);
         assert_eq!(headers.cookies("session").collect::<Vec<_>>(), [b"x=y".as_slice(), b"2"]);
         assert_eq!(headers.cookies("b").count(), 0);
+    }
+
+    #[test]
+    fn every_mention_of_a_cookie_counts() {
+        for (line, cookies, mentions) in [
+            ("token=a", 1, 1),
+            ("a=b; token =x; token=y", 2, 2),
+            ("a=b token=x; token=y", 1, 2),
+            ("Token=x; token=y", 1, 2),
+            ("a=b,token=x", 0, 1),
+            ("xtoken=x; my-token=y; tokens=z", 0, 0),
+            ("token", 0, 0),
+            ("a=token", 0, 0),
+        ] {
+            let headers = Headers::from_pairs([("cookie", line)]);
+            assert_eq!(
+                (headers.cookies("token").count(), headers.cookie_mentions("token")),
+                (cookies, mentions),
+                "{line}"
+            );
+        }
     }
 
     #[test]

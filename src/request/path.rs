@@ -4,7 +4,8 @@
 //! brought to one form — percent-encoding decoded once, `.` and `..` resolved, empty segments and the trailing
 //! slash dropped (RFC 3986 §6.2.2, §6.2.3) — and whatever servers are known to read in two ways is [`Ambiguity`]:
 //! encoded slashes and backslashes, double encoding, control characters, bytes that are not UTF-8 (overlong forms
-//! among them), path parameters, dot segments that climb above the root, fragments.
+//! among them), path parameters, dot segments beside empty ones or above the root, two slashes at the start (a host
+//! name follows, RFC 3986 §4.2), fragments.
 //!
 //! The request itself is not rewritten: what goes upstream is what the client sent, or nothing.
 //! Cost is linear in the path's length. Not covered: letter case and Unicode look-alikes of `/` and `.`, which
@@ -42,6 +43,10 @@ pub enum Ambiguity {
     PathParameter,
     /// More `..` than segments.
     AboveRoot,
+    /// Two slashes at the start: to a reader of URI references a host name follows.
+    NetworkPath,
+    /// Dot segments beside empty ones: `a//../b` is `a/b` to one reader and `b` to another.
+    EmptyAndDotSegments,
     /// A `#`, which belongs to clients alone.
     Fragment,
 }
@@ -58,6 +63,8 @@ impl fmt::Display for Ambiguity {
             Self::NotUtf8 => "not UTF-8 once decoded",
             Self::PathParameter => "path parameter",
             Self::AboveRoot => "dot segments climb above the root",
+            Self::NetworkPath => "begins with two slashes",
+            Self::EmptyAndDotSegments => "dot segments beside empty ones",
             Self::Fragment => "fragment",
         })
     }
@@ -75,6 +82,9 @@ pub fn without_query(target: &[u8]) -> &[u8] {
 pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
     if raw.first() != Some(&b'/') {
         return Err(Ambiguity::NotAbsolute);
+    }
+    if raw.starts_with(b"//") {
+        return Err(Ambiguity::NetworkPath);
     }
     let decoded = String::from_utf8(decode(raw)?).map_err(|_| Ambiguity::NotUtf8)?;
     resolve(&decoded)
@@ -124,7 +134,10 @@ fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
 fn resolve(decoded: &str) -> Result<Path, Ambiguity> {
     let mut segments: Vec<&str> = Vec::new();
     let mut had_dot_segments = false;
-    for segment in decoded.split('/') {
+    // The first slash begins the path and the last one may end it.
+    let inner = decoded.strip_prefix('/').unwrap_or(decoded);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    for segment in inner.split('/') {
         match segment {
             "" => {}
             "." => had_dot_segments = true,
@@ -134,6 +147,9 @@ fn resolve(decoded: &str) -> Result<Path, Ambiguity> {
             }
             _ => segments.push(segment),
         }
+    }
+    if had_dot_segments && inner.contains("//") {
+        return Err(Ambiguity::EmptyAndDotSegments);
     }
     let mut normal = String::with_capacity(decoded.len());
     for segment in &segments {
@@ -159,7 +175,7 @@ mod tests {
     fn every_spelling_of_a_path_has_one_form() {
         for raw in [
             "/api/orders",
-            "//api///orders/",
+            "/api///orders//",
             "/api/./orders",
             "/x/../api/orders",
             "/%61pi/%6Frders",
@@ -207,6 +223,9 @@ mod tests {
             (b"/a%zz", BrokenEscape),
             (b"/a%+1", BrokenEscape),
             (b"/a#b", Fragment),
+            (b"//a/b", NetworkPath),
+            (b"/a//../b", EmptyAndDotSegments),
+            (b"/a/.//b", EmptyAndDotSegments),
         ] {
             assert_eq!(normalize(raw), Err(why), "{}", raw.escape_ascii());
         }

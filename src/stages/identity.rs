@@ -2,7 +2,8 @@
 //!
 //! A bearer token (RFC 6750) is found, read, judged by its claims and then by its signature. Claims come first
 //! because they are cheap: an expired token, or one from a stranger, costs no signature. Until the signature has
-//! been checked nothing of the token is used for anything but a refusal.
+//! been checked nothing of the token is used for anything but a refusal. A check that is held back holds back nothing
+//! else, and a token whose signature was not verified is no token.
 //!
 //! Exactly one token may be present, whatever its place: a second one is a sign that somebody hopes for two readers.
 //! A token that is optional must still be valid when it is there.
@@ -14,7 +15,7 @@ pub mod binding;
 mod source;
 
 use crate::config::identity::{Identity, Issuer, Requirement};
-use crate::config::Demand;
+use crate::config::{Config, Demand, Mode, Route};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
 use crate::jose::claims::WrongType;
 use crate::jose::keys::KeyFault;
@@ -143,7 +144,7 @@ const fn token(
     means: &'static str,
 ) -> Check {
     let (family, class, weight) = (Family::Token, Class::Unauthenticated, Weight::Refuse);
-    Check { id, family, code, class, weight, bearer_error, means }
+    Check { id, family, code, class, weight, tunable: true, bearer_error, means }
 }
 
 /// Who the caller turned out to be.
@@ -179,59 +180,95 @@ impl Caller {
     }
 }
 
-/// Establishes the caller of a request on a route with this requirement.
-pub fn check(
-    identity: &Identity,
-    requirement: &Requirement,
-    request: &Request,
-    now: Millis,
-    findings: &mut Findings,
-) -> Caller {
-    if requirement.token == Demand::Ignored {
+/// Establishes the caller of a request.
+pub fn check(config: &Config, route: &Route, request: &Request, now: Millis, findings: &mut Findings) -> Caller {
+    let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
         return Caller::Anonymous;
-    }
-    let text = match source::token(&identity.sources, &request.headers) {
-        Ok(Some(text)) => text,
-        Ok(None) => {
-            if requirement.token == Demand::Required {
-                findings.add(Finding::new(&TOKEN_MISSING, "no token in any configured place"));
-            }
-            return Caller::Anonymous;
-        }
+    };
+    let present = match source::token(&identity.sources, request) {
+        Ok(None) => None,
+        Ok(Some(text)) => Some(verify(identity, text, now, &Bar { config, route }, findings)),
         Err(finding) => {
             findings.add(finding);
-            return Caller::Anonymous;
+            Some(None)
         }
     };
-    match verify(identity, text, now) {
-        Ok((issuer, claims)) => {
-            authorize(requirement, &claims, findings);
-            binding::check(&identity.bindings, &claims, request, findings);
-            Caller::Verified { issuer: issuer.name.clone(), claims }
-        }
+    if let Some(Some((issuer, claims))) = present {
+        authorize(&route.requirement, &claims, findings);
+        binding::check(&identity.bindings, &claims, request, findings);
+        return Caller::Verified { issuer: issuer.name.clone(), claims };
+    }
+    // A check that is held back lets a token pass that proves nothing; that is then the same as none.
+    let refused = findings.iter().any(|finding| finding.check.family == Family::Token && config.refuses(finding));
+    if route.requirement.token == Demand::Required && !refused {
+        let reason =
+            if present.is_some() { "the token proves nothing" } else { "no token in any configured place" };
+        findings.add(Finding::new(&TOKEN_MISSING, reason));
+    }
+    Caller::Anonymous
+}
+
+/// What a finding has to reach to make further work pointless.
+struct Bar<'a> {
+    config: &'a Config,
+    route: &'a Route,
+}
+
+impl Bar<'_> {
+    fn is_reached(&self, findings: &Findings) -> bool {
+        let in_force =
+            |finding| self.config.weigh(finding, self.route.mode) == Some((Weight::Refuse, Mode::Enforce));
+        findings.iter().any(in_force)
+    }
+}
+
+/// Judges a token. What is wrong with its claims is added and, unless it refuses, does not end the work: a check that is
+/// held back must not hold back the signature with it.
+fn verify<'c>(
+    identity: &'c Identity,
+    text: &[u8],
+    now: Millis,
+    bar: &Bar<'_>,
+    findings: &mut Findings,
+) -> Option<(&'c Issuer, Claims)> {
+    let read = read(identity, text).and_then(|token| Ok((issuer_of(identity, &token)?, token)));
+    let (issuer, token) = match read {
+        Ok(read) => read,
         Err(finding) => {
             findings.add(finding);
-            Caller::Anonymous
+            return None;
+        }
+    };
+    let claims = &token.claims;
+    let faults = [
+        check_type(issuer, &token),
+        check_audience(issuer, claims),
+        check_required(issuer, claims),
+        check_dates(issuer, claims, now),
+    ];
+    faults.into_iter().filter_map(Result::err).for_each(|finding| findings.add(finding));
+    if bar.is_reached(findings) {
+        return None;
+    }
+    match issuer.keys.verify(&token) {
+        Ok(()) => Some((issuer, token.claims)),
+        Err(fault) => {
+            findings.add(key_finding(&token, fault));
+            None
         }
     }
 }
 
-fn verify<'c>(identity: &'c Identity, text: &[u8], now: Millis) -> Result<(&'c Issuer, Claims), Finding> {
+fn read<'t>(identity: &Identity, text: &'t [u8]) -> Result<Token<'t>, Finding> {
     if text.len() > identity.token_bytes_max {
         return Err(Finding::new(&TOKEN_TOO_LARGE, format!("{} bytes", text.len())));
     }
     let text = std::str::from_utf8(text).map_err(|_| Finding::new(&TOKEN_MALFORMED, "not UTF-8"))?;
-    let token = Token::parse(text).map_err(|fault| match fault {
+    Token::parse(text).map_err(|fault| match fault {
         TokenFault::Malformed(why) => Finding::new(&TOKEN_MALFORMED, why),
         TokenFault::Algorithm(name) => Finding::new(&TOKEN_ALGORITHM, name),
         TokenFault::Critical => Finding::new(&TOKEN_CRITICAL, "the header has `crit`"),
-    })?;
-    let issuer = issuer_of(identity, &token)?;
-    check_type(issuer, &token)?;
-    check_claims(issuer, &token.claims)?;
-    check_dates(issuer, &token.claims, now)?;
-    issuer.keys.verify(&token).map_err(|fault| key_finding(&token, fault))?;
-    Ok((issuer, token.claims))
+    })
 }
 
 fn issuer_of<'c>(identity: &'c Identity, token: &Token<'_>) -> Result<&'c Issuer, Finding> {
@@ -250,7 +287,7 @@ fn check_type(issuer: &Issuer, token: &Token<'_>) -> Result<(), Finding> {
     }
 }
 
-fn check_claims(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
+fn check_audience(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
     let audiences = claims.audiences().map_err(wrong_type)?;
     if !audiences.iter().any(|audience| issuer.audiences.iter().any(|wanted| wanted == audience)) {
         return Err(Finding::new(
@@ -258,6 +295,10 @@ fn check_claims(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
             audiences.first().map_or("no `aud`".to_owned(), |first| quoted(first)),
         ));
     }
+    Ok(())
+}
+
+fn check_required(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
     match issuer.required_claims.iter().find(|name| claims.get(name).is_none()) {
         Some(name) => Err(Finding::new(&TOKEN_CLAIM_MISSING, format!("no `{name}`"))),
         None => Ok(()),
@@ -300,6 +341,7 @@ fn key_finding(token: &Token<'_>, fault: KeyFault) -> Finding {
         KeyFault::Algorithm => {
             Finding::new(&TOKEN_ALGORITHM, format!("{} with key {kid}", token.algorithm.name()))
         }
+        KeyFault::Form => Finding::new(&TOKEN_MALFORMED, "header or claims of the wrong type"),
         KeyFault::Signature => {
             Finding::new(&TOKEN_SIGNATURE, format!("{} with key {kid}", token.algorithm.name()))
         }

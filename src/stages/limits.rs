@@ -28,6 +28,7 @@ pub static EXCEEDED: Check = Check {
     code: "rate_limited",
     class: Class::RateLimited,
     weight: Weight::Refuse,
+    tunable: true,
     bearer_error: None,
     means: "A limit of the route is used up under the request's key.",
 };
@@ -39,6 +40,7 @@ pub static CONTENDED: Check = Check {
     code: "limit_unavailable",
     class: Class::Unavailable,
     weight: Weight::Note,
+    tunable: false,
     bearer_error: None,
     means: "A limit could not be counted, since too many workers changed its memory at once; `memory.on_error` decided.",
 };

@@ -4,12 +4,36 @@
 //! larger than configured. Bodies are counted while they pass, not held. Not covered: what the values say.
 
 use crate::config::{RequestLimits, Route};
-use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
 use crate::request::path::Ambiguity;
 use crate::request::Request;
 
+/// A method in lower case, or none at all.
+pub static METHOD_UNKNOWN: Check = fixed(
+    "request.method.unknown",
+    "method_unknown",
+    Class::Invalid,
+    "The method is not of upper-case letters and hyphens; some servers take `get` for `GET`, rules do not.",
+);
+
+/// A method that is to be replaced behind us.
+pub static METHOD_OVERRIDE: Check = refusal(
+    "request.method.override",
+    "method_override",
+    Class::Invalid,
+    "A header field (`x-http-method-override` or a relative of it) asks the service to take another method.",
+);
+
+/// An authority that is no host.
+pub static HOST_AMBIGUOUS: Check = fixed(
+    "request.host.ambiguous",
+    "host_ambiguous",
+    Class::Invalid,
+    "The host is not a name or address with an optional port, so servers disagree about whom it names.",
+);
+
 /// See [`crate::request::path`].
-pub static PATH_AMBIGUOUS: Check = refusal(
+pub static PATH_AMBIGUOUS: Check = fixed(
     "request.path.ambiguous",
     "path_ambiguous",
     Class::Invalid,
@@ -17,7 +41,7 @@ pub static PATH_AMBIGUOUS: Check = refusal(
 );
 
 /// A `;` in the path.
-pub static PATH_PARAMETER: Check = refusal(
+pub static PATH_PARAMETER: Check = fixed(
     "request.path.parameter",
     "path_parameter",
     Class::Invalid,
@@ -25,15 +49,12 @@ pub static PATH_PARAMETER: Check = refusal(
 );
 
 /// Dot segments that resolve.
-pub static PATH_DOT_SEGMENTS: Check = Check {
-    weight: Weight::Score(Score::constant(0.2)),
-    ..refusal(
-        "request.path.dot_segments",
-        "path_dot_segments",
-        Class::Invalid,
-        "The path has `.` or `..` segments; clients resolve them before they send, tools that probe do not.",
-    )
-};
+pub static PATH_DOT_SEGMENTS: Check = refusal(
+    "request.path.dot_segments",
+    "path_dot_segments",
+    Class::Invalid,
+    "The path has `.` or `..` segments. Clients resolve them before they send; where it passes, the resolved path is matched.",
+);
 
 /// A path over its limit.
 pub static PATH_TOO_LONG: Check = refusal(
@@ -68,11 +89,30 @@ pub static BODY_TOO_LARGE: Check = refusal(
 );
 
 const fn refusal(id: &'static str, code: &'static str, class: Class, means: &'static str) -> Check {
-    Check { id, family: Family::Request, code, class, weight: Weight::Refuse, bearer_error: None, means }
+    Check {
+        id,
+        family: Family::Request,
+        code,
+        class,
+        weight: Weight::Refuse,
+        tunable: true,
+        bearer_error: None,
+        means,
+    }
 }
+
+/// A refusal that the configuration cannot take back: a request without one meaning is on no route, so that no rule would
+/// guard it.
+const fn fixed(id: &'static str, code: &'static str, class: Class, means: &'static str) -> Check {
+    Check { tunable: false, ..refusal(id, code, class, means) }
+}
+
+/// Header fields by which services let a client replace the method.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Judges the head.
 pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, findings: &mut Findings) {
+    check_target(request, findings);
     check_path(limits, request, findings);
     let headers = &request.headers;
     if headers.len() > limits.headers_max || headers.bytes() > limits.header_bytes_max {
@@ -92,6 +132,21 @@ pub fn check_body(route: &Route, bytes: u64, findings: &mut Findings) {
     let exceeded = route.body_bytes_max.filter(|limit| bytes > *limit);
     if let Some(limit) = exceeded.filter(|_| !findings.has(&BODY_TOO_LARGE)) {
         findings.add(Finding::new(&BODY_TOO_LARGE, format!("at least {bytes} bytes, {limit} allowed")));
+    }
+}
+
+fn check_target(request: &Request, findings: &mut Findings) {
+    let method = request.method();
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        findings.add(Finding::new(&METHOD_UNKNOWN, quoted(method)));
+    }
+    let other = METHOD_OVERRIDES.iter().find(|name| request.headers.first(name).is_some());
+    if let Some(name) = other {
+        findings.add(Finding::new(&METHOD_OVERRIDE, format!("field `{name}`")));
+    }
+    if request.host().is_none() {
+        let authority = request.headers.first(":authority").unwrap_or_default();
+        findings.add(Finding::new(&HOST_AMBIGUOUS, quoted(&String::from_utf8_lossy(authority))));
     }
 }
 

@@ -41,7 +41,16 @@ const USER_AGENT_DIGITS: usize = 16;
 
 const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(0.2));
-    Check { id, family: Family::Binding, code, class: Class::Forbidden, weight, bearer_error: None, means }
+    Check {
+        id,
+        family: Family::Binding,
+        code,
+        class: Class::Forbidden,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means,
+    }
 }
 
 /// Compares every binding that the token carries.

@@ -4,12 +4,17 @@ use super::TOKEN_AMBIGUOUS;
 use crate::config::identity::TokenSource;
 use crate::finding::Finding;
 use crate::request::headers::Headers;
+use crate::request::Request;
 
 /// The token's text, or `None` when there is none.
 ///
 /// # Errors
 /// A finding when there is more than one, or a credential field is repeated.
-pub(super) fn token<'r>(sources: &'r [TokenSource], headers: &'r Headers) -> Result<Option<&'r [u8]>, Finding> {
+pub(super) fn token<'r>(sources: &'r [TokenSource], request: &'r Request) -> Result<Option<&'r [u8]>, Finding> {
+    let headers = &request.headers;
+    if names_token(request.query()) {
+        return Err(Finding::new(&TOKEN_AMBIGUOUS, "a token in the query"));
+    }
     let mut found = None;
     for source in sources {
         let token = match source {
@@ -17,7 +22,7 @@ pub(super) fn token<'r>(sources: &'r [TokenSource], headers: &'r Headers) -> Res
                 Some(value) => in_field(value, scheme.as_deref(), name)?,
                 None => None,
             },
-            TokenSource::Cookie(name) => only(headers.cookies(name), name)?,
+            TokenSource::Cookie(name) => in_cookie(headers, name)?,
         };
         if token.is_some() && found.is_some() {
             return Err(Finding::new(&TOKEN_AMBIGUOUS, "tokens in two places"));
@@ -27,12 +32,29 @@ pub(super) fn token<'r>(sources: &'r [TokenSource], headers: &'r Headers) -> Res
     Ok(found)
 }
 
+/// Whether a query has the parameter that RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids. We never take it, but a
+/// service behind us may.
+fn names_token(query: &[u8]) -> bool {
+    let names =
+        query.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
+    names.into_iter().any(|name| percent_encoding::percent_decode(name).eq(*b"access_token"))
+}
+
 fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
     let first = values.next();
     match values.next() {
         Some(_) => Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated"))),
         None => Ok(first),
     }
+}
+
+/// The one cookie of that name, which must be the only thing in any cookie line that looks like it.
+fn in_cookie<'r>(headers: &'r Headers, name: &'r str) -> Result<Option<&'r [u8]>, Finding> {
+    let cookie = only(headers.cookies(name), name)?;
+    if headers.cookie_mentions(name) > usize::from(cookie.is_some()) {
+        return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("cookie `{name}` can be read in two ways")));
+    }
+    Ok(cookie)
 }
 
 /// The token of one field. Envoy joins repeated fields with a comma (RFC 9110 §5.3), and no token contains one.
@@ -51,10 +73,11 @@ fn after_scheme<'r>(value: &'r [u8], scheme: Option<&str>) -> Option<&'r [u8]> {
     if !word.eq_ignore_ascii_case(scheme.as_bytes()) {
         return None;
     }
-    match rest.split_first() {
-        None => Some(rest),
-        Some((b' ', token)) => Some(token.trim_ascii()),
-        Some(_) => None,
+    match rest.first() {
+        // Another scheme whose name begins like ours.
+        Some(byte) if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) => None,
+        // Strictly one space (RFC 9110 §11.4), but services split at any white space.
+        _ => Some(rest.trim_ascii()),
     }
 }
 
@@ -75,8 +98,8 @@ mod tests {
     }
 
     fn found(pairs: &[(&str, &str)]) -> Result<Option<String>, Finding> {
-        let headers = Headers::from_pairs(pairs.iter().copied());
-        token(&sources(), &headers).map(|token| token.map(|token| String::from_utf8_lossy(token).into_owned()))
+        let request = Request::new(Headers::from_pairs(pairs.iter().copied()), || None);
+        token(&sources(), &request).map(|token| token.map(|token| String::from_utf8_lossy(token).into_owned()))
     }
 
     #[test]
@@ -84,6 +107,7 @@ mod tests {
         for pair in [
             ("authorization", "Bearer abc"),
             ("authorization", "bearer  abc "),
+            ("authorization", "Bearer\tabc"),
             ("x-token", "abc"),
             ("cookie", "a=b; token=abc"),
         ] {
@@ -100,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_the_query_is_never_taken_and_never_ignored() {
+        for query in ["access_token=a", "a=b&access_token=", "a=b;access%5Ftoken=x", "access_token"] {
+            assert!(found(&[(":path", &format!("/x?{query}"))]).is_err(), "{query}");
+        }
+        assert_eq!(found(&[(":path", "/access_token=a?b=access_token")]).unwrap(), None);
+    }
+
+    #[test]
     fn two_are_too_many_wherever_they_stand() {
         assert!(found(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]).is_err());
         assert!(found(&[("authorization", "Bearer a"), ("authorization", "Basic b")]).is_err());
@@ -109,5 +141,8 @@ mod tests {
         assert!(found(&[("authorization", "Bearer a"), ("x-token", "a")]).is_err());
         assert!(found(&[("x-token", "a"), ("cookie", "token=a")]).is_err());
         assert!(found(&[("cookie", "token=a; token=b")]).is_err());
+        assert!(found(&[("cookie", "token =a; token=b")]).is_err());
+        assert!(found(&[("cookie", "x=y token=a; token=b")]).is_err());
+        assert!(found(&[("cookie", "Token=a")]).is_err());
     }
 }

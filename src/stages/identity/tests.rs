@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, RouteId};
 use crate::request::headers::Headers;
 use crate::stages::CHECKS;
 use portcullis_lab::tokens::{Algorithm, Issuer as Lab, Spec, Tamper};
@@ -13,10 +13,14 @@ const NOW: u64 = 1_800_000_000;
 static CONFIG: LazyLock<Config> = LazyLock::new(|| config(&json!({})));
 
 fn config(issuer: &Value) -> Config {
+    config_with(issuer, &json!([]))
+}
+
+fn config_with(issuer: &Value, checks: &Value) -> Config {
     let lab = Lab::demo();
     let mut written = json!({"issuer": lab.url(), "audiences": [lab.audience()], "jwks": lab.jwks()});
     written.as_object_mut().unwrap().extend(issuer.as_object().unwrap().clone());
-    let document = json!({"version": 1, "mode": "enforce", "identity": {"issuers": [written]}});
+    let document = json!({"version": 1, "mode": "enforce", "identity": {"issuers": [written]}, "checks": checks});
     Config::parse(document.to_string().as_bytes(), CHECKS).unwrap()
 }
 
@@ -40,11 +44,13 @@ fn judged_under(config: &Config, token: &str, extra: &[(&str, &str)]) -> (Caller
     let pairs = [(":path", "/"), ("authorization", &bearer)].into_iter().chain(extra.iter().copied());
     let request = Request::new(Headers::from_pairs(pairs), || "192.0.2.7".parse().ok());
     let mut findings = Findings::default();
-    let requirement = &config.routes.get(None).requirement;
-    let caller =
-        check(config.identity.as_ref().unwrap(), requirement, &request, Millis::from_secs(NOW), &mut findings);
+    let caller = check_caller(config, &request, &mut findings);
     let ids = findings.iter().map(|finding| finding.check.id).collect();
     (caller, ids)
+}
+
+fn check_caller(config: &Config, request: &Request, findings: &mut Findings) -> Caller {
+    check(config, config.routes.get(RouteId::Unmatched), request, Millis::from_secs(NOW), findings)
 }
 
 fn judged(token: &str) -> Vec<&'static str> {
@@ -124,7 +130,7 @@ fn headers_choose_among_our_keys_and_nothing_else() {
     assert_eq!(mint(spec(&json!({})).header("typ", "AT+JWT")), Vec::<&str>::new());
     assert_eq!(
         mint(spec(&json!({})).header("jwk", json!({"kty": "oct", "k": "AA"}))),
-        ["token.signature"],
+        ["token.malformed"],
         "jwt-simple reads no such header"
     );
 }
@@ -133,6 +139,7 @@ fn headers_choose_among_our_keys_and_nothing_else() {
 fn a_token_without_kid_is_not_tried_against_several_keys() {
     let mut jwks = Lab::demo().jwks();
     let second = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "demo-eddsa").unwrap().clone();
+    let second = json!({"kty": second["kty"], "crv": second["crv"], "x": second["x"], "kid": "another"});
     jwks["keys"].as_array_mut().unwrap().push(second);
     let config = config(&json!({ "jwks": jwks }));
     let token = Lab::demo().mint(&spec(&json!({})).kid(None));
@@ -214,6 +221,52 @@ fn a_thief_who_sends_nothing_is_a_mismatch_except_for_the_location() {
 fn the_documented_user_agent_hash() {
     // printf %s curl/8.0.1 | sha256sum | cut -c1-16
     assert_eq!(binding::user_agent_hash(b"curl/8.0.1"), "51aaa3c56eeae249");
+}
+
+#[test]
+fn a_check_that_is_held_back_holds_back_nothing_else() {
+    let lab = Lab::demo();
+    let forged = |changes: Value| lab.mint(&spec(&changes).tamper(Tamper::StripSignature));
+    for (check, changes) in [
+        ("token.type", json!({})),
+        ("token.audience", json!({"aud": "other"})),
+        ("token.claim_missing", json!({"exp": null})),
+        ("token.expired", json!({"exp": NOW - 60})),
+        ("token.not_yet_valid", json!({"nbf": NOW + 60})),
+        ("token.lifetime", json!({"exp": NOW + 7300})),
+        ("token.issuer", json!({"iss": "https://other.example"})),
+        ("token.signature", json!({})),
+        ("token.malformed", json!({"exp": "x"})),
+    ] {
+        for tuning in
+            [json!({"mode": "off"}), json!({"mode": "monitor"}), json!({"score": 0.2}), json!({"effect": "note"})]
+        {
+            let mut config = json!({"id": check});
+            config.as_object_mut().unwrap().extend(tuning.as_object().unwrap().clone());
+            let config = config_with(&json!({}), &json!([config]));
+            let token = if check == "token.type" {
+                lab.mint(&spec(&changes).header("typ", "x+jwt").tamper(Tamper::StripSignature))
+            } else {
+                forged(changes.clone())
+            };
+            let bearer = format!("Bearer {token}");
+            let request = Request::new(Headers::from_pairs([(":path", "/"), ("authorization", &bearer)]), || None);
+            let route = config.routes.get(RouteId::Unmatched);
+            let mut findings = Findings::default();
+            let caller = check_caller(&config, &request, &mut findings);
+            let (judgement, _) = crate::stages::risk::judge(&config, route, &findings);
+            assert_eq!((caller, judgement.outcome()), (Caller::Anonymous, "deny"), "{check} {tuning}");
+        }
+    }
+}
+
+#[test]
+fn a_held_back_check_lets_a_signed_token_pass() {
+    let config = config_with(&json!({}), &json!([{"id": "token.lifetime", "mode": "monitor"}]));
+    let token = Lab::demo().mint(&spec(&json!({"exp": NOW + 7300})));
+    let (caller, findings) = judged_under(&config, &token, &[]);
+    assert!(caller.claims().is_some());
+    assert_eq!(findings, ["token.lifetime"]);
 }
 
 proptest! {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::RouteId;
 use crate::finding::Score;
 use crate::stages::identity::{binding, TOKEN_EXPIRED};
 use crate::stages::{shape, CHECKS};
@@ -12,7 +13,7 @@ fn config(extra: &str) -> Config {
 fn judged(config: &Config, seen: &[&'static Check]) -> (Judgement, Ruling) {
     let mut findings = Findings::default();
     seen.iter().for_each(|check| findings.add(Finding::new(check, "seen")));
-    judge(config, config.routes.get(None), &findings)
+    judge(config, config.routes.get(RouteId::Unmatched), &findings)
 }
 
 fn scored(config: &Config, scores: &[f64]) -> Judgement {
@@ -20,7 +21,7 @@ fn scored(config: &Config, scores: &[f64]) -> Judgement {
     for score in scores {
         findings.add(Finding::new(&binding::IP, "seen").weighing(Weight::Score(Score::new(*score).unwrap())));
     }
-    judge(config, config.routes.get(None), &findings).0
+    judge(config, config.routes.get(RouteId::Unmatched), &findings).0
 }
 
 #[test]
@@ -57,7 +58,9 @@ fn many_weak_signs_of_one_family_cannot_deny_alone() {
 #[test]
 fn a_second_family_goes_beyond_the_cap_of_the_first() {
     let (judgement, _) = judged(
-        &config(r#", "checks": [{"id": "token.binding.ip", "score": 1}]"#),
+        &config(
+            r#", "checks": [{"id": "token.binding.ip", "score": 1}, {"id": "request.path.dot_segments", "score": 0.2}]"#,
+        ),
         &[&binding::IP, &shape::PATH_DOT_SEGMENTS],
     );
     assert_eq!((judgement.risk, judgement.outcome(), judgement.code), (0.72, "deny", Some("risk_denied")));
@@ -97,13 +100,6 @@ fn one_check_can_be_held_back_switched_off_or_reweighed() {
 
     let refused = config(r#", "checks": [{"id": "token.binding.ip", "effect": "refuse"}]"#);
     assert_eq!(judged(&refused, &[&binding::IP]).0.code, Some("binding_ip"));
-}
-
-#[test]
-fn a_check_cannot_be_enforced_beyond_its_route() {
-    let document = br#"{"version": 1, "mode": "monitor", "checks": [{"id": "token.expired", "mode": "enforce"}]}"#;
-    let (judgement, _) = judged(&Config::parse(document, CHECKS).unwrap(), &[&TOKEN_EXPIRED]);
-    assert_eq!(judgement.outcome(), "would_deny");
 }
 
 proptest! {

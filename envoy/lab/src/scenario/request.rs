@@ -19,6 +19,9 @@ const FILLER: &str = "x";
 /// The credential field that Envoy joins where a client repeats it.
 const JOINED: &str = "authorization";
 
+/// The field that Envoy shows as `:authority`.
+const HOST: &str = "host";
+
 /// One request as a scenario writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,10 +139,16 @@ impl Ready {
     /// among them.
     pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
         let Request { method, path, headers, body, .. } = &self.request;
-        let pseudo = [(":method", method.as_str()), (":path", path), (":scheme", "http"), (":authority", "demo")];
-        let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let host = headers.iter().find(|(name, _)| name == HOST).map_or(b"demo".as_slice(), |(_, value)| value);
+        let pseudo = [
+            (":method", method.as_bytes()),
+            (":path", path.as_bytes()),
+            (":scheme", b"http"),
+            (":authority", host),
+        ];
+        let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec()));
         let mut fields: Vec<(String, Vec<u8>)> = pseudo.collect();
-        for (name, value) in headers {
+        for (name, value) in headers.iter().filter(|(name, _)| name != HOST) {
             match fields.iter_mut().find(|(known, _)| name == JOINED && known == JOINED) {
                 Some((_, joined)) => joined.extend([b",".as_slice(), value].concat()),
                 None => fields.push((name.clone(), value.clone())),
@@ -167,7 +176,10 @@ impl Ready {
 
     fn bytes(&self, server: SocketAddr) -> Vec<u8> {
         let Request { method, path, headers, body, .. } = &self.request;
-        let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {server}\r\n").into_bytes();
+        let mut bytes = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
+        if !headers.iter().any(|(name, _)| name == HOST) {
+            bytes.extend(format!("host: {server}\r\n").as_bytes());
+        }
         for (name, value) in headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
