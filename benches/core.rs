@@ -72,7 +72,7 @@ fn judge_head(bencher: Bencher<'_, '_>, case: Case) {
     let time = Millis::new(now() * 1000);
     bencher.with_inputs(|| wire.clone()).bench_local_values(|wire| {
         let request = Request::new(Headers::from_wire(wire).unwrap(), || source_address("127.0.0.1:40000"));
-        let step = engine.open(request, time, String::new).judge();
+        let step = engine.open(request, time, String::new).judge(false);
         assert_eq!(matches!(step, Step::Refuse(..)), refused);
         step
     });

@@ -4,22 +4,28 @@
 //! place and the likely remedy. Keys, routes and networks are compiled here, never per request.
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
+pub mod adapt;
 pub mod error;
+pub mod field;
+pub mod fleet;
 pub mod identity;
 pub mod limits;
 mod raw;
 pub mod routes;
 mod units;
 
+pub use self::adapt::Reputation;
 pub use self::error::ConfigError;
+pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement};
 pub use self::limits::{Limit, Memory};
-pub use self::raw::{Demand, FailurePolicy, Mode};
+pub use self::raw::{Demand, FailurePolicy, FleetMode, Mode};
 pub use self::routes::{Route, RouteId, Routes};
 
 use self::raw::{Document, Effect, TunedMode};
 use crate::finding::{Check, Family, Finding, Score, Weight};
 use crate::json::{self, Bounds};
+use crate::time::Millis;
 use std::collections::BTreeMap;
 
 /// The version of the document's shape that this filter reads.
@@ -52,6 +58,10 @@ pub struct Config {
     pub memory: Memory,
     /// How often; routes refer to these by their place.
     pub limits: Vec<Limit>,
+    /// How an actor's past is weighed.
+    pub reputation: Reputation,
+    /// The service by which several Envoys share limits.
+    pub fleet: Option<Fleet>,
     /// What is reported.
     pub telemetry: Telemetry,
     caps: BTreeMap<Family, Score>,
@@ -67,6 +77,10 @@ pub struct RequestLimits {
     pub headers_max: usize,
     /// Most bytes of header names and values.
     pub header_bytes_max: usize,
+    /// Most bytes of a body that are held back and read, where a rule needs it.
+    pub body_read_max: usize,
+    /// Longest wait for them.
+    pub body_wait_max: Millis,
 }
 
 /// Where risk turns into a challenge and into a denial.
@@ -87,6 +101,8 @@ pub struct Telemetry {
     pub actor_salt: String,
     /// Whether the upstream is told verdict and risk.
     pub upstream_headers: bool,
+    /// Whether responses tell what is left of the tightest limit.
+    pub limit_headers: bool,
 }
 
 /// What the configuration says about one check.
@@ -110,13 +126,16 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
+        let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds)?,
+            routes: Routes::compile(&written, thresholds, &limits)?,
             identity: written.identity.as_ref().map(Identity::new).transpose()?,
             memory: Memory::new(&written.memory),
-            limits: Limit::all(&written.limits)?,
+            limits,
+            reputation: Reputation::new(&written.reputation)?,
+            fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: caps(&written.risk.family_caps)?,
             tunings: tunings(&written.checks, checks)?,
@@ -140,6 +159,11 @@ impl Config {
     /// Whether a finding refuses wherever its route is enforced: what comes after it may rely on that.
     pub fn refuses(&self, finding: &Finding) -> bool {
         self.weigh(finding, Mode::Enforce) == Some((Weight::Refuse, Mode::Enforce))
+    }
+
+    /// Whether a request may have to wait: for its body, or for the fleet.
+    pub fn may_wait(&self) -> bool {
+        self.fleet.is_some() || self.limits.iter().any(|limit| limit.needs_body)
     }
 
     /// How much a family can contribute to the risk.
@@ -180,6 +204,8 @@ impl RequestLimits {
             path_bytes_max: bytes(written.path_bytes_max, "path_bytes_max")?,
             headers_max: bytes(units::ByteSize(written.headers_max.into()), "headers_max")?,
             header_bytes_max: bytes(written.header_bytes_max, "header_bytes_max")?,
+            body_read_max: bytes(written.body_read_max, "body_read_max")?,
+            body_wait_max: written.body_wait_max.0,
         })
     }
 }
@@ -202,6 +228,7 @@ impl Telemetry {
             allow_sample: score(written.allow_sample, "telemetry.allow_sample")?,
             actor_salt: written.actor_salt.0.clone(),
             upstream_headers: written.upstream_headers,
+            limit_headers: written.limit_headers,
         })
     }
 }

@@ -1,30 +1,40 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► identity ─► limits ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                               └─► Reply ────────────────────► Done
+//! Head ──► shape ─► identity ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                                                            └─► Reply ────────────────────► Done
 //! ```
+//!
+//! In brackets stands what the request waits for, where a rule needs it ([`waiting`]).
 //!
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
 //! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
 
-use crate::config::{Config, FailurePolicy, RouteId};
+mod done;
+pub mod waiting;
+
+use self::waiting::Wait;
+use crate::config::{Config, FailurePolicy, Route, RouteId};
 use crate::finding::{Finding, Findings, Weight};
-use crate::memory::{Memory, Shared};
-use crate::receipt::{self, Subject};
+use crate::memory::{Memory, Shared, Survey, Trace};
 use crate::reply::Reply;
 use crate::request::headers::Headers;
-use crate::request::{Request, INTERNAL_PREFIX};
+use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
+use crate::rls::{Fault, Reply as FleetReply};
 use crate::stages::identity::{self, Caller};
-use crate::stages::limits::{self, Ledger, Scene};
-use crate::stages::risk::{self, Judgement, Permit, Ruling, Weighed};
+use crate::stages::limits::fleet::Report;
+use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
+use crate::stages::risk::{self, Judgement, Permit, Ruling};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::rc::Rc;
+
+/// Time between two looks at how full the memory is.
+const SURVEY_INTERVAL: Millis = Millis::from_secs(4);
 
 /// The stages under one configuration, with the memory of all requests. Cheap to clone: one for each request.
 #[derive(Debug, Clone)]
@@ -38,6 +48,7 @@ struct World {
     config: Config,
     memory: Memory,
     shared: Box<dyn Shared>,
+    outbox: RefCell<Outbox>,
 }
 
 /// A request whose head has been read and not yet judged.
@@ -75,6 +86,8 @@ pub enum Step<Next> {
     Forward(Permit, Next),
     /// Out, with what to tell the client.
     Refuse(Reply, Box<Done>),
+    /// Not yet: nothing of it may go on before what it waits for is there.
+    Wait(Wait),
 }
 
 /// What is remembered of a request until it is over.
@@ -99,12 +112,35 @@ impl Engine {
         if !config.limits.is_empty() {
             memory.seed(shared.as_ref());
         }
-        Self { world: Rc::new(World { config, memory, shared }) }
+        Self { world: Rc::new(World { config, memory, shared, outbox: RefCell::default() }) }
+    }
+
+    /// Takes out what this worker has to report to the fleet; `None` once there is nothing left.
+    pub fn report(&self, now: Millis, trace: &mut Trace) -> Option<Report> {
+        self.world.outbox.borrow_mut().report(&self.world.ground(now), trace)
+    }
+
+    /// Takes in what the fleet answered to a report.
+    pub fn settle(&self, report: Report, answer: Result<Vec<FleetReply>, Fault>, now: Millis, trace: &mut Trace) {
+        self.world.outbox.borrow_mut().settle(report, answer, &self.world.ground(now), trace);
+    }
+
+    /// Looks how full the memory is, in a sample that begins at this bucket. `None` if there is no memory, or another
+    /// worker does it.
+    pub fn survey(&self, first: u64, now: Millis) -> Option<Survey> {
+        let World { config, memory, shared, .. } = self.world.as_ref();
+        let chosen = !config.limits.is_empty() && memory.lease(shared.as_ref(), "survey", now, SURVEY_INTERVAL);
+        chosen.then(|| memory.survey(shared.as_ref(), first))
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.world.config
+    }
+
+    /// Which trailers must not reach the upstream: trailers are merged into the header fields by some (RFC 9110 §6.5).
+    pub fn internal_trailers(&self, trailers: &Headers) -> Vec<String> {
+        internal_fields(trailers)
     }
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
@@ -134,32 +170,79 @@ impl Engine {
     }
 }
 
+impl World {
+    fn ground(&self, now: Millis) -> Ground<'_> {
+        Ground { config: &self.config, memory: &self.memory, shared: self.shared.as_ref(), now }
+    }
+}
+
 impl Head {
-    /// Runs the stages that need the head alone.
-    pub fn judge(self) -> Step<Body> {
+    /// Runs the stages that need the head alone, and the others too if there is nothing to wait for.
+    pub fn judge(self, has_body: bool) -> Step<Body> {
         let Self { mut case, request, now } = self;
         let world = Rc::clone(&case.world);
-        let World { config, memory, shared } = world.as_ref();
+        let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(config, route, &case.findings) {
             case.caller = identity::check(config, route, &request, now, &mut case.findings);
         }
-        if !risk::is_refused(config, route, &case.findings) {
-            let shared = shared.as_ref();
-            let scene = Scene { config, memory, shared, route, request: &request, caller: &case.caller, now };
-            limits::check(&scene, &mut case.findings, &mut case.ledger);
+        case.limit(&request, None, now);
+        Open { case, request, now }.proceed(has_body)
+    }
+}
+
+/// A request whose head has been judged.
+#[derive(Debug)]
+struct Open {
+    case: Case,
+    request: Request,
+    now: Millis,
+}
+
+impl Open {
+    /// Goes on to the body, if a rule needs it and the head has not decided already.
+    fn proceed(mut self, has_body: bool) -> Step<Body> {
+        if !self.route().needs_body || self.is_decided() {
+            return self.ask(0);
         }
-        let ours = internal_fields(&request.headers);
-        match case.settle(|case| Body { case, bytes: 0 }) {
+        if has_body {
+            return Step::Wait(Wait::Body(waiting::Held::new(self)));
+        }
+        self.case.limit(&self.request, Some(&request::body::Body::default()), self.now);
+        self.ask(0)
+    }
+
+    /// Asks the fleet, if a limit needs it and nothing has decided already.
+    fn ask(mut self, body_bytes: u64) -> Step<Body> {
+        if !self.is_decided() {
+            let world = Rc::clone(&self.case.world);
+            if let Some(asked) = limits::fleet::question(&world.config, &mut self.case.ledger) {
+                return Step::Wait(Wait::Fleet(waiting::Asking::new(self, asked, body_bytes)));
+            }
+        }
+        self.settle(body_bytes)
+    }
+
+    fn settle(self, body_bytes: u64) -> Step<Body> {
+        let ours = internal_fields(&self.request.headers);
+        match self.case.settle(|case| Body { case, bytes: body_bytes }) {
             Step::Forward(mut permit, body) => {
                 permit.remove = ours;
                 permit.add = body.case.upstream_headers();
                 Step::Forward(permit, body)
             }
-            refuse @ Step::Refuse(..) => refuse,
+            other => other,
         }
+    }
+
+    fn route(&self) -> &Route {
+        self.case.world.config.routes.get(self.case.route)
+    }
+
+    fn is_decided(&self) -> bool {
+        risk::is_decided(&self.case.world.config, self.route(), &self.case.findings)
     }
 }
 
@@ -173,9 +256,9 @@ impl Body {
         case.settle(|case| Self { case, bytes })
     }
 
-    /// Which trailers must not reach the upstream: trailers are merged into the header fields by some (RFC 9110 §6.5).
-    pub fn judge_trailers(&self, trailers: &Headers) -> Vec<String> {
-        internal_fields(trailers)
+    /// Header fields for the client: what is left of the limits, where that is asked for.
+    pub fn response_headers(&self) -> Vec<(&'static str, String)> {
+        self.case.response_headers()
     }
 
     /// The whole request has been sent, or the upstream answered before it was.
@@ -185,72 +268,14 @@ impl Body {
 }
 
 impl Answer {
+    /// See [`Body::response_headers`].
+    pub fn response_headers(&self) -> Vec<(&'static str, String)> {
+        self.case.response_headers()
+    }
+
     /// The exchange is over.
     pub fn finish(self, response: Response) -> Done {
         Done { case: self.case, response }
-    }
-}
-
-impl Done {
-    /// The route, for the statistics.
-    pub fn route(&self) -> RouteId {
-        self.case.route
-    }
-
-    /// One of [`Judgement::OUTCOMES`].
-    pub fn outcome(&self) -> &'static str {
-        self.case.judgement.outcome()
-    }
-
-    /// Gives back what the request held while it was in flight. Once, when it is over.
-    pub fn release(&mut self, now: Millis) {
-        let World { config, memory, shared } = self.case.world.as_ref();
-        self.case.ledger.release(config, memory, shared.as_ref(), now);
-    }
-
-    /// What the limits said, and what the memory met.
-    pub fn ledger(&self) -> &Ledger {
-        &self.case.ledger
-    }
-
-    /// What was found, as it was judged.
-    pub fn findings(&self) -> &[Weighed] {
-        &self.case.judgement.weighed
-    }
-
-    /// The verdict in one word, with the public code behind a colon: `allow`, `deny:token_expired`.
-    pub fn summary(&self) -> String {
-        match self.case.judgement.code {
-            Some(code) => format!("{}:{code}", self.outcome()),
-            None => self.outcome().to_owned(),
-        }
-    }
-
-    /// Whether a receipt is to be written: whenever something was found, and for the configured share of the rest.
-    pub fn wants_receipt(&self) -> bool {
-        if !self.findings().is_empty() {
-            return true;
-        }
-        let share = self.case.world.config.telemetry.allow_sample.value();
-        // The same request is sampled wherever it passes; the seeds are of no importance.
-        share > 0.0
-            && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
-    }
-
-    /// The receipt, given what the host knows of the answer and the peer, and how long the filter worked.
-    pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: u64) -> String {
-        let case = &self.case;
-        receipt::write(&Subject {
-            config: &case.world.config,
-            route: case.world.config.routes.get(case.route),
-            request_id: &case.request_id,
-            method: &case.method,
-            caller: &case.caller,
-            source,
-            judgement: &case.judgement,
-            response: Response { status: response.status.or(self.response.status) },
-            spent_nanos,
-        })
     }
 }
 
@@ -270,6 +295,20 @@ impl Case {
         }
     }
 
+    /// Applies the limits that can be applied now. What is refused already is charged to nobody.
+    fn limit(&mut self, request: &Request, body: Option<&request::body::Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox } = world.as_ref();
+        let route = config.routes.get(self.route);
+        let (shared, caller) = (shared.as_ref(), &self.caller);
+        let risk = risk::so_far(config, route, &self.findings);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        limits::recognise(&scene, &mut self.ledger);
+        if !risk::is_refused(config, route, &self.findings) {
+            limits::check(&scene, &mut self.findings, &mut self.ledger);
+        }
+    }
+
     /// Where findings become a verdict: the way out of every state that can refuse.
     fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
         let world = Rc::clone(&self.world);
@@ -280,9 +319,18 @@ impl Case {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),
             Ruling::Refuse(refusal) => {
                 let reply = Reply::new(&refusal, route, &self.request_id, self.grpc);
-                let response = Response { status: Some(reply.status) };
+                let response = Response { status: Some(reply.status), bytes: 0 };
                 Step::Refuse(reply, Box::new(Done { case: self, response }))
             }
+        }
+    }
+
+    fn response_headers(&self) -> Vec<(&'static str, String)> {
+        let config = &self.world.config;
+        if config.telemetry.limit_headers {
+            limits::headers(&self.ledger.applied, |index| config.limits.get(index))
+        } else {
+            Vec::new()
         }
     }
 
@@ -301,11 +349,6 @@ fn internal_fields(fields: &Headers) -> Vec<String> {
     let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name));
     let ours = names.filter(|name| name.replace('_', "-").starts_with(INTERNAL_PREFIX));
     ours.map(Cow::into_owned).collect::<BTreeSet<String>>().into_iter().collect()
-}
-
-/// A hash as a number from 0 to 1.
-fn fraction(hash: u64) -> f64 {
-    f64::from(u32::try_from(hash >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -7,41 +7,78 @@
 //! Several configurations may live in one VM while listeners drain, so nothing is global: each root context owns its
 //! engine and its statistics.
 
+mod callout;
 mod calls;
+mod exchange;
 mod report;
 mod shared;
 mod stream;
 
-use self::calls::Level;
-use self::report::Report;
+use self::calls::{Buffer, Level};
+use self::report::{FleetEvent, Report};
 use self::shared::SharedData;
-use self::stream::Stream;
+use self::stream::{Stream, Waiting};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::memory::Trace;
+use crate::rls::Fault;
+use crate::stages::limits::fleet;
 use crate::stages::CHECKS;
+use crate::time::Millis;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Time between two heartbeats.
-const TICK_MILLIS: u32 = 5000;
+const HEARTBEAT: Millis = Millis::new(5000);
+
+/// Time between two ticks where requests may wait: what a wait can last beyond its time.
+const WATCH: Millis = Millis::new(100);
+
+/// Reports of one tick: what is left goes with the next.
+const REPORTS_MAX: usize = 8;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(Root { id, loaded: None }));
 }}
 
-/// One loaded configuration.
-#[derive(Default)]
+/// One context of the plugin.
 struct Root {
-    loaded: Option<(Engine, Rc<Report>)>,
+    id: u32,
+    loaded: Option<Loaded>,
 }
 
-impl Context for Root {}
+/// One loaded configuration.
+struct Loaded {
+    engine: Engine,
+    report: Rc<Report>,
+    waiting: Waiting,
+    /// Reports to the fleet that have not been answered, by their token, with the time until which they are waited for.
+    reports: BTreeMap<u32, (fleet::Report, Millis)>,
+    next_beat: Millis,
+    next_report: Millis,
+    survey_from: u64,
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+        let id = self.id;
+        let Some(loaded) = &mut self.loaded else { return };
+        match loaded.reports.remove(&token) {
+            Some((report, _)) => loaded.settle(report, None),
+            None => {
+                loaded.waiting.answer(token);
+                let _ = calls::set_effective_context(id);
+            }
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
-        let document = calls::configuration();
+        let document = calls::buffer(Buffer::PluginConfiguration, usize::MAX).unwrap_or_default();
         let config = match Config::parse(&document, CHECKS) {
             Ok(config) => config,
             Err(fault) => {
@@ -58,27 +95,103 @@ impl RootContext for Root {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
         };
+        let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let engine = Engine::new(config, Box::new(SharedData), random);
-        self.loaded = Some((engine, Rc::new(report)));
+        self.loaded = Some(Loaded {
+            engine,
+            report: Rc::new(report),
+            waiting: Waiting::default(),
+            reports: BTreeMap::new(),
+            next_beat: Millis::default(),
+            next_report: Millis::default(),
+            survey_from: 0,
+        });
         // Without ticks there are no heartbeats, which is not worth refusing a configuration for.
-        let _ = calls::set_tick_period(TICK_MILLIS);
+        let _ = calls::set_tick_period(u32::try_from(period.as_u64()).unwrap_or(u32::MAX));
         true
     }
 
     fn on_tick(&mut self) {
-        if let Some((_, report)) = &self.loaded {
-            report.beat();
+        let now = now();
+        if let Some(loaded) = &mut self.loaded {
+            loaded.waiting.expire(now);
+            let _ = calls::set_effective_context(self.id);
+            loaded.tick(now);
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let (engine, report) = self.loaded.as_ref()?;
-        Some(Box::new(Stream::new(engine.clone(), Rc::clone(report))))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let Loaded { engine, report, waiting, .. } = self.loaded.as_ref()?;
+        Some(Box::new(Stream::new(id, engine.clone(), Rc::clone(report), waiting.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+impl Loaded {
+    fn tick(&mut self, now: Millis) {
+        if now >= self.next_beat {
+            self.next_beat = now.saturating_add(HEARTBEAT);
+            self.report.beat();
+            if let Some(survey) = self.engine.survey(self.survey_from, now) {
+                self.survey_from = survey.next;
+                self.report.occupancy(&survey);
+            }
+        }
+        self.give_up_late_reports(now);
+        let interval = self.engine.config().fleet.as_ref().map(|fleet| fleet.sync_interval);
+        if let Some(interval) = interval.filter(|_| now >= self.next_report) {
+            self.next_report = now.saturating_add(interval);
+            self.send_reports(now);
+        }
+    }
+
+    fn send_reports(&mut self, now: Millis) {
+        for _ in 0..REPORTS_MAX {
+            let mut trace = Trace::default();
+            let report = self.engine.report(now, &mut trace);
+            self.report.memory(trace);
+            let (Some(report), Some(fleet)) = (report, &self.engine.config().fleet) else { return };
+            match callout::ask(report.question(), &fleet.cluster, fleet.timeout) {
+                Ok(token) => {
+                    let until = now.saturating_add(fleet.timeout).saturating_add(WATCH);
+                    self.reports.insert(token, (report, until));
+                }
+                // What could not be reported goes back into the outbox; it would come out again at once.
+                Err(fault) => return self.settle(report, Some(fault)),
+            }
+        }
+    }
+
+    /// Envoy's time-out may never fire, and units must not be in doubt for ever.
+    fn give_up_late_reports(&mut self, now: Millis) {
+        let late: BTreeMap<_, _>;
+        (late, self.reports) =
+            std::mem::take(&mut self.reports).into_iter().partition(|(_, (_, until))| *until <= now);
+        for (report, _) in late.into_values() {
+            self.settle(report, Some(Fault::Timeout));
+        }
+    }
+
+    /// Takes in what came of a report: a fault, or the answer that the current callback is about.
+    fn settle(&self, report: fleet::Report, fault: Option<Fault>) {
+        let answer = fault.map_or_else(|| callout::answer(report.question()), Err);
+        let event = match answer {
+            Ok(_) => FleetEvent::Reported,
+            Err(Fault::Timeout) => FleetEvent::Timeout,
+            Err(Fault::Unavailable(_)) => FleetEvent::Unavailable,
+        };
+        self.report.fleet(event);
+        let mut trace = Trace::default();
+        self.engine.settle(report, answer, now(), &mut trace);
+        self.report.memory(trace);
+    }
+}
+
+fn now() -> Millis {
+    Millis::new(calls::now_nanos() / 1_000_000)
 }
 
 /// From the host's cryptographic source. Without it nothing that depends on a secret may run.

@@ -34,6 +34,7 @@ mod receipt;
 pub mod reply;
 pub mod request;
 pub mod response;
+pub mod rls;
 pub mod stages;
 pub mod time;
 

@@ -50,8 +50,19 @@ pub struct Memory {
     secret: [u8; 16],
 }
 
+/// How full the memory is, in a sample of its buckets.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Records in the sample.
+    pub records: u64,
+    /// Places for records in the sample.
+    pub places: u64,
+    /// Where the next sample begins.
+    pub next: u64,
+}
+
 /// A key, hashed: where its record is and how it is recognised.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hashed {
     bucket: u64,
     fingerprint: u64,
@@ -92,6 +103,30 @@ impl Memory {
         let empty = Bucket::default();
         let created = (0..self.buckets).filter(|bucket| shared.insert(&name(*bucket), empty.bytes()));
         u64::try_from(created.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether this worker may do what only one is to do, for so long. Whoever asks again before that is told no, whoever
+    /// asks first afterwards is chosen.
+    pub fn lease(&self, shared: &dyn Shared, name: &str, now: Millis, lasts: Millis) -> bool {
+        let key = format!("portcullis/lease/{name}");
+        shared.insert(&key, &[0; 8]);
+        let Some((value, version)) = shared.get(&key) else { return false };
+        let until = value.try_into().map_or(0, u64::from_le_bytes);
+        now.as_u64() >= until && shared.set(&key, &now.saturating_add(lasts).as_u64().to_le_bytes(), version)
+    }
+
+    /// Counts the records of some buckets, beginning at `first`.
+    pub fn survey(&self, shared: &dyn Shared, first: u64) -> Survey {
+        let mut survey = Survey { next: first, ..Survey::default() };
+        for step in 0..SURVEY_BUCKETS.min(self.buckets) {
+            let bucket = first.saturating_add(step).checked_rem(self.buckets).unwrap_or_default();
+            let value = shared.get(&name(bucket)).and_then(|(value, _)| Bucket::decode(value));
+            let records = value.map_or(0, |bucket| bucket.occupied());
+            survey.records = survey.records.saturating_add(u64::try_from(records).unwrap_or_default());
+            survey.places = survey.places.saturating_add(u64::try_from(bucket::RECORDS).unwrap_or_default());
+            survey.next = bucket.saturating_add(1);
+        }
+        survey
     }
 
     /// Where the record of `owner` for `actor` is. Records of one actor share a bucket, whoever owns them.
@@ -144,6 +179,9 @@ impl Memory {
         Err(Contended)
     }
 }
+
+/// Buckets of one survey: some hundred microseconds.
+const SURVEY_BUCKETS: u64 = 256;
 
 /// What a bucket costs the host: its bytes, its key and the map's own bookkeeping.
 const BUCKET_COST_BYTES: u64 = 1200;

@@ -1,10 +1,11 @@
-//! The four ways to count, behind one signature: a record's state and a time in, a decision and the new state out.
+//! The ways to count, behind one signature: a record's state and a time in, a decision and the new state out.
 //!
 //! All are pure. Time that goes backwards (workers read the clock at slightly different moments) is taken as the
 //! latest time seen, so it never hands out anything twice. Every number saturates.
 
 pub mod concurrency;
 pub mod fixed_window;
+pub mod shared_window;
 pub mod sliding_window;
 pub mod token_bucket;
 
@@ -24,6 +25,9 @@ pub enum Algorithm {
     FixedWindow,
     /// See [`concurrency`].
     Concurrency,
+    /// See [`shared_window`]. Chosen by `"fleet": "synced"`, not by name.
+    #[serde(skip)]
+    SharedWindow,
 }
 
 /// What a limit allows.
@@ -54,6 +58,17 @@ pub struct Taken {
     pub debt: Debt,
 }
 
+impl Rate {
+    /// The same rate with `permille` thousandths of its units, at least one.
+    pub fn scaled(&self, permille: u32) -> Self {
+        let scale = |units: u64| {
+            let scaled = u128::from(units).saturating_mul(u128::from(permille)) / 1000;
+            u64::try_from(scaled).unwrap_or(u64::MAX).max(1)
+        };
+        Self { limit: scale(self.limit), burst: scale(self.burst), window: self.window }
+    }
+}
+
 impl Algorithm {
     /// The state of a record that is new, with a debt that it did not make itself.
     pub fn begin(self, rate: &Rate, now: Millis, inherited: Share) -> State {
@@ -62,16 +77,29 @@ impl Algorithm {
             Self::SlidingWindow => sliding_window::begin(rate, now, inherited),
             Self::FixedWindow => fixed_window::begin(rate, now, inherited),
             Self::Concurrency => concurrency::begin(rate, now, inherited),
+            Self::SharedWindow => shared_window::begin(rate, now, inherited),
         }
     }
 
     /// Takes `cost` units, if there are that many.
     pub fn take(self, state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
         match self {
-            Self::TokenBucket => token_bucket::take(state, rate, now, cost),
-            Self::SlidingWindow => sliding_window::take(state, rate, now, cost),
-            Self::FixedWindow => fixed_window::take(state, rate, now, cost),
+            Self::TokenBucket => token_bucket::take(state, rate, now, cost, false),
+            Self::SlidingWindow => sliding_window::take(state, rate, now, cost, false),
+            Self::FixedWindow => fixed_window::take(state, rate, now, cost, false),
             Self::Concurrency => concurrency::take(state, rate, now, cost),
+            Self::SharedWindow => shared_window::take(state, rate, now, cost),
+        }
+    }
+
+    /// Charges `cost` units for what has happened already, whether there are that many or not: whoever owes more than
+    /// there is waits until it is settled. `None` for algorithms whose units are given back, or counted elsewhere too.
+    pub fn charge(self, state: State, rate: &Rate, now: Millis, cost: u64) -> Option<Taken> {
+        match self {
+            Self::TokenBucket => Some(token_bucket::take(state, rate, now, cost, true)),
+            Self::SlidingWindow => Some(sliding_window::take(state, rate, now, cost, true)),
+            Self::FixedWindow => Some(fixed_window::take(state, rate, now, cost, true)),
+            Self::Concurrency | Self::SharedWindow => None,
         }
     }
 }

@@ -8,8 +8,10 @@ use crate::config::{Config, Route};
 use crate::finding::Weight;
 use crate::response::Response;
 use crate::stages::identity::Caller;
+use crate::stages::limits::Applied;
 use crate::stages::risk::{Judgement, Weighed};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Hex digits that stand for an actor.
@@ -27,6 +29,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) source: Option<IpAddr>,
     pub(crate) judgement: &'a Judgement,
+    pub(crate) applied: &'a [Applied],
     pub(crate) response: Response,
     pub(crate) spent_nanos: u64,
 }
@@ -59,6 +62,8 @@ struct Receipt<'a> {
     findings: Vec<Entry<'a>>,
     #[serde(rename = "portcullis.findings_dropped", skip_serializing_if = "is_zero")]
     dropped: u32,
+    #[serde(rename = "portcullis.limits", skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<Line<'a>>,
     #[serde(rename = "portcullis.config")]
     config: &'a str,
 }
@@ -72,6 +77,19 @@ struct Entry<'a> {
     score: Option<f64>,
     mode: &'static str,
     reason: &'a str,
+}
+
+/// What one limit said.
+#[derive(Serialize)]
+struct Line<'a> {
+    limit: &'a str,
+    decision: &'static str,
+    allowed: u64,
+    remaining: u64,
+    reset_ms: u64,
+    /// The factors that were not 1, and `product`; absent if the limit does not adapt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factors: Option<BTreeMap<&'static str, f64>>,
 }
 
 /// Writes the receipt.
@@ -91,6 +109,7 @@ pub(crate) fn write(subject: &Subject<'_>) -> String {
         risk: (judgement.risk * 1000.0).round() / 1000.0,
         findings: judgement.weighed.iter().map(entry).collect(),
         dropped: judgement.dropped,
+        limits: subject.applied.iter().filter_map(|applied| line(applied, subject.config)).collect(),
         config: &subject.config.digest,
     };
     serde_json::to_string(&receipt).unwrap_or_default()
@@ -112,6 +131,22 @@ fn entry(weighed: &Weighed) -> Entry<'_> {
         mode: weighed.mode.name(),
         reason: &weighed.finding.reason,
     }
+}
+
+fn line<'a>(applied: &Applied, config: &'a Config) -> Option<Line<'a>> {
+    let factor = |(name, permille): (&'static str, u32)| (name, f64::from(permille) / 1000.0);
+    let factors = applied.factors.map(|factors| {
+        let changing = factors.named().into_iter().filter(|(_, permille)| *permille != 1000);
+        changing.chain([("product", factors.product)]).map(factor).collect()
+    });
+    Some(Line {
+        limit: &config.limits.get(applied.limit)?.name,
+        decision: applied.decision.name(),
+        allowed: applied.rate.limit,
+        remaining: applied.remaining,
+        reset_ms: applied.reset.as_u64(),
+        factors,
+    })
 }
 
 /// The holder of the token; without one, the source address.

@@ -4,6 +4,8 @@
 //! taken here, in one host call. The source address is Envoy's; what a client writes into `x-forwarded-for` is
 //! Envoy's to judge (`use_remote_address`), never ours.
 
+pub mod body;
+pub mod graphql;
 pub mod headers;
 pub mod path;
 
@@ -84,6 +86,15 @@ impl Request {
         target.get(start..).unwrap_or_default()
     }
 
+    /// The first parameter of that name in the query, decoded as forms are (WHATWG URL §5.1).
+    pub fn parameter(&self, name: &str) -> Option<Vec<u8>> {
+        self.query().split(|byte| *byte == b'&').find_map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (key, value) = (halves.next()?, halves.next().unwrap_or_default());
+            (form_decoded(key) == name.as_bytes()).then(|| form_decoded(value))
+        })
+    }
+
     /// The declared length of the body, where there is one (RFC 9110 §8.6).
     pub fn content_length(&self) -> Option<u64> {
         self.text("content-length")?.parse().ok()
@@ -107,6 +118,11 @@ pub fn source_address(text: &str) -> Option<IpAddr> {
     let address = text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
     // `::ffff:192.0.2.1` is the IPv4 client that a dual-stack listener accepted.
     Some(address.to_canonical())
+}
+
+fn form_decoded(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_encoding::percent_decode(&spaced).collect()
 }
 
 #[cfg(test)]
@@ -135,6 +151,14 @@ mod tests {
             ("[::1]", "[::1]"),
         ] {
             assert_eq!(request(&[(":authority", authority)]).host().as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_and_the_first_counts() {
+        let sent = request(&[(":path", "/search?a%20b=c+d%26&limit=50&limit=7&flag")]);
+        for (name, value) in [("a b", Some("c d&")), ("limit", Some("50")), ("flag", Some("")), ("x", None)] {
+            assert_eq!(sent.parameter(name).as_deref(), value.map(str::as_bytes), "{name}");
         }
     }
 

@@ -1,10 +1,13 @@
 //! The upstream's answer as the stages see it.
 //!
-//! So far its status alone; it goes into the receipt. Not covered: header fields and body.
+//! So far its status, which goes into the receipt, and the length of its body. Not covered: header fields, what the body
+//! says.
 
-/// The head of one response.
+/// One response.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Response {
     /// The status code the client received. `None` when there was none (the client went away).
     pub status: Option<u16>,
+    /// Bytes of its body.
+    pub bytes: u64,
 }

@@ -41,6 +41,7 @@ pub static CHECKS: &[&Check] = &[
     &shape::HEADERS_TOO_LARGE,
     &shape::HEADER_NOT_UTF8,
     &shape::BODY_TOO_LARGE,
+    &shape::BODY_UNREAD,
     &identity::TOKEN_MISSING,
     &identity::TOKEN_AMBIGUOUS,
     &identity::TOKEN_TOO_LARGE,
@@ -65,6 +66,7 @@ pub static CHECKS: &[&Check] = &[
     &identity::binding::SESSION,
     &limits::EXCEEDED,
     &limits::CONTENDED,
+    &limits::fleet::UNAVAILABLE,
     &INTERNAL,
 ];
 

@@ -5,11 +5,14 @@
 //! files fails, and so does a check that no example shows. Not covered: what only the host does (`tests/envoy`).
 
 use portcullis::config::Config;
+use portcullis::engine::waiting::Wait;
 use portcullis::engine::{Done, Engine, Step};
 use portcullis::memory::in_process::InProcess;
+use portcullis::request::body::Unread;
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::Response;
+use portcullis::rls::Fault;
 use portcullis::stages::limits::CONTENDED;
 use portcullis::stages::{CHECKS, INTERNAL};
 use portcullis::time::Millis;
@@ -36,8 +39,12 @@ fn every_promise_holds_natively() {
                 continue;
             }
             let ready = exchange.request.prepare(&issuer).expect("a request that can be sent");
-            // Where the request goes on, the status is the service's.
-            let observed = natively(&engine, &ready, exchange.expect.status);
+            // Where the request goes on, the answer is the service's.
+            let service = Response {
+                status: Some(exchange.expect.status),
+                bytes: exchange.expect.response_bytes.unwrap_or_default(),
+            };
+            let observed = natively(&engine, &ready, service);
             let differences = observed.differences(&exchange.expect);
             broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
         }
@@ -87,32 +94,51 @@ fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -
 }
 
 /// Drives the engine as the host would.
-fn natively(engine: &Engine, ready: &Ready, service_status: u16) -> Observed {
+fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
     let request = Request::new(Headers::from_pairs(ready.fields()), || "127.0.0.1".parse().ok());
     let head = engine.open(request, Millis::from_secs(now()), || "native".to_owned());
-    let mut step = head.judge();
-    for piece in ready.pieces() {
-        step = match step {
-            Step::Forward(_permit, body) => body.judge(piece.len()),
-            refused @ Step::Refuse(..) => refused,
-        };
-    }
-    match step {
-        Step::Forward(_permit, body) => {
-            let done = body.finish().finish(Response { status: Some(service_status) });
-            observed(&done, service_status, None)
+    let pieces: Vec<&[u8]> = ready.pieces().collect();
+    let mut step = head.judge(!pieces.is_empty());
+    if let Step::Wait(Wait::Body(held)) = step {
+        let body = pieces.concat();
+        let fits = body.len() <= held.bytes_max();
+        step = if fits { held.judge(&body) } else { held.judge_unread(Unread::TooLong, body.len()) };
+    } else {
+        for piece in pieces {
+            step = match step {
+                Step::Forward(_permit, body) => body.judge(piece.len()),
+                other => other,
+            };
         }
+    }
+    // No example has a fleet's service behind it.
+    if let Step::Wait(wait) = step {
+        let Wait::Fleet(asking) = wait else { panic!("it waits for a body that it has") };
+        step = asking.judge(Err(Fault::Unavailable("there is none")));
+    }
+    let (mut done, answer, told) = match step {
+        Step::Forward(_permit, body) => (Box::new(body.finish().finish(service)), service, None),
         Step::Refuse(reply, done) => {
             let problem: Value = serde_json::from_str(&reply.body).expect("a problem in JSON");
-            observed(&done, reply.status, problem["code"].as_str().map(str::to_owned))
+            let told = problem["code"].as_str().map(str::to_owned);
+            (done, Response { status: Some(reply.status), bytes: 0 }, told)
         }
-    }
+        Step::Wait(_) => panic!("it waits twice for the fleet"),
+    };
+    done.close(answer, Millis::from_secs(now()));
+    observed(&done, answer, told)
 }
 
-fn observed(done: &Done, status: u16, told: Option<String>) -> Observed {
+fn observed(done: &Done, answer: Response, told: Option<String>) -> Observed {
     let findings = done.findings().iter().map(|weighed| Finding {
         check: weighed.finding.check.id.to_owned(),
         reason: weighed.finding.reason.to_string(),
     });
-    Observed { status, told, verdict: done.summary(), findings: Some(findings.collect()) }
+    Observed {
+        status: answer.status.unwrap_or_default(),
+        bytes: answer.bytes,
+        told,
+        verdict: done.summary(),
+        findings: Some(findings.collect()),
+    }
 }

@@ -19,6 +19,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("config", &["crate::stages", "crate::engine", "crate::host", "crate::request", "crate::response"]),
     ("jose", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("request", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
+    ("rls", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("memory", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("time", &["crate::"]),
@@ -115,6 +118,7 @@ fn the_host_calls_envoy_through_its_own_calls() {
     let allowed = [
         "traits::{Context, HttpContext, RootContext}",
         "traits::{Context, HttpContext}",
+        "traits::Context;",
         "types::",
         "main!",
         "set_log_level",

@@ -1,9 +1,13 @@
 //! The `memory` and `limits` sections, validated.
 
-use super::raw::{self, FailurePolicy, Mode};
+use super::adapt::Adapt;
+use super::field::Field;
+use super::raw::{self, Document, FailurePolicy, FleetMode, Mode};
 use super::ConfigError;
 use crate::rate::{Algorithm, Rate};
+use crate::time::Millis;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 /// Limits of one configuration at most; each has its own statistics.
 const LIMITS_MAX: usize = 100;
@@ -25,6 +29,8 @@ pub struct Memory {
 pub struct Limit {
     /// Its name in configuration, statistics and receipts.
     pub name: String,
+    /// The routes that it holds on; all, if there are none.
+    routes: Vec<String>,
     /// What is counted together.
     pub key: Vec<KeyPart>,
     /// How it is counted.
@@ -35,12 +41,18 @@ pub struct Limit {
     pub when: When,
     /// Units of a request.
     pub cost: Cost,
+    /// What it adapts to.
+    pub adapt: Option<Adapt>,
+    /// How it is shared with other Envoys.
+    pub fleet: Option<FleetMode>,
     /// Leading bits of an IPv4 source that are counted together.
     pub prefix_v4: u8,
     /// The same for IPv6.
     pub prefix_v6: u8,
     /// Whether it is judged without effect, whatever its route.
     pub monitor: bool,
+    /// Whether it can be applied only once the body is there.
+    pub needs_body: bool,
 }
 
 /// A part of what is counted together. One that a request does not have is replaced by the source address, so that
@@ -53,12 +65,10 @@ pub enum KeyPart {
     Subject,
     /// The client of a verified token: `client_id`, or else `azp` (RFC 9068 §2.2).
     Client,
-    /// A claim of a verified token.
-    Claim(String),
-    /// A header field.
-    Header(String),
-    /// A cookie.
-    Cookie(String),
+    /// The first of these that there is: what a verified token says of the device or session, or what the client says.
+    Any(Vec<Field>),
+    /// A value of the request or the token.
+    Field(Field),
     /// The route.
     Route,
     /// The method.
@@ -70,10 +80,8 @@ pub enum KeyPart {
 pub struct When {
     /// One of these methods; all, if there are none.
     pub methods: Vec<String>,
-    /// Claims of a verified token and their allowed values.
-    pub claims: BTreeMap<String, Vec<String>>,
-    /// Header fields and their allowed values.
-    pub headers: BTreeMap<String, Vec<String>>,
+    /// Values, each with those that are allowed.
+    pub fields: Vec<(Field, Vec<String>)>,
     /// Whether the caller has proved nothing.
     pub anonymous: Option<bool>,
 }
@@ -85,6 +93,12 @@ pub struct Cost {
     pub default: u64,
     /// By method.
     pub methods: BTreeMap<String, u64>,
+    /// A whole number in the request that takes the place of both where it is present, from 1 to `field_max`.
+    pub field: Option<Field>,
+    /// The most that `field` can make a request cost; what is more counts as so much.
+    pub field_max: u64,
+    /// So many bytes of the response cost a unit more, charged when it is over.
+    pub response_unit: Option<NonZeroU64>,
 }
 
 impl Memory {
@@ -95,70 +109,179 @@ impl Memory {
 
 impl Limit {
     /// All limits, in the order written.
-    pub(super) fn all(written: &[raw::Limit]) -> Result<Vec<Self>, ConfigError> {
+    pub(super) fn all(document: &Document, routes: &[&str]) -> Result<Vec<Self>, ConfigError> {
+        let written = &document.limits;
         if written.len() > LIMITS_MAX {
             let fault = format!("has {} limits, at most {LIMITS_MAX}", written.len());
             return Err(ConfigError::new("limits", fault));
         }
+        let bindings =
+            document.identity.as_ref().map_or_else(Default::default, |identity| identity.bindings.clone());
         let mut limits: Vec<Self> = Vec::with_capacity(written.len());
         for (index, raw) in written.iter().enumerate() {
             let path = format!("limits[{index}]");
             if limits.iter().any(|other| other.name == raw.name) {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
-            limits.push(Self::new(raw, &path)?);
+            if raw.fleet.is_some() && document.fleet.is_none() {
+                return Err(ConfigError::new(
+                    format!("{path}.fleet"),
+                    "needs the section `fleet`, which says where",
+                ));
+            }
+            check_routes(raw, &path, routes)?;
+            limits.push(Self::new(raw, &path, &bindings)?);
         }
         Ok(limits)
     }
 
-    fn new(written: &raw::Limit, path: &str) -> Result<Self, ConfigError> {
+    fn new(written: &raw::Limit, path: &str, bindings: &raw::Bindings) -> Result<Self, ConfigError> {
         super::check_name(&written.name, &format!("{path}.name"))?;
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
             super::check_prefix(prefix, max, &format!("{path}.{name}"))?;
         }
+        let key = key(&written.key, path, bindings)?;
+        let when = When::new(&written.when, &format!("{path}.when"))?;
+        let cost = Cost::new(written, path)?;
         Ok(Self {
+            needs_body: key.iter().any(KeyPart::needs_body)
+                || when.fields.iter().any(|(field, _)| field.needs_body())
+                || cost.field.as_ref().is_some_and(Field::needs_body),
             name: written.name.clone(),
-            key: key(&written.key, path)?,
-            algorithm: written.algorithm,
+            routes: written.routes.clone(),
+            key,
+            algorithm: algorithm(written, path)?,
             rate: rate(written, path)?,
-            when: When::new(&written.when),
-            cost: Cost { default: written.cost.default, methods: written.cost.methods.clone() },
+            when,
+            cost,
+            adapt: written.adapt.as_ref().map(|adapt| Adapt::new(adapt, &format!("{path}.adapt"))).transpose()?,
+            fleet: written.fleet,
             prefix_v4: written.prefix_v4,
             prefix_v6: written.prefix_v6,
             monitor: written.mode == Some(Mode::Monitor),
         })
     }
+
+    /// Whether it holds on the route of that name.
+    pub(super) fn holds_on(&self, route: &str) -> bool {
+        self.routes.is_empty() || self.routes.iter().any(|name| name == route)
+    }
+
+    /// Whether it depends on the actor's past.
+    pub fn uses_reputation(&self) -> bool {
+        self.adapt.as_ref().is_some_and(|adapt| adapt.reputation.is_some())
+    }
+}
+
+impl KeyPart {
+    fn needs_body(&self) -> bool {
+        matches!(self, Self::Field(field) if field.needs_body())
+    }
 }
 
 impl When {
-    fn new(written: &raw::When) -> Self {
-        let lower = |(name, values): (&String, &Vec<String>)| (name.to_ascii_lowercase(), values.clone());
-        Self {
-            methods: written.methods.clone(),
-            claims: written.claims.clone(),
-            headers: written.headers.iter().map(lower).collect(),
-            anonymous: written.anonymous,
+    fn new(written: &raw::When, path: &str) -> Result<Self, ConfigError> {
+        let mut fields: Vec<(Field, Vec<String>)> = Vec::new();
+        let mut all = |values: &BTreeMap<String, Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
+            for (name, allowed) in values {
+                let field = field(name).ok_or_else(|| {
+                    ConfigError::new(
+                        format!("{path}.{section}"),
+                        format!("`{}` names nothing", name.escape_debug()),
+                    )
+                })?;
+                fields.push((field, allowed.clone()));
+            }
+            Ok::<(), ConfigError>(())
+        };
+        all(&written.claims, |name| Some(Field::Claim(name.to_owned())), "claims")?;
+        all(&written.headers, |name| Some(Field::Header(name.to_ascii_lowercase())), "headers")?;
+        all(&written.query, |name| Some(Field::Query(name.to_owned())), "query")?;
+        all(&written.body, Field::body, "body")?;
+        if !written.graphql_operations.is_empty() {
+            fields.push((Field::GraphqlOperation, written.graphql_operations.clone()));
         }
+        Ok(Self { methods: written.methods.clone(), fields, anonymous: written.anonymous })
+    }
+}
+
+impl Cost {
+    fn new(limit: &raw::Limit, path: &str) -> Result<Self, ConfigError> {
+        let written = &limit.cost;
+        let path = format!("{path}.cost");
+        let field = written
+            .field
+            .as_deref()
+            .map(|text| Field::parse(text).ok_or_else(|| Field::unknown(&format!("{path}.field"), text)));
+        if written.field_max == 0 {
+            return Err(ConfigError::new(format!("{path}.field_max"), "must be more than zero"));
+        }
+        let response_unit = written.response_unit.map(|size| {
+            NonZeroU64::new(size.0)
+                .ok_or_else(|| ConfigError::new(format!("{path}.response_unit"), "must be more than zero"))
+        });
+        if response_unit.is_some() && (limit.algorithm == Algorithm::Concurrency || limit.fleet.is_some()) {
+            let fault = "is charged afterwards, which neither `concurrency` nor a fleet limit can do";
+            return Err(ConfigError::new(format!("{path}.response_unit"), fault));
+        }
+        Ok(Self {
+            default: written.default,
+            methods: written.methods.clone(),
+            field: field.transpose()?,
+            field_max: written.field_max,
+            response_unit: response_unit.transpose()?,
+        })
     }
 }
 
 /// The limits that hold on a route, by their place in the list.
-pub(super) fn on_route(written: &[raw::Limit], route: &str) -> Vec<usize> {
-    let holds = |limit: &raw::Limit| limit.routes.is_empty() || limit.routes.iter().any(|name| name == route);
-    written.iter().enumerate().filter(|(_, limit)| holds(limit)).map(|(index, _)| index).collect()
+pub(super) fn on_route(limits: &[Limit], route: &str) -> Vec<usize> {
+    limits.iter().enumerate().filter(|(_, limit)| limit.holds_on(route)).map(|(index, _)| index).collect()
+}
+
+/// Whether a limit of the route needs the body.
+pub(super) fn need_body(limits: &[Limit], route: &str) -> bool {
+    limits.iter().any(|limit| limit.needs_body && limit.holds_on(route))
 }
 
 /// Every route that a limit names must exist.
-pub(super) fn check_routes(written: &[raw::Limit], names: &[&str]) -> Result<(), ConfigError> {
-    for (index, limit) in written.iter().enumerate() {
-        for (at, name) in limit.routes.iter().enumerate() {
-            if !names.contains(&name.as_str()) && name != super::routes::UNMATCHED {
-                let path = format!("limits[{index}].routes[{at}]");
-                return Err(ConfigError::unknown(path, "route", name, names.iter().copied()));
-            }
+fn check_routes(limit: &raw::Limit, path: &str, names: &[&str]) -> Result<(), ConfigError> {
+    for (at, name) in limit.routes.iter().enumerate() {
+        if !names.contains(&name.as_str()) && name != super::routes::UNMATCHED {
+            return Err(ConfigError::unknown(
+                format!("{path}.routes[{at}]"),
+                "route",
+                name,
+                names.iter().copied(),
+            ));
         }
     }
     Ok(())
+}
+
+/// Windows that a fleet's service can count: the units of `envoy.type.v3.RateLimitUnit` up to a day.
+const FLEET_WINDOWS: [Millis; 4] =
+    [Millis::from_secs(1), Millis::from_secs(60), Millis::from_secs(3600), Millis::from_secs(86_400)];
+
+fn algorithm(written: &raw::Limit, path: &str) -> Result<Algorithm, ConfigError> {
+    let Some(fleet) = written.fleet else { return Ok(written.algorithm) };
+    if written.algorithm != Algorithm::FixedWindow {
+        let fault = "a fleet limit counts in fixed windows, as its service does: expected `fixed_window`";
+        return Err(ConfigError::new(format!("{path}.algorithm"), fault));
+    }
+    if !FLEET_WINDOWS.contains(&written.window.0) {
+        return Err(ConfigError::new(format!("{path}.window"), "expected 1s, 1m, 1h or 1d for a fleet limit"));
+    }
+    if written.limit > u64::from(u32::MAX) {
+        return Err(ConfigError::new(format!("{path}.limit"), "is more than a fleet limit can be (32 bits)"));
+    }
+    if written.adapt.is_some() {
+        return Err(ConfigError::new(format!("{path}.adapt"), "a fleet limit is the same for every Envoy"));
+    }
+    Ok(match fleet {
+        FleetMode::Strict => Algorithm::FixedWindow,
+        FleetMode::Synced => Algorithm::SharedWindow,
+    })
 }
 
 fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
@@ -173,7 +296,7 @@ fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
     }
     let most = match written.algorithm {
         Algorithm::Concurrency => u64::from(u16::MAX),
-        Algorithm::SlidingWindow => u64::from(u32::MAX),
+        Algorithm::SlidingWindow | Algorithm::SharedWindow => u64::from(u32::MAX),
         Algorithm::TokenBucket | Algorithm::FixedWindow => u64::MAX >> 16,
     };
     if written.limit > most {
@@ -182,35 +305,53 @@ fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
     Ok(Rate { limit: written.limit, window: written.window.0, burst })
 }
 
-const PARTS: [&str; 9] =
-    ["source", "subject", "client", "claim:…", "header:…", "cookie:…", "api_key", "route", "method"];
+const PARTS: [&str; 14] = [
+    "source",
+    "subject",
+    "client",
+    "device",
+    "session",
+    "api_key",
+    "route",
+    "method",
+    "claim:…",
+    "header:…",
+    "cookie:…",
+    "query:…",
+    "body:…",
+    "graphql_operation",
+];
 
-fn key(written: &[String], path: &str) -> Result<Vec<KeyPart>, ConfigError> {
+fn key(written: &[String], path: &str, bindings: &raw::Bindings) -> Result<Vec<KeyPart>, ConfigError> {
     if written.is_empty() || written.len() > KEY_PARTS_MAX {
         let fault = format!("has {} parts, expected 1 to {KEY_PARTS_MAX}", written.len());
         return Err(ConfigError::new(format!("{path}.key"), fault));
     }
     let part = |(at, text): (usize, &String)| {
-        key_part(text).ok_or_else(|| ConfigError::unknown(format!("{path}.key[{at}]"), "key part", text, PARTS))
+        key_part(text, bindings)
+            .ok_or_else(|| ConfigError::unknown(format!("{path}.key[{at}]"), "key part", text, PARTS))
     };
     written.iter().enumerate().map(part).collect()
 }
 
-fn key_part(text: &str) -> Option<KeyPart> {
-    match text.split_once(':') {
-        Some((_, "")) => None,
-        Some(("claim", name)) => Some(KeyPart::Claim(name.to_owned())),
-        Some(("header", name)) => Some(KeyPart::Header(name.to_ascii_lowercase())),
-        Some(("cookie", name)) => Some(KeyPart::Cookie(name.to_owned())),
-        Some(_) => None,
-        None => match text {
-            "source" => Some(KeyPart::Source),
-            "subject" => Some(KeyPart::Subject),
-            "client" => Some(KeyPart::Client),
-            "api_key" => Some(KeyPart::Header("x-api-key".to_owned())),
-            "route" => Some(KeyPart::Route),
-            "method" => Some(KeyPart::Method),
-            _ => None,
-        },
-    }
+fn key_part(text: &str, bindings: &raw::Bindings) -> Option<KeyPart> {
+    let raw::Bindings { device_id, session_id, .. } = bindings;
+    Some(match text {
+        "source" => KeyPart::Source,
+        "subject" => KeyPart::Subject,
+        "client" => KeyPart::Client,
+        "device" => KeyPart::Any(vec![
+            Field::Claim(device_id.claim.clone()),
+            Field::Header(device_id.header.to_ascii_lowercase()),
+        ]),
+        "session" => KeyPart::Any(vec![
+            Field::Claim(session_id.claim.clone()),
+            Field::Cookie(session_id.cookie.clone()),
+            Field::Header(session_id.header.to_ascii_lowercase()),
+        ]),
+        "api_key" => KeyPart::Field(Field::Header("x-api-key".to_owned())),
+        "route" => KeyPart::Route,
+        "method" => KeyPart::Method,
+        other => KeyPart::Field(Field::parse(other)?),
+    })
 }

@@ -4,13 +4,15 @@
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
 mod identity;
+mod limits;
 
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Identity, Issuer, TokenSource};
+pub use self::limits::FleetMode;
+pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;
-use crate::rate::Algorithm;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -32,6 +34,9 @@ pub(crate) struct Document {
     pub(crate) memory: Memory,
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
+    #[serde(default)]
+    pub(crate) reputation: Reputation,
+    pub(crate) fleet: Option<Fleet>,
     #[serde(default)]
     pub(crate) risk: Risk,
     #[serde(default)]
@@ -68,6 +73,8 @@ pub(crate) struct RequestLimits {
     pub(crate) headers_max: u32,
     pub(crate) header_bytes_max: ByteSize,
     pub(crate) body_bytes_max: Option<ByteSize>,
+    pub(crate) body_read_max: ByteSize,
+    pub(crate) body_wait_max: Duration,
 }
 
 impl Default for RequestLimits {
@@ -77,6 +84,8 @@ impl Default for RequestLimits {
             headers_max: 100,
             header_bytes_max: ByteSize::kib(60),
             body_bytes_max: None,
+            body_read_max: ByteSize::kib(32),
+            body_wait_max: Duration::from_secs(10),
         }
     }
 }
@@ -93,6 +102,8 @@ pub(crate) struct Route {
     pub(crate) mode: Option<Mode>,
     pub(crate) risk: Option<Thresholds>,
     pub(crate) body_bytes_max: Option<ByteSize>,
+    #[serde(default)]
+    pub(crate) sensitivity: f64,
 }
 
 /// What a request gets that could not be judged. Every such decision is counted.
@@ -116,78 +127,6 @@ impl FailurePolicy {
             Self::Challenge => Weight::Challenge,
             Self::Deny => Weight::Refuse,
         }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Memory {
-    pub(crate) budget: ByteSize,
-    pub(crate) on_error: MemoryOnError,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { budget: ByteSize::kib(64 << 10), on_error: MemoryOnError::default() }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct MemoryOnError {
-    pub(crate) contention: FailurePolicy,
-}
-
-impl Default for MemoryOnError {
-    fn default() -> Self {
-        Self { contention: FailurePolicy::Allow }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Limit {
-    pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) routes: Vec<String>,
-    pub(crate) key: Vec<String>,
-    #[serde(default)]
-    pub(crate) algorithm: Algorithm,
-    pub(crate) limit: u64,
-    pub(crate) window: Duration,
-    pub(crate) burst: Option<u64>,
-    #[serde(default)]
-    pub(crate) when: When,
-    #[serde(default)]
-    pub(crate) cost: Cost,
-    #[serde(default = "default_prefix_v4")]
-    pub(crate) prefix_v4: u8,
-    #[serde(default = "default_prefix_v6")]
-    pub(crate) prefix_v6: u8,
-    pub(crate) mode: Option<Mode>,
-}
-
-/// Which requests a limit is for; all conditions must hold.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct When {
-    pub(crate) methods: Vec<String>,
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
-    pub(crate) headers: BTreeMap<String, Vec<String>>,
-    pub(crate) anonymous: Option<bool>,
-}
-
-/// How many units a request takes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Cost {
-    pub(crate) default: u64,
-    pub(crate) methods: BTreeMap<String, u64>,
-}
-
-impl Default for Cost {
-    fn default() -> Self {
-        Self { default: 1, methods: BTreeMap::new() }
     }
 }
 
@@ -242,6 +181,7 @@ pub(crate) struct Telemetry {
     pub(crate) allow_sample: f64,
     pub(crate) actor_salt: Secret,
     pub(crate) upstream_headers: bool,
+    pub(crate) limit_headers: bool,
 }
 
 /// A text that no error message repeats.
@@ -261,12 +201,4 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("(secret)")
     }
-}
-
-const fn default_prefix_v4() -> u8 {
-    32
-}
-
-const fn default_prefix_v6() -> u8 {
-    64
 }

@@ -11,8 +11,10 @@
 mod tree;
 
 use self::tree::Methods;
+use super::adapt::permille;
+use super::limits::{self, Limit};
 use super::raw::{self, Document, Mode};
-use super::{check_name, limits, ConfigError, Requirement, Thresholds};
+use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
 
 /// Routes of one configuration at most; each has its own statistics.
@@ -37,8 +39,12 @@ pub struct Route {
     pub body_bytes_max: Option<u64>,
     /// What its callers must prove.
     pub requirement: Requirement,
+    /// How much depends on it, in thousandths: limits may adapt to it.
+    pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
+    /// Whether one of them needs the body.
+    pub needs_body: bool,
 }
 
 /// Which of [`Routes`].
@@ -66,9 +72,12 @@ pub struct Routes {
 
 impl Routes {
     /// Compiles the routes of a document, with what its other sections say about each.
-    pub(super) fn compile(document: &Document, thresholds: Thresholds) -> Result<Self, ConfigError> {
+    pub(super) fn compile(
+        document: &Document,
+        thresholds: Thresholds,
+        limits: &[Limit],
+    ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
-        limits::check_routes(&document.limits, &names)?;
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
             Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
@@ -79,7 +88,9 @@ impl Routes {
             thresholds,
             body_bytes_max: document.request.body_bytes_max.map(|size| size.0),
             requirement: general,
-            limits: limits::on_route(&document.limits, UNMATCHED),
+            sensitivity: 0,
+            limits: limits::on_route(limits, UNMATCHED),
+            needs_body: limits::need_body(limits, UNMATCHED),
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
@@ -91,7 +102,9 @@ impl Routes {
                 thresholds: own.unwrap_or(thresholds),
                 body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
-                limits: limits::on_route(&document.limits, &raw.name),
+                sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
+                limits: limits::on_route(limits, &raw.name),
+                needs_body: limits::need_body(limits, &raw.name),
             });
         }
         let ambiguous = strictest(&unmatched, &written);
@@ -201,7 +214,8 @@ fn placements(written: &[raw::Route]) -> Vec<Placement<'_>> {
     passes.into_iter().flatten().collect()
 }
 
-fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
+/// The routes that other sections may name.
+pub(super) fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     if written.len() > ROUTES_MAX {
         return Err(ConfigError::new("routes", format!("has {} routes, at most {ROUTES_MAX}", written.len())));
     }

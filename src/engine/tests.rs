@@ -23,20 +23,21 @@ fn request(pairs: &[(&str, &str)]) -> Request {
 }
 
 fn step(engine: &Engine, pairs: &[(&str, &str)]) -> Step<Body> {
-    engine.open(request(pairs), NOW, || "fallback".to_owned()).judge()
+    engine.open(request(pairs), NOW, || "fallback".to_owned()).judge(false)
 }
 
 fn forwarded<Next>(step: Step<Next>) -> (Permit, Next) {
     match step {
         Step::Forward(permit, next) => (permit, next),
         Step::Refuse(reply, _) => panic!("refused: {reply:?}"),
+        Step::Wait(wait) => panic!("waits: {wait:?}"),
     }
 }
 
 fn refused<Next>(step: Step<Next>) -> (Reply, Done) {
     match step {
-        Step::Forward(..) => panic!("forwarded"),
         Step::Refuse(reply, done) => (reply, *done),
+        Step::Forward(..) | Step::Wait(_) => panic!("not refused"),
     }
 }
 
@@ -62,7 +63,7 @@ fn a_good_request_goes_all_the_way() {
     let (permit, body) = forwarded(step(&engine(&enforcing()), &[(":path", "/orders/7")]));
     assert!(permit.remove.is_empty() && permit.add.is_empty());
     let (_, body) = forwarded(body.judge(100));
-    let done = body.finish().finish(Response { status: Some(200) });
+    let done = body.finish().finish(Response { status: Some(200), bytes: 0 });
     assert_eq!((done.summary().as_str(), done.findings().len(), done.wants_receipt()), ("allow", 0, false));
 }
 
@@ -110,7 +111,7 @@ fn in_monitor_mode_every_stage_has_its_say() {
     let mut document = demanding_a_token();
     document["mode"] = json!("monitor");
     let (_, body) = forwarded(step(&engine(&document), &[(":path", "/a;b"), ("authorization", "Bearer x")]));
-    let done = body.finish().finish(Response { status: Some(200) });
+    let done = body.finish().finish(Response { status: Some(200), bytes: 0 });
     assert_eq!(
         done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>(),
         ["request.path.parameter", "token.malformed"]
@@ -166,6 +167,7 @@ fn a_request_that_cannot_be_read_follows_the_failure_policy() {
     let outcome = |document: &Value| match engine(document).judge_unreadable("test", "r-2".to_owned()) {
         Step::Forward(_, body) => body.finish().finish(Response::default()).summary(),
         Step::Refuse(reply, done) => format!("{} {}", reply.status, done.summary()),
+        Step::Wait(wait) => panic!("waits: {wait:?}"),
     };
     assert_eq!(outcome(&enforcing()), "allow", "without identity there is nobody to protect from");
     assert_eq!(outcome(&demanding_a_token()), "503 deny:internal");
@@ -210,9 +212,12 @@ fn actors_are_told_apart_and_not_named() {
         document["telemetry"] = json!({ "actor_salt": salt });
         let headers = Headers::from_pairs([(":method", "GET"), (":path", "/%00")]);
         let head = engine(&document).open(Request::new(headers, || None), NOW, || "r".to_owned());
-        let receipt: Value =
-            serde_json::from_str(&refused(head.judge()).1.receipt(Response::default(), source_address(source), 0))
-                .unwrap();
+        let receipt: Value = serde_json::from_str(&refused(head.judge(false)).1.receipt(
+            Response::default(),
+            source_address(source),
+            0,
+        ))
+        .unwrap();
         receipt["user.hash"].as_str().unwrap().to_owned()
     };
     assert_eq!(actor("a", "192.0.2.7:1"), actor("a", "192.0.2.7:2"));

@@ -24,6 +24,18 @@ pub(crate) struct Failed;
 pub(crate) enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
+    ResponseHeaders = 2,
+    CalloutHeaders = 6,
+    CalloutTrailers = 7,
+}
+
+/// Which bytes.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    CalloutBody = 4,
+    PluginConfiguration = 7,
 }
 
 /// What a metric does.
@@ -31,6 +43,7 @@ pub(crate) enum Map {
 #[repr(u32)]
 pub(crate) enum MetricKind {
     Counter = 0,
+    Gauge = 1,
     Histogram = 2,
 }
 
@@ -47,14 +60,15 @@ pub(crate) enum Level {
 }
 
 const OK: u32 = 0;
-const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST_STREAM: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 extern "C" {
     fn proxy_log(level: Level, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_buffer_bytes(kind: Buffer, start: usize, max: usize, data: *mut *mut u8, size: *mut usize)
+        -> u32;
     fn proxy_get_header_map_pairs(map: Map, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: Map, key: *const u8, key_size: usize) -> u32;
     fn proxy_add_header_map_value(map: Map, key: *const u8, key_size: usize, value: *const u8, size: usize)
@@ -72,6 +86,8 @@ extern "C" {
     fn proxy_define_metric(kind: MetricKind, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -104,10 +120,19 @@ pub(crate) fn set_tick_period(millis: u32) -> Result<(), Failed> {
     done(unsafe { proxy_set_tick_period_milliseconds(millis) })
 }
 
-/// The plugin's configuration; empty when there is none.
-pub(crate) fn configuration() -> Vec<u8> {
-    taken(|data, size| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) })
-        .unwrap_or_default()
+/// At most `max` bytes of a buffer, from its beginning. `None` when there is no such buffer now.
+pub(crate) fn buffer(kind: Buffer, max: usize) -> Option<Vec<u8>> {
+    taken(|data, size| unsafe { proxy_get_buffer_bytes(kind, 0, max, data, size) })
+}
+
+/// Makes the calls that follow be about another context, for instance a stream that waits. Fails for one that is gone.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), Failed> {
+    done(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets a request go on that was held back. No header field can be changed afterwards.
+pub(crate) fn continue_request() -> Result<(), Failed> {
+    done(unsafe { proxy_continue_stream(REQUEST_STREAM) })
 }
 
 /// All fields in the host's encoding.
@@ -161,9 +186,9 @@ pub(crate) fn increment(counter: Metric, by: i64) {
     let _ = unsafe { proxy_increment_metric(counter.0, by) };
 }
 
-/// Records a value in a histogram.
-pub(crate) fn record(histogram: Metric, value: u64) {
-    let _ = unsafe { proxy_record_metric(histogram.0, value) };
+/// Records a value in a histogram, or sets a gauge.
+pub(crate) fn record(metric: Metric, value: u64) {
+    let _ = unsafe { proxy_record_metric(metric.0, value) };
 }
 
 /// Answers the client in the upstream's place.

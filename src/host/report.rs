@@ -7,7 +7,7 @@
 use super::calls::{self, Metric, MetricKind};
 use crate::config::{Config, Mode, RouteId};
 use crate::engine::Done;
-use crate::memory::Trace;
+use crate::memory::{Survey, Trace};
 use crate::stages::limits::Decision;
 use crate::stages::risk::Judgement;
 use crate::stages::CHECKS;
@@ -19,8 +19,33 @@ pub(crate) struct Report {
     findings: BTreeMap<(&'static str, Mode), Metric>,
     limits: BTreeMap<(usize, Decision), Metric>,
     memory: [Option<Metric>; 3],
+    fleet: BTreeMap<FleetEvent, Metric>,
+    occupancy: Option<Metric>,
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
+}
+
+/// What came of a report to the fleet.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FleetEvent {
+    /// It was answered.
+    Reported,
+    /// No answer came in time; its units are reported again.
+    Timeout,
+    /// The service cannot be reached or answered with an error; its units are reported again.
+    Unavailable,
+}
+
+impl FleetEvent {
+    const ALL: [Self; 3] = [Self::Reported, Self::Timeout, Self::Unavailable];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 impl Report {
@@ -53,11 +78,18 @@ impl Report {
         }
         let memory = ["retry", "eviction", "junk"];
         let memory = memory.map(|event| counter(&[("event", event)], "portcullis_memory_events_total"));
+        let mut fleet = BTreeMap::new();
+        for event in FleetEvent::ALL.into_iter().filter(|_| config.fleet.is_some()) {
+            let labels = [("event", event.name())];
+            fleet.extend(counter(&labels, "portcullis_fleet_reports_total").map(|metric| (event, metric)));
+        }
         Self {
             requests,
             findings,
             limits,
             memory,
+            fleet,
+            occupancy: calls::define_metric(MetricKind::Gauge, "portcullis_memory_occupancy_permille"),
             duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
             heartbeats: counter(&[], "portcullis_heartbeats_total"),
         }
@@ -70,15 +102,33 @@ impl Report {
             increment(self.findings.get(&(weighed.finding.check.id, weighed.mode)), 1);
         }
         let ledger = done.ledger();
-        for decision in &ledger.decisions {
-            increment(self.limits.get(decision), 1);
+        for applied in &ledger.applied {
+            increment(self.limits.get(&(applied.limit, applied.decision)), 1);
         }
-        let Trace { retries, evictions, junk } = ledger.trace;
+        self.memory(ledger.trace);
+        if let Some(histogram) = self.duration_us {
+            calls::record(histogram, spent_nanos / 1000);
+        }
+    }
+
+    /// Counts what the memory met.
+    pub(crate) fn memory(&self, trace: Trace) {
+        let Trace { retries, evictions, junk } = trace;
         for (metric, times) in self.memory.iter().zip([retries, evictions, junk]) {
             increment(metric.as_ref(), times);
         }
-        if let Some(histogram) = self.duration_us {
-            calls::record(histogram, spent_nanos / 1000);
+    }
+
+    /// Counts a report to the fleet.
+    pub(crate) fn fleet(&self, event: FleetEvent) {
+        increment(self.fleet.get(&event), 1);
+    }
+
+    /// Shows how full the memory is.
+    pub(crate) fn occupancy(&self, survey: &Survey) {
+        let permille = survey.records.saturating_mul(1000).checked_div(survey.places);
+        if let (Some(gauge), Some(permille)) = (self.occupancy, permille) {
+            calls::record(gauge, permille);
         }
     }
 

@@ -12,14 +12,14 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
     pack(number(rate, now), inherited.times(rate.limit))
 }
 
-pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
+pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool) -> Taken {
     let (window, taken) = unpack(state);
     let current = number(rate, now);
     // A window in the future is one that a worker with a later clock has begun.
     let (window, taken) = if window >= current { (window, taken) } else { (current, 0) };
     let ends = Millis::new(window.saturating_add(1).saturating_mul(rate.window.as_u64()));
     let after = taken.saturating_add(cost);
-    let allowed = after <= rate.limit;
+    let allowed = owed || after <= rate.limit;
     let taken = if allowed { after } else { taken };
     let left = ends.saturating_sub(now);
     Taken {
@@ -32,6 +32,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
     }
 }
 
-fn number(rate: &Rate, now: Millis) -> u64 {
+/// Which window of the clock it is.
+pub(super) fn number(rate: &Rate, now: Millis) -> u64 {
     now.as_u64().checked_div(rate.window.as_u64()).unwrap_or_default()
 }

@@ -20,13 +20,14 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
     store(&Counts { window: number(rate, now), previous: 0, current: inherited.times(rate.limit) })
 }
 
-pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
+pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool) -> Taken {
     let mut counts = at(load(state), number(rate, now));
     let begins = counts.window.saturating_mul(rate.window.as_u64());
     let elapsed = now.as_u64().saturating_sub(begins).min(rate.window.as_u64());
     let used = weighed(counts.previous, rate, elapsed).saturating_add(counts.current);
-    let allowed =
+    let fits =
         used.saturating_add(cost) <= rate.limit && counts.current.saturating_add(cost) <= u64::from(u32::MAX);
+    let allowed = owed || fits;
     let taken = if allowed { cost } else { 0 };
     counts.current = counts.current.saturating_add(taken);
     let used = used.saturating_add(taken);

@@ -18,13 +18,13 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
     pack(now.saturating_add(inherited.times(capacity)), 0)
 }
 
-pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
+pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool) -> Taken {
     let clock = nanos(now);
     let (arrival, _) = unpack(state);
     let arrival = arrival.max(clock);
     let next = arrival.saturating_add(interval(rate).saturating_mul(cost));
     let latest = clock.saturating_add(capacity(rate));
-    let allowed = next <= latest;
+    let allowed = owed || next <= latest;
     let arrival = if allowed { next } else { arrival };
     let ahead = arrival.saturating_sub(clock);
     let possible = cost <= rate.burst;

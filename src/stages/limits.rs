@@ -2,24 +2,43 @@
 //!
 //! Each limit counts the requests that it is for, under a key made of parts of the request, in the memory that all
 //! workers share ([`crate::memory`]), by one of four algorithms ([`crate::rate`]). Limits are applied in the order they
-//! are written; after one that refuses no further one is charged. A limit in monitor mode is charged as if it were in
-//! force and refuses nothing.
+//! are written, those that need the body after all others; after one that refuses no further one is charged. A limit in
+//! monitor mode is charged as if it were in force and refuses nothing. What a limit allows may depend on the request
+//! ([`Factors`]) and on what other Envoys have let pass ([`fleet`]).
 //!
 //! Keys are hashed with a secret before they leave this file, so an API key that is counted is stored nowhere.
 //!
 //! Bounds: as many changes of the memory as the route has limits, each with bounded repeats. When a count cannot be kept
-//! the failure policy decides. Not covered: limits shared between several Envoys.
+//! the failure policy decides.
 
-use crate::config::limits::{KeyPart, Limit};
+mod adapt;
+mod advice;
+mod fields;
+pub mod fleet;
+mod reputation;
+
+pub use self::adapt::Factors;
+pub use self::advice::headers;
+pub use self::fleet::Outbox;
+pub use self::reputation::Deed;
+
+use self::advice::exceeded;
+use self::reputation::Past;
+use crate::config::limits::{Cost, Limit, When};
 use crate::config::{Config, FailurePolicy, Mode, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
+use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
-use crate::rate::{concurrency, Algorithm, Taken};
+use crate::rate::{concurrency, Algorithm, Rate, Taken};
+use crate::request::body::Body;
 use crate::request::Request;
+use crate::rls::Count;
 use crate::stages::identity::Caller;
 use crate::time::Millis;
-use ipnet::IpNet;
-use std::net::IpAddr;
+use std::cell::RefCell;
+
+/// The owner of the records of actors' pasts. No limit can have a name with a slash.
+const REPUTATION: &str = "actor/reputation";
 
 /// A limit is used up.
 pub static EXCEEDED: Check = Check {
@@ -54,12 +73,31 @@ pub struct Scene<'a> {
     pub memory: &'a Memory,
     /// Where it is.
     pub shared: &'a dyn Shared,
+    /// What is to be reported to the fleet.
+    pub outbox: &'a RefCell<Outbox>,
     /// The route.
     pub route: &'a Route,
     /// The request.
     pub request: &'a Request,
+    /// Its body, once that is there.
+    pub body: Option<&'a Body>,
     /// Who sent it.
     pub caller: &'a Caller,
+    /// The risk of what was found so far, in thousandths.
+    pub risk: u32,
+    /// When.
+    pub now: Millis,
+}
+
+/// What outlasts a request.
+#[derive(Debug, Copy, Clone)]
+pub struct Ground<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The shared memory, and how it is laid out.
+    pub memory: &'a Memory,
+    /// Where it is.
+    pub shared: &'a dyn Shared,
     /// When.
     pub now: Millis,
 }
@@ -67,11 +105,32 @@ pub struct Scene<'a> {
 /// What the limits did for one request.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Each limit that was applied: its place in the configuration, and what it said.
-    pub decisions: Vec<(usize, Decision)>,
+    /// Each limit that was applied.
+    pub applied: Vec<Applied>,
     /// What the memory met.
     pub trace: Trace,
     held: Vec<Held>,
+    owing: Vec<(usize, Hashed)>,
+    asked: Vec<(usize, Count)>,
+    actor: Option<Hashed>,
+    past: Option<Past>,
+}
+
+/// What one limit did.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub struct Applied {
+    /// Its place in the configuration.
+    pub limit: usize,
+    /// What it said.
+    pub decision: Decision,
+    /// What it allowed this request, per window, after its factors.
+    pub rate: Rate,
+    /// Its factors, where it has any.
+    pub factors: Option<Factors>,
+    /// Units left.
+    pub remaining: u64,
+    /// Time until all units are there again.
+    pub reset: Millis,
 }
 
 /// What one limit said.
@@ -85,6 +144,15 @@ pub enum Decision {
     WouldRefuse,
     /// It could not be counted.
     Unknown,
+}
+
+/// One limit called upon by one request.
+#[derive(Debug, Copy, Clone)]
+struct Call<'a> {
+    index: usize,
+    limit: &'a Limit,
+    place: Hashed,
+    cost: u64,
 }
 
 /// Units of a concurrency limit that a request holds until it is over.
@@ -111,38 +179,131 @@ impl Decision {
     }
 }
 
-/// Applies the limits of the route.
+/// Applies those limits of the route that can be applied now: those that need the body once it is there, all others
+/// before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     for index in &scene.route.limits {
-        let limit = scene.config.limits.get(*index).filter(|limit| applies(limit, scene));
-        let Some((limit, cost)) = limit.map(|limit| (limit, cost(limit, scene))).filter(|(_, cost)| *cost > 0)
+        let limit = scene.config.limits.get(*index);
+        let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))
         else {
             continue;
         };
-        let place = scene.memory.locate(&key(limit, scene), &limit.name);
-        let decision = match take(limit, place, cost, scene, &mut ledger.trace) {
-            Ok(taken) if taken.allowed => {
-                if limit.algorithm == Algorithm::Concurrency {
-                    ledger.held.push(Held { limit: *index, place, cost, since: scene.now });
-                }
-                Decision::Allow
-            }
-            Ok(taken) => refuse(exceeded(limit, &taken), scene, findings),
-            Err(Contended) => {
-                findings.add(contended(limit, scene.config.memory.on_contention));
-                Decision::Unknown
-            }
-        };
-        ledger.decisions.push((*index, decision));
-        if decision == Decision::Refuse {
+        let cost = cost(limit, scene);
+        if cost > 0 && apply(*index, limit, cost, scene, findings, ledger) == Decision::Refuse {
             return;
         }
     }
 }
 
+fn apply(
+    index: usize,
+    limit: &Limit,
+    cost: u64,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+    ledger: &mut Ledger,
+) -> Decision {
+    let key = fields::key(limit, scene);
+    let call = Call { index, limit, place: scene.memory.locate(&key, &limit.name), cost };
+    let factors = limit.adapt.as_ref().map(|adapt| Factors::new(adapt, scene, || past(scene, ledger)));
+    let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
+    let (remaining, reset) = (0, Millis::default());
+    let mut applied = Applied { limit: index, decision: Decision::Allow, rate, factors, remaining, reset };
+    match take(&call, &rate, scene, &mut ledger.trace) {
+        Ok(taken) => {
+            applied = Applied { remaining: taken.remaining, reset: taken.reset, ..applied };
+            if taken.allowed {
+                passed(&call, scene, ledger);
+                fleet::note(&call, &key, scene, ledger);
+            } else {
+                applied.decision = refuse(exceeded(limit, &applied, taken.retry_after), scene, findings);
+            }
+        }
+        Err(Contended) => {
+            findings.add(contended(limit, scene.config.memory.on_contention));
+            applied.decision = Decision::Unknown;
+        }
+    }
+    ledger.applied.push(applied);
+    applied.decision
+}
+
+/// What has to be done when the request is over.
+fn passed(call: &Call<'_>, scene: &Scene<'_>, ledger: &mut Ledger) {
+    let Call { index, limit, place, cost } = *call;
+    if limit.algorithm == Algorithm::Concurrency {
+        ledger.held.push(Held { limit: index, place, cost, since: scene.now });
+    }
+    if limit.cost.response_unit.is_some() {
+        ledger.owing.push((index, place));
+    }
+}
+
+/// Notes whose past this request belongs to, where a limit of the route depends on it. A request that is refused before
+/// any limit is applied belongs to it too.
+pub fn recognise(scene: &Scene<'_>, ledger: &mut Ledger) {
+    let limits = scene.route.limits.iter().filter_map(|index| scene.config.limits.get(*index));
+    if limits.into_iter().any(Limit::uses_reputation) {
+        let actor =
+            fields::subject(scene).unwrap_or_else(|| fields::source(scene.request.source.as_ref(), 32, 64));
+        ledger.actor = Some(scene.memory.locate(&actor, REPUTATION));
+    }
+}
+
+/// The actor's past, read once a request.
+fn past(scene: &Scene<'_>, ledger: &mut Ledger) -> Past {
+    let Some(place) = ledger.actor else { return Past::default() };
+    *ledger.past.get_or_insert_with(|| {
+        let settings = &scene.config.reputation;
+        let read = scene.memory.change(scene.shared, place, scene.now, &mut ledger.trace, |record| {
+            (Past::of(&record, scene.now, settings), None)
+        });
+        read.unwrap_or_default()
+    })
+}
+
 impl Ledger {
-    /// Gives back what the request held. Call it once, when the request is over.
-    pub fn release(&mut self, config: &Config, memory: &Memory, shared: &dyn Shared, now: Millis) {
+    /// Whether the length of the response is charged.
+    pub fn charges_responses(&self) -> bool {
+        !self.owing.is_empty()
+    }
+
+    /// Whether the actor's past is to be written.
+    pub fn remembers_actors(&self) -> bool {
+        self.actor.is_some()
+    }
+
+    /// Settles what is left when the request is over: gives back what it held, charges what its response cost, and
+    /// remembers how the actor behaved. Call it once.
+    pub fn close(&mut self, deed: Deed, response_bytes: u64, ground: &Ground<'_>) {
+        let Ground { config, memory, shared, now } = *ground;
+        self.give_back(ground);
+        for (index, place) in std::mem::take(&mut self.owing) {
+            let Some(limit) = config.limits.get(index) else { continue };
+            let units = limit.cost.response_unit.map_or(0, |unit| response_bytes / unit);
+            if units == 0 {
+                continue;
+            }
+            // What cannot be charged under contention is forgiven; the retries are counted.
+            let _ = memory.change(shared, place, now, &mut self.trace, |mut record| {
+                let state = begun(limit, &limit.rate, &record, now);
+                let Some(charged) = limit.algorithm.charge(state, &limit.rate, now, units) else {
+                    return ((), None);
+                };
+                record.settle(charged.state, charged.debt);
+                ((), Some(record))
+            });
+        }
+        let Some(place) = self.actor.take() else { return };
+        let _ = memory.change(shared, place, now, &mut self.trace, |mut record| {
+            let (state, debt) = Past::of(&record, now, &config.reputation).with(deed).store(&config.reputation);
+            record.settle(state, debt);
+            ((), Some(record))
+        });
+    }
+
+    fn give_back(&mut self, ground: &Ground<'_>) {
+        let Ground { config, memory, shared, now } = *ground;
         for held in std::mem::take(&mut self.held) {
             let Some(limit) = config.limits.get(held.limit) else { continue };
             // A unit that cannot be given back is forgotten after the limit's window.
@@ -159,25 +320,26 @@ impl Ledger {
     }
 }
 
-fn take(
-    limit: &Limit,
-    place: Hashed,
-    cost: u64,
-    scene: &Scene<'_>,
-    trace: &mut Trace,
-) -> Result<Taken, Contended> {
+fn take(call: &Call<'_>, rate: &Rate, scene: &Scene<'_>, trace: &mut Trace) -> Result<Taken, Contended> {
+    let Call { limit, place, cost, .. } = *call;
     scene.memory.change(scene.shared, place, scene.now, trace, |mut record| {
-        let state = match record.is_new() {
-            true => limit.algorithm.begin(&limit.rate, scene.now, record.inherited),
-            false => record.state,
-        };
-        let taken = limit.algorithm.take(state, &limit.rate, scene.now, cost);
+        let state = begun(limit, rate, &record, scene.now);
+        let taken = limit.algorithm.take(state, rate, scene.now, cost);
         if !taken.allowed {
             return (taken, None);
         }
         record.settle(taken.state, taken.debt);
         (taken, Some(record))
     })
+}
+
+/// The state of a record, which begins with what the record inherited if it is new.
+fn begun(limit: &Limit, rate: &Rate, record: &Record, now: Millis) -> State {
+    if record.is_new() {
+        limit.algorithm.begin(rate, now, record.inherited)
+    } else {
+        record.state
+    }
 }
 
 fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decision {
@@ -190,96 +352,28 @@ fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decis
     }
 }
 
-/// `RateLimit` and `RateLimit-Policy` as in draft-ietf-httpapi-ratelimit-headers-10, `Retry-After` as in RFC 9110 §10.2.3.
-fn exceeded(limit: &Limit, taken: &Taken) -> Finding {
-    let Limit { name, rate, .. } = limit;
-    let window = match limit.algorithm {
-        Algorithm::Concurrency => String::new(),
-        _ => format!(";w={}", seconds(rate.window)),
-    };
-    let mut advice = vec![
-        ("ratelimit-policy", format!("\"{name}\";q={}{window}", rate.limit)),
-        ("ratelimit", format!("\"{name}\";r={};t={}", taken.remaining, seconds(taken.reset))),
-    ];
-    advice.extend(taken.retry_after.map(|wait| ("retry-after", seconds(wait).to_string())));
-    let finding =
-        Finding::new(&EXCEEDED, format!("limit `{name}`: {}{window}, {} left", rate.limit, taken.remaining));
-    Finding { advice, held_back: limit.monitor, ..finding }
-}
-
 fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
     let weight = policy.weight();
     Finding::new(&CONTENDED, format!("limit `{}`", limit.name)).weighing(weight)
 }
 
-/// Whole seconds, rounded up: waiting that long is enough.
-fn seconds(time: Millis) -> u64 {
-    time.as_u64().div_ceil(1000)
-}
-
 fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
-    let when = &limit.when;
-    let method = when.methods.is_empty() || when.methods.iter().any(|method| method == scene.request.method());
-    let anonymous = when.anonymous.is_none_or(|wanted| wanted == scene.caller.claims().is_none());
-    let claims = || {
-        let claims = scene.caller.claims();
-        when.claims.iter().all(|(name, allowed)| claims.is_some_and(|claims| claims.matches(name, allowed)))
-    };
-    let headers = || {
-        let sent = |name: &str, allowed: &[String]| {
-            scene.request.text(name).is_some_and(|value| allowed.iter().any(|one| one == value))
-        };
-        when.headers.iter().all(|(name, allowed)| sent(name, allowed))
-    };
-    method && anonymous && claims() && headers()
+    let When { methods, fields, anonymous } = &limit.when;
+    let method = methods.is_empty() || methods.iter().any(|method| method == scene.request.method());
+    let anonymous = anonymous.is_none_or(|wanted| wanted == scene.caller.claims().is_none());
+    method && anonymous && fields.iter().all(|(field, allowed)| fields::matches(field, allowed, scene))
 }
 
 fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {
-    limit.cost.methods.get(scene.request.method()).copied().unwrap_or(limit.cost.default)
-}
-
-/// The parts of the key, each with its length before it, so that no two lists of parts look the same.
-fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
-    let mut key = Vec::new();
-    for part in &limit.key {
-        let (tag, value) = match value(part, scene) {
-            Some(value) => (1, value),
-            None => (0, source(limit, scene)),
-        };
-        key.push(tag);
-        key.extend(value.len().to_le_bytes());
-        key.extend(value);
-    }
-    key
-}
-
-/// `None` where the request has no such part.
-fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
-    let claims = scene.caller.claims();
-    let claim =
-        |name: &str| claims.and_then(|claims| claims.get(name)).map(|value| value.to_string().into_bytes());
-    match part {
-        KeyPart::Source => None,
-        KeyPart::Subject => {
-            claim("sub").map(|subject| [scene.caller.issuer().as_bytes(), b"\0", &subject].concat())
-        }
-        KeyPart::Client => claim("client_id").or_else(|| claim("azp")),
-        KeyPart::Claim(name) => claim(name),
-        KeyPart::Header(name) => scene.request.headers.first(name).map(<[u8]>::to_vec),
-        KeyPart::Cookie(name) => scene.request.headers.cookies(name).next().map(<[u8]>::to_vec),
-        KeyPart::Route => Some(scene.route.name.as_bytes().to_vec()),
-        KeyPart::Method => Some(scene.request.method().as_bytes().to_vec()),
-    }
-}
-
-/// The network that the source belongs to: one subscriber has a whole IPv6 /64.
-fn source(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
-    let Some(address) = *scene.request.source else { return b"unknown".to_vec() };
-    let prefix = if address.is_ipv4() { limit.prefix_v4 } else { limit.prefix_v6 };
-    let network = IpNet::new(address, prefix).map(|network| network.network());
-    match network.unwrap_or(address) {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+    let Cost { default, methods, field, field_max, .. } = &limit.cost;
+    let asked = || {
+        let text = fields::text(field.as_ref()?, scene)?;
+        // What is not a whole number costs as much as there may be: nobody saves by writing nonsense.
+        Some(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(*field_max))
+    };
+    match asked() {
+        Some(units) => units.clamp(1, *field_max),
+        None => methods.get(scene.request.method()).copied().unwrap_or(*default),
     }
 }
 

@@ -140,6 +140,28 @@ pub fn is_refused(config: &Config, route: &Route, findings: &Findings) -> bool {
     findings.iter().any(|finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce)))
 }
 
+/// Whether what was found already keeps the request from going on, by refusal or by risk.
+pub fn is_decided(config: &Config, route: &Route, findings: &Findings) -> bool {
+    !findings.is_empty() && matches!(judge(config, route, findings).1, Ruling::Refuse(_))
+}
+
+/// The risk of what was found so far, in thousandths.
+pub fn so_far(config: &Config, route: &Route, findings: &Findings) -> u32 {
+    if findings.is_empty() {
+        return 0;
+    }
+    let risk = judge(config, route, findings).0.risk;
+    // The largest number of thousandths that it reaches, bit by bit: there is no cast that could not fail.
+    [512, 256, 128, 64, 32, 16, 8, 4, 2, 1].into_iter().fold(0, |sum: u32, bit| {
+        let more = sum.saturating_add(bit);
+        if f64::from(more) <= risk * 1000.0 + 1e-6 {
+            more
+        } else {
+            sum
+        }
+    })
+}
+
 fn in_force(weighed: &[Weighed]) -> impl Iterator<Item = &Weighed> + Clone {
     weighed.iter().filter(|weighed| weighed.mode == Mode::Enforce)
 }

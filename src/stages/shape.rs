@@ -1,10 +1,11 @@
 //! The form of the request: has it one meaning, within bounds?
 //!
 //! What two servers would read differently is refused before anything is matched against it, and so is what is
-//! larger than configured. Bodies are counted while they pass, not held. Not covered: what the values say.
+//! larger than configured. Bodies are counted while they pass. Not covered: what the values say.
 
 use crate::config::{RequestLimits, Route};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
+use crate::request::body::Body;
 use crate::request::path::Ambiguity;
 use crate::request::Request;
 
@@ -88,6 +89,17 @@ pub static BODY_TOO_LARGE: Check = refusal(
     "The body is larger than `body_bytes_max` of its route.",
 );
 
+/// A body that a rule needs and that could not be read.
+pub static BODY_UNREAD: Check = Check {
+    weight: Weight::Note,
+    ..refusal(
+        "request.body.unread",
+        "body_unread",
+        Class::Invalid,
+        "A rule needs the body, which is not one JSON document, is longer than `request.body_read_max`, or came too late.",
+    )
+};
+
 const fn refusal(id: &'static str, code: &'static str, class: Class, means: &'static str) -> Check {
     Check {
         id,
@@ -132,6 +144,13 @@ pub fn check_body(route: &Route, bytes: u64, findings: &mut Findings) {
     let exceeded = route.body_bytes_max.filter(|limit| bytes > *limit);
     if let Some(limit) = exceeded.filter(|_| !findings.has(&BODY_TOO_LARGE)) {
         findings.add(Finding::new(&BODY_TOO_LARGE, format!("at least {bytes} bytes, {limit} allowed")));
+    }
+}
+
+/// Reports a body that could not be read though a rule needs it.
+pub fn check_read(body: &Body, findings: &mut Findings) {
+    if let Some(why) = body.fault() {
+        findings.add(Finding::new(&BODY_UNREAD, why.reason()));
     }
 }
 

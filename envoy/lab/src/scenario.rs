@@ -90,6 +90,8 @@ pub struct Expect {
     pub status: u16,
     /// The public code, for every verdict but `allow` and `none`.
     pub code: Option<String>,
+    /// Bytes of the service's answer, where limits depend on them.
+    pub response_bytes: Option<u64>,
     /// The ids of the checks that found something: these and no others, in any order.
     #[serde(default)]
     pub findings: Vec<String>,

@@ -76,7 +76,7 @@ pub(crate) struct Requirement {
     pub(crate) claims: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Bindings {
     pub(crate) ip_binding: IpBinding,
@@ -86,7 +86,7 @@ pub(crate) struct Bindings {
     pub(crate) session_id: SessionBinding,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IpBinding {
     pub(crate) enabled: bool,
@@ -95,7 +95,7 @@ pub(crate) struct IpBinding {
     pub(crate) prefix_v6: u8,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DeviceBinding {
     pub(crate) enabled: bool,
@@ -103,14 +103,14 @@ pub(crate) struct DeviceBinding {
     pub(crate) header: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UserAgentBinding {
     pub(crate) enabled: bool,
     pub(crate) claim: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct GeoBinding {
     pub(crate) enabled: bool,
@@ -118,7 +118,7 @@ pub(crate) struct GeoBinding {
     pub(crate) header: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SessionBinding {
     pub(crate) enabled: bool,

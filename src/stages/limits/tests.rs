@@ -11,6 +11,7 @@ struct World {
     config: Config,
     shared: InProcess,
     memory: Memory,
+    outbox: RefCell<Outbox>,
 }
 
 impl World {
@@ -24,7 +25,7 @@ impl World {
         let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
         let shared = InProcess::default();
         let memory = Memory::open(&shared, 0, [3; 16]);
-        Self { config, shared, memory }
+        Self { config, shared, memory, outbox: RefCell::default() }
     }
 
     fn check(&self, sent: &Sent) -> (Findings, Ledger) {
@@ -38,11 +39,15 @@ impl World {
             issuer: "https://id.example".to_owned(),
             claims: crate::jose::Claims::new(claims.as_object().unwrap().clone()),
         });
-        let Self { config, shared, memory } = self;
+        let Self { config, shared, memory, outbox } = self;
         let now = Millis::new(START.saturating_add(sent.at));
-        let scene = Scene { config, memory, shared, route, request: &request, caller: &caller, now };
+        let (caller, risk, body) = (&caller, sent.risk, None);
+        let before = Scene { config, memory, shared, outbox, route, request: &request, body, caller, risk, now };
         let (mut findings, mut ledger) = Default::default();
-        check(&scene, &mut findings, &mut ledger);
+        recognise(&before, &mut ledger);
+        check(&before, &mut findings, &mut ledger);
+        let body = Body::read(sent.body.as_bytes());
+        check(&Scene { body: Some(&body), ..before }, &mut findings, &mut ledger);
         (findings, ledger)
     }
 
@@ -51,8 +56,12 @@ impl World {
         (0..requests).filter(|_| self.check(sent).0.is_empty()).count()
     }
 
+    fn ground(&self, at: u64) -> Ground<'_> {
+        Ground { config: &self.config, memory: &self.memory, shared: &self.shared, now: Millis::new(START + at) }
+    }
+
     fn decisions(&self, sent: &Sent) -> Vec<Decision> {
-        self.check(sent).1.decisions.into_iter().map(|(_, decision)| decision).collect()
+        self.check(sent).1.applied.iter().map(|applied| applied.decision).collect()
     }
 }
 
@@ -63,11 +72,22 @@ struct Sent {
     source: &'static str,
     headers: Vec<(&'static str, &'static str)>,
     claims: Option<Value>,
+    body: &'static str,
+    risk: u32,
     at: u64,
 }
 
 fn get() -> Sent {
-    Sent { method: "GET", path: "/", source: "192.0.2.7", headers: Vec::new(), claims: None, at: 0 }
+    Sent {
+        method: "GET",
+        path: "/",
+        source: "192.0.2.7",
+        headers: Vec::new(),
+        claims: None,
+        body: "",
+        risk: 0,
+        at: 0,
+    }
 }
 
 fn from(source: &'static str) -> Sent {
@@ -211,14 +231,14 @@ fn what_is_in_flight_is_given_back_when_it_is_over() {
     let concurrent = with(limit(&["source"]), "algorithm", json!("concurrency"));
     let world = World::new(&json!([concurrent]));
     let mut flights: Vec<Ledger> = (0..3).map(|_| world.check(&get()).1).collect();
-    assert_eq!(flights[2].decisions, [(0, Decision::Refuse)]);
-    let over = Millis::new(START + 50);
+    assert_eq!(flights[2].applied[0].decision, Decision::Refuse);
+    let over = world.ground(50);
     let (findings, _) = world.check(&get());
     assert!(!findings.is_empty());
     // Twice, and by one that held nothing: nothing is given back that was not taken.
-    flights[0].release(&world.config, &world.memory, &world.shared, over);
-    flights[0].release(&world.config, &world.memory, &world.shared, over);
-    flights[2].release(&world.config, &world.memory, &world.shared, over);
+    flights[0].close(Deed::Good, 0, &over);
+    flights[0].close(Deed::Good, 0, &over);
+    flights[2].close(Deed::Good, 0, &over);
     assert_eq!(world.passing(&get(), 5), 1);
 }
 
@@ -230,7 +250,7 @@ fn a_count_survives_a_change_of_the_rules_around_it() {
     let document = json!({"version": 1, "mode": "enforce", "limits": [other, limit(&["source"])]});
     let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
     let memory = Memory::open(&before.shared, 0, [9; 16]);
-    let after = World { config, memory, shared: before.shared };
+    let after = World { config, memory, shared: before.shared, outbox: RefCell::default() };
     assert_eq!(after.decisions(&get()), [Decision::Allow, Decision::Refuse]);
 }
 
@@ -243,4 +263,126 @@ fn a_count_that_cannot_be_kept_follows_the_policy() {
         let finding = contended(&world.config.limits[0], world.config.memory.on_contention);
         assert_eq!(finding.weight, Some(weight));
     }
+}
+
+fn posting(body: &'static str) -> Sent {
+    Sent { method: "POST", body, ..get() }
+}
+
+#[test]
+fn a_field_of_the_body_or_the_query_is_counted() {
+    let world = World::new(&json!([limit(&["body:account.id"]), with(limit(&["query:q"]), "name", json!("q"))]));
+    assert_eq!(world.decisions(&posting(r#"{"account": {"id": 7}}"#)), [Decision::Allow, Decision::Allow]);
+    assert_eq!(world.passing(&Sent { path: "/?q=a", ..posting(r#"{"account": {"id": 8}}"#) }, 5), 2);
+    assert_eq!(world.passing(&Sent { path: "/?q=b", ..posting(r#"{"account": {"id": 7}}"#) }, 5), 1);
+    let lacking = [posting("{}"), posting("no json"), posting(r#"{"account": {"id": null}}"#), get()];
+    let passed: usize = lacking.iter().map(|sent| world.passing(sent, 1)).sum();
+    assert_eq!(passed, 1, "who leaves it out is counted by its source, which the query's limit has seen once");
+}
+
+#[test]
+fn devices_and_sessions_are_the_tokens_before_they_are_the_clients() {
+    let world = World::new(&json!([limit(&["device"]), with(limit(&["session"]), "name", json!("s"))]));
+    let proved =
+        Sent { headers: vec![("x-device-id", "other")], ..holding(json!({"device_id": "d", "session_id": "s"})) };
+    assert_eq!(world.passing(&proved, 2), 2);
+    let changed = Sent { headers: vec![("x-device-id", "third"), ("cookie", "session_id=x")], ..proved.clone() };
+    assert_eq!(world.passing(&changed, 1), 0, "what the client says does not matter beside a token");
+    let unproved = Sent { headers: vec![("x-device-id", "d"), ("cookie", "session_id=y")], ..get() };
+    assert_eq!(world.decisions(&unproved), [Decision::Refuse], "the same device");
+}
+
+#[test]
+fn graphql_operations_have_names() {
+    let world = World::new(&json!([limit(&["graphql_operation"])]));
+    assert_eq!(world.passing(&posting(r#"{"query": "query Orders { orders { id } }"}"#), 5), 2);
+    assert_eq!(world.passing(&posting(r#"{"query": "{ a }", "operationName": "Orders"}"#), 5), 0);
+    assert_eq!(world.passing(&Sent { path: "/?query=query%20Stock%7Bstock%7D", ..get() }, 5), 2);
+}
+
+#[test]
+fn conditions_look_at_body_and_query_too() {
+    let transfers =
+        with(limit(&["source"]), "when", json!({"body": {"type": ["transfer"]}, "query": {"v": ["2"]}}));
+    let world = World::new(&json!([transfers]));
+    assert_eq!(world.passing(&Sent { path: "/?v=2", ..posting(r#"{"type": "transfer"}"#) }, 5), 2);
+    assert_eq!(world.passing(&Sent { path: "/?v=2", ..posting(r#"{"type": "deposit"}"#) }, 5), 5);
+    assert_eq!(world.passing(&posting(r#"{"type": "transfer"}"#), 5), 5);
+}
+
+#[test]
+fn a_field_can_say_what_a_request_costs() {
+    let costly = with(limit(&["source"]), "cost", json!({"field": "query:limit", "field_max": 8, "default": 2}));
+    let world = World::new(&json!([with(costly, "limit", json!(10))]));
+    let left = |path: &'static str| world.check(&Sent { path, ..get() }).1.applied[0].remaining;
+    assert_eq!((left("/"), left("/?limit=3"), left("/?limit=0")), (8, 5, 4));
+    assert_eq!(
+        world.decisions(&Sent { path: "/?limit=ten", ..get() }),
+        [Decision::Refuse],
+        "nonsense costs the most"
+    );
+    assert_eq!(world.decisions(&Sent { path: "/?limit=999", ..get() }), [Decision::Refuse]);
+}
+
+#[test]
+fn what_a_response_cost_is_charged_when_it_is_over() {
+    let by_size = with(limit(&["source"]), "cost", json!({"response_unit": "1KiB"}));
+    for algorithm in ["token_bucket", "fixed_window", "sliding_window"] {
+        let world =
+            World::new(&json!([with(with(by_size.clone(), "limit", json!(60)), "algorithm", json!(algorithm))]));
+        let (_, mut ledger) = world.check(&get());
+        assert!(ledger.charges_responses());
+        ledger.close(Deed::Good, 50 << 10, &world.ground(0));
+        assert_eq!(world.check(&get()).1.applied[0].remaining, 8, "{algorithm}");
+        let (_, mut ledger) = world.check(&get());
+        ledger.close(Deed::Good, 500 << 10, &world.ground(0));
+        assert_eq!(world.decisions(&get()), [Decision::Refuse], "{algorithm} owes more than there is");
+    }
+}
+
+#[test]
+fn a_limit_follows_its_factors_within_its_bounds() {
+    let adapt = json!({
+        "min": 0.2, "max": 1.5, "risk": 0.5, "sensitivity": 0.5,
+        "hours": [{"from": "00:00", "to": "24:00", "factor": 2.0}],
+        "geo": {"factors": {"CH": 1.0}, "others": 0.5},
+    });
+    let limits = json!([with(with(limit(&["source"]), "limit", json!(100)), "adapt", adapt)]);
+    let world = World::with(&json!({
+        "version": 1, "mode": "enforce", "limits": limits,
+        "routes": [{"name": "pay", "path": "/pay", "sensitivity": 1.0}],
+    }));
+    let allowed = |sent: Sent| world.check(&sent).1.applied[0].rate.limit;
+    let swiss = || with_header("x-geo-country", "ch");
+    assert_eq!(allowed(swiss()), 150, "2.0, at most 1.5");
+    assert_eq!(allowed(get()), 100, "2.0 × 0.5");
+    assert_eq!(allowed(Sent { risk: 500, ..get() }), 75, "× 0.75");
+    assert_eq!(allowed(Sent { path: "/pay", ..get() }), 50, "× 0.5");
+    assert_eq!(allowed(Sent { path: "/pay", risk: 1000, ..get() }), 25, "× 0.25");
+    let (_, ledger) = world.check(&Sent { path: "/pay", risk: 1000, ..get() });
+    let shown = ledger.applied[0].factors.unwrap().to_string();
+    assert_eq!(shown, "×0.250 (risk 0.500, sensitivity 0.500, hours 2.000, geo 0.500)");
+}
+
+#[test]
+fn reputation_is_earned_and_lost() {
+    let adapt = json!({"max": 3.0, "reputation": {"bonus": 1.0, "malus": 0.8}});
+    let world = World::new(&json!([with(with(limit(&["source"]), "limit", json!(1000)), "adapt", adapt)]));
+    let live = |source: &'static str, deed: Deed, at: u64, requests: usize| {
+        let mut allowed = 0;
+        for _ in 0..requests {
+            let (_, mut ledger) = world.check(&Sent { at, ..from(source) });
+            allowed = ledger.applied[0].rate.limit;
+            ledger.close(deed, 0, &world.ground(at));
+        }
+        allowed
+    };
+    assert_eq!(live("192.0.2.1", Deed::Good, 0, 1), 1000, "a newcomer has what is written");
+    live("192.0.2.1", Deed::Good, 0, 50);
+    live("192.0.2.1", Deed::Good, 86_400_000, 50);
+    assert_eq!(live("192.0.2.1", Deed::Good, 86_400_000, 1), 2000, "a regular has the bonus");
+    let hostile = live("192.0.2.2", Deed::Refused, 0, 60);
+    assert!((200..280).contains(&hostile), "{hostile}");
+    let forgiven = live("192.0.2.2", Deed::Good, 86_400_000, 1);
+    assert!(forgiven > 990, "{forgiven}");
 }

@@ -24,6 +24,8 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 pub struct Observed {
     /// The status code that the client got.
     pub status: u16,
+    /// Bytes of the body that the client got.
+    pub bytes: u64,
     /// The code that the client was told, if the answer is a problem (RFC 9457).
     pub told: Option<String>,
     /// Verdict and code as the access log has them; `none` if the filter never saw the request.
@@ -82,6 +84,7 @@ impl Observed {
         let told = problem.then(|| response.json().ok()).flatten();
         Observed {
             status: response.status,
+            bytes: u64::try_from(response.body.len()).unwrap_or(u64::MAX),
             told: told.and_then(|problem| Some(problem["code"].as_str()?.to_owned())),
             verdict: text("portcullis_verdict").unwrap_or(Outcome::None.name()).to_owned(),
             findings: findings.map(|entries| entries.iter().filter_map(finding).collect()),
@@ -100,6 +103,9 @@ impl Observed {
         };
         compare("verdict", expect.summary(), self.verdict.clone());
         compare("status", expect.status.to_string(), self.status.to_string());
+        if let Some(bytes) = expect.response_bytes {
+            compare("bytes of the response", bytes.to_string(), self.bytes.to_string());
+        }
         compare("the client's code", format!("{told:?}"), format!("{:?}", self.told));
         let mut promised: Vec<&str> = expect.findings.iter().map(String::as_str).collect();
         promised.sort_unstable();

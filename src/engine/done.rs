@@ -1,0 +1,99 @@
+//! A request that is over: what is to be settled, counted and told about it.
+
+use super::Done;
+use crate::config::RouteId;
+use crate::receipt::{self, Subject};
+use crate::response::Response;
+use crate::stages::limits::{self, Deed, Ledger};
+use crate::stages::risk::{Judgement, Verdict, Weighed};
+use crate::time::Millis;
+use std::net::IpAddr;
+
+impl Done {
+    /// The route, for the statistics.
+    pub fn route(&self) -> RouteId {
+        self.case.route
+    }
+
+    /// One of [`Judgement::OUTCOMES`].
+    pub fn outcome(&self) -> &'static str {
+        self.case.judgement.outcome()
+    }
+
+    /// Whether [`Done::close`] depends on the length of the response.
+    pub fn wants_response_bytes(&self) -> bool {
+        self.case.ledger.charges_responses()
+    }
+
+    /// Whether it depends on its status.
+    pub fn wants_response_status(&self) -> bool {
+        self.case.ledger.remembers_actors()
+    }
+
+    /// Settles what the limits left open until the request was over. Once.
+    pub fn close(&mut self, response: Response, now: Millis) {
+        let deed = self.deed(response.status);
+        self.case.ledger.close(deed, response.bytes, &self.case.world.ground(now));
+    }
+
+    fn deed(&self, status: Option<u16>) -> Deed {
+        let Judgement { would, code, .. } = &self.case.judgement;
+        match (would, status) {
+            (Verdict::Deny, _) if *code == Some(limits::EXCEEDED.code) => Deed::Limited,
+            (Verdict::Challenge | Verdict::Deny, _) => Deed::Refused,
+            (Verdict::Allow, Some(400..=499)) => Deed::Faulted,
+            (Verdict::Allow, _) => Deed::Good,
+        }
+    }
+
+    /// What the limits said, and what the memory met.
+    pub fn ledger(&self) -> &Ledger {
+        &self.case.ledger
+    }
+
+    /// What was found, as it was judged.
+    pub fn findings(&self) -> &[Weighed] {
+        &self.case.judgement.weighed
+    }
+
+    /// The verdict in one word, with the public code behind a colon: `allow`, `deny:token_expired`.
+    pub fn summary(&self) -> String {
+        match self.case.judgement.code {
+            Some(code) => format!("{}:{code}", self.outcome()),
+            None => self.outcome().to_owned(),
+        }
+    }
+
+    /// Whether a receipt is to be written: whenever something was found, and for the configured share of the rest.
+    pub fn wants_receipt(&self) -> bool {
+        if !self.findings().is_empty() {
+            return true;
+        }
+        let share = self.case.world.config.telemetry.allow_sample.value();
+        // The same request is sampled wherever it passes; the seeds are of no importance.
+        share > 0.0
+            && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
+    }
+
+    /// The receipt, given what the host knows of the answer and the peer, and how long the filter worked.
+    pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: u64) -> String {
+        let case = &self.case;
+        receipt::write(&Subject {
+            config: &case.world.config,
+            route: case.world.config.routes.get(case.route),
+            request_id: &case.request_id,
+            method: &case.method,
+            caller: &case.caller,
+            source,
+            judgement: &case.judgement,
+            applied: &case.ledger.applied,
+            response: Response { status: response.status.or(self.response.status), ..response },
+            spent_nanos,
+        })
+    }
+}
+
+/// A hash as a number from 0 to 1.
+fn fraction(hash: u64) -> f64 {
+    f64::from(u32::try_from(hash >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}

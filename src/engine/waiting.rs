@@ -1,0 +1,143 @@
+//! Requests that wait: for their body, where a rule needs it, and for the fleet, where a limit is shared with it.
+//!
+//! Nothing of a waiting request has reached the upstream. Every wait has an end: the body is there, or as much of it as
+//! may be held back; the fleet has answered; or the time is up. Each way leads on to the next step, so nothing that is
+//! late can open a door: what was not read or answered is a finding, and its weight is the operator's choice.
+
+use super::{Body, Done, Open, Step};
+use crate::request::body::{self, Unread};
+use crate::rls::{Fault, Question, Reply as FleetReply};
+use crate::stages::limits::fleet::{self, Asked};
+use crate::stages::limits::Scene;
+use crate::stages::shape;
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// What a request waits for.
+#[derive(Debug)]
+pub enum Wait {
+    /// Its body.
+    Body(Held),
+    /// The fleet's answer.
+    Fleet(Asking),
+}
+
+/// A request that is held back until its body is there.
+#[derive(Debug)]
+pub struct Held {
+    open: Box<Open>,
+}
+
+/// A request that waits for the fleet.
+#[derive(Debug)]
+pub struct Asking {
+    open: Box<Open>,
+    asked: Asked,
+    body_bytes: u64,
+}
+
+impl Wait {
+    /// When the wait is over, whatever came.
+    pub fn deadline(&self) -> Millis {
+        match self {
+            Self::Body(held) => held.open.now.saturating_add(held.open.case.world.config.request.body_wait_max),
+            Self::Fleet(asking) => asking.open.now.saturating_add(asking.timeout()),
+        }
+    }
+
+    /// The time is up.
+    pub fn expire(self) -> Step<Body> {
+        match self {
+            Self::Body(held) => held.judge_unread(Unread::Late, 0),
+            Self::Fleet(asking) => asking.judge(Err(Fault::Timeout)),
+        }
+    }
+
+    /// The client has left.
+    pub fn abandon(self) -> Box<Done> {
+        let step = match self {
+            Self::Body(held) => held.open.settle(0),
+            Self::Fleet(asking) => asking.open.settle(asking.body_bytes),
+        };
+        match step {
+            Step::Forward(_unused, body) => Box::new(body.finish().finish(Default::default())),
+            Step::Refuse(_, done) => done,
+            Step::Wait(wait) => wait.abandon(),
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn new(open: Open) -> Self {
+        Self { open: Box::new(open) }
+    }
+
+    /// Bytes of the body after which no more is waited for.
+    pub fn bytes_max(&self) -> usize {
+        self.open.case.world.config.request.body_read_max
+    }
+
+    /// The whole body is there.
+    pub fn judge(self, bytes: &[u8]) -> Step<Body> {
+        self.judge_read(body::Body::read(bytes), bytes.len())
+    }
+
+    /// It could not be read. `seen` bytes of it have arrived.
+    pub fn judge_unread(self, why: Unread, seen: usize) -> Step<Body> {
+        self.judge_read(body::Body::unread(why), seen)
+    }
+
+    fn judge_read(self, body: body::Body, seen: usize) -> Step<Body> {
+        let mut open = *self.open;
+        let seen = u64::try_from(seen).unwrap_or(u64::MAX);
+        let world = Rc::clone(&open.case.world);
+        let route = world.config.routes.get(open.case.route);
+        shape::check_body(route, seen, &mut open.case.findings);
+        shape::check_read(&body, &mut open.case.findings);
+        open.case.limit(&open.request, Some(&body), open.now);
+        open.ask(seen)
+    }
+}
+
+impl Asking {
+    pub(super) fn new(open: Open, asked: Asked, body_bytes: u64) -> Self {
+        Self { open: Box::new(open), asked, body_bytes }
+    }
+
+    /// What to ask.
+    pub const fn question(&self) -> &Question {
+        self.asked.question()
+    }
+
+    /// Whom to ask: a cluster of Envoy.
+    pub fn cluster(&self) -> &str {
+        self.open.case.world.config.fleet.as_ref().map_or("", |fleet| &fleet.cluster)
+    }
+
+    /// Longest wait.
+    pub fn timeout(&self) -> Millis {
+        self.open.case.world.config.fleet.as_ref().map_or(Millis::default(), |fleet| fleet.timeout)
+    }
+
+    /// The fleet has answered, or will not.
+    pub fn judge(self, answer: Result<Vec<FleetReply>, Fault>) -> Step<Body> {
+        let Self { open, asked, body_bytes } = self;
+        let mut open = *open;
+        let world = Rc::clone(&open.case.world);
+        let case = &mut open.case;
+        let scene = Scene {
+            config: &world.config,
+            memory: &world.memory,
+            shared: world.shared.as_ref(),
+            outbox: &world.outbox,
+            route: world.config.routes.get(case.route),
+            request: &open.request,
+            body: None,
+            caller: &case.caller,
+            risk: 0,
+            now: open.now,
+        };
+        fleet::take_in(&asked, answer, &scene, &mut case.findings, &mut case.ledger);
+        open.settle(body_bytes)
+    }
+}

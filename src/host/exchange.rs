@@ -1,0 +1,335 @@
+//! What one stream does: the state that its request is in, and what Envoy is to do about it.
+//!
+//! The one state is owned here. A callback that comes when the state has no use for it (Envoy calls response callbacks for
+//! our own replies, and may end a stream at any time) changes nothing. A request that waits is held back in Envoy, so
+//! nothing of it goes on until the engine has judged.
+
+use super::callout;
+use super::calls::{self, Buffer, Level, Map};
+use super::report::Report;
+use crate::engine::waiting::Wait;
+use crate::engine::{Answer, Body, Done, Engine, Step};
+use crate::reply::Reply;
+use crate::request::body::Unread;
+use crate::request::headers::Headers;
+use crate::request::{self, Request};
+use crate::response::Response;
+use crate::stages::risk::Permit;
+use crate::time::Millis;
+use proxy_wasm::types::Action;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// What a stream does.
+pub(crate) struct Exchange {
+    engine: Engine,
+    report: Rc<Report>,
+    state: State,
+    /// The callout whose answer is awaited.
+    token: Option<u32>,
+    /// Bytes of the body that have arrived while the request waited, and those of them that were judged.
+    held_bytes: usize,
+    judged_bytes: usize,
+    /// Whether the request has arrived completely.
+    ended: bool,
+    spent_nanos: u64,
+}
+
+enum State {
+    New,
+    Wait(Wait),
+    Body(Body),
+    Answer(Answer),
+    Done(Box<Done>),
+    /// Reported, or never begun.
+    Over,
+}
+
+impl Exchange {
+    pub(crate) fn new(engine: Engine, report: Rc<Report>) -> Self {
+        Self {
+            engine,
+            report,
+            state: State::New,
+            token: None,
+            held_bytes: 0,
+            judged_bytes: 0,
+            ended: false,
+            spent_nanos: 0,
+        }
+    }
+
+    /// The head is there.
+    pub(crate) fn head(&mut self, end_of_stream: bool) -> Action {
+        let began = calls::now_nanos();
+        self.ended = end_of_stream;
+        let step = self.judge_head(began, !end_of_stream);
+        let action = self.obey(step);
+        self.spent_nanos = calls::now_nanos().saturating_sub(began);
+        action
+    }
+
+    /// Whether the request waits.
+    pub(crate) const fn waits(&self) -> bool {
+        matches!(self.state, State::Wait(_))
+    }
+
+    /// Whether it has waited long enough.
+    pub(crate) fn is_due(&self, now: Millis) -> bool {
+        matches!(&self.state, State::Wait(wait) if wait.deadline() <= now)
+    }
+
+    /// Ends the wait, whatever has come.
+    pub(crate) fn expire(&mut self) {
+        match self.take() {
+            State::Wait(wait) => {
+                self.token = None;
+                self.resume(wait.expire());
+            }
+            other => self.state = other,
+        }
+    }
+
+    fn take(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Over)
+    }
+
+    fn judge_head(&self, now_nanos: u64, has_body: bool) -> Step<Body> {
+        let Some(headers) = calls::header_pairs(Map::RequestHeaders).and_then(Headers::from_wire) else {
+            return self.engine.judge_unreadable("the host gave no header fields", fallback_id(now_nanos));
+        };
+        // An empty list is what the host makes of one that is too large for it.
+        if headers.is_empty() {
+            return self.engine.judge_unreadable("the host gave an empty header section", fallback_id(now_nanos));
+        }
+        let now = Millis::new(now_nanos / NANOS_PER_MILLI);
+        self.engine.open(Request::new(headers, source), now, || fallback_id(now_nanos)).judge(has_body)
+    }
+
+    /// Carries out what the engine says, from within a callback of the request.
+    fn obey(&mut self, step: Step<Body>) -> Action {
+        match self.advance(step) {
+            Step::Forward(permit, body) => {
+                carry_out(&permit);
+                self.state = State::Body(body);
+                self.finish_if_ended();
+                Action::Continue
+            }
+            Step::Refuse(reply, done) => {
+                send(&reply);
+                self.state = State::Done(done);
+                Action::Pause
+            }
+            Step::Wait(wait) => {
+                self.state = State::Wait(wait);
+                Action::Pause
+            }
+        }
+    }
+
+    /// The same from anywhere else: Envoy waits to be told.
+    pub(crate) fn resume(&mut self, step: Step<Body>) {
+        // A stream that cannot go on stays paused until it times out; nothing gets through.
+        if self.obey(step) == Action::Continue && calls::continue_request().is_err() {
+            calls::log(Level::Error, "portcullis: Envoy did not take up a request that was held back");
+        }
+    }
+
+    /// Asks the fleet where that is what a request waits for, and judges what has arrived meanwhile of one that goes on.
+    fn advance(&mut self, mut step: Step<Body>) -> Step<Body> {
+        while let Step::Wait(Wait::Fleet(asking)) = step {
+            match callout::ask(asking.question(), asking.cluster(), asking.timeout()) {
+                Ok(token) => {
+                    self.token = Some(token);
+                    return Step::Wait(Wait::Fleet(asking));
+                }
+                Err(fault) => step = asking.judge(Err(fault)),
+            }
+        }
+        match step {
+            Step::Forward(permit, body) if self.held_bytes > self.judged_bytes => {
+                let unjudged = self.held_bytes.saturating_sub(self.judged_bytes);
+                self.judged_bytes = self.held_bytes;
+                match body.judge(unjudged) {
+                    Step::Forward(_, body) => Step::Forward(permit, body),
+                    refused => refused,
+                }
+            }
+            step => step,
+        }
+    }
+
+    /// What came of a callout, if this stream waits for it. The answer is read in the context whose callback this is.
+    pub(crate) fn answered(&mut self, token: u32) -> Option<Step<Body>> {
+        if self.token != Some(token) {
+            return None;
+        }
+        self.token = None;
+        match self.take() {
+            State::Wait(Wait::Fleet(asking)) => {
+                let answer = callout::answer(asking.question());
+                Some(asking.judge(answer))
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// More of the body is there while the request waits. `size` is all that is held back.
+    fn wait_on(&mut self, wait: Wait, size: usize) -> Action {
+        self.held_bytes = self.held_bytes.max(size);
+        match wait {
+            Wait::Body(held) if self.ended || size > held.bytes_max() => {
+                self.judged_bytes = size;
+                let step = match calls::buffer(Buffer::RequestBody, held.bytes_max().saturating_add(1)) {
+                    _ if size > held.bytes_max() => held.judge_unread(Unread::TooLong, size),
+                    Some(bytes) => held.judge(&bytes),
+                    None if size == 0 => held.judge(b""),
+                    None => held.judge_unread(Unread::Unavailable, size),
+                };
+                self.obey(step)
+            }
+            wait => {
+                self.state = State::Wait(wait);
+                Action::Pause
+            }
+        }
+    }
+
+    /// A piece of the body is there; while the request is held back `size` is that of all pieces.
+    pub(crate) fn body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        // A request with trailers never ends here but in the trailers' callback.
+        self.ended |= end_of_stream;
+        match self.take() {
+            State::Body(body) => {
+                let step = body.judge(size);
+                self.obey(step)
+            }
+            State::Wait(wait) => self.wait_on(wait, size),
+            State::Done(done) => {
+                self.state = State::Done(done);
+                Action::Pause
+            }
+            other => {
+                self.state = other;
+                Action::Continue
+            }
+        }
+    }
+
+    /// The trailers are there, and with them the end.
+    pub(crate) fn trailers(&mut self) -> Action {
+        self.ended = true;
+        let trailers = calls::header_pairs(Map::RequestTrailers).and_then(Headers::from_wire).unwrap_or_default();
+        let ours = self.engine.internal_trailers(&trailers);
+        match self.take() {
+            State::Wait(wait) => {
+                remove(Map::RequestTrailers, &ours);
+                let size = self.held_bytes;
+                self.wait_on(wait, size)
+            }
+            State::Body(body) => {
+                remove(Map::RequestTrailers, &ours);
+                self.state = State::Answer(body.finish());
+                Action::Continue
+            }
+            other => {
+                self.state = other;
+                Action::Continue
+            }
+        }
+    }
+
+    /// The body has passed, or nobody will see more of it.
+    fn finish_if_ended(&mut self) {
+        if self.ended {
+            self.state = match self.take() {
+                State::Body(body) => State::Answer(body.finish()),
+                other => other,
+            };
+        }
+    }
+
+    /// The response's head is there.
+    pub(crate) fn tell_limits(&self) {
+        let headers = match &self.state {
+            State::Body(body) => body.response_headers(),
+            State::Answer(answer) => answer.response_headers(),
+            _ => Vec::new(),
+        };
+        for (name, value) in headers {
+            let _ = calls::add_header(Map::ResponseHeaders, name, &value);
+        }
+    }
+
+    /// The exchange is over.
+    pub(crate) fn log(&mut self) {
+        self.ended = true;
+        self.finish_if_ended();
+        let mut done = match self.take() {
+            State::Answer(answer) => Box::new(answer.finish(Response::default())),
+            State::Done(done) => done,
+            State::Wait(wait) => wait.abandon(),
+            // The codec refused the request before any filter saw it.
+            State::New | State::Body(_) | State::Over => return,
+        };
+        let bytes = if done.wants_response_bytes() { number("response\0size").unwrap_or_default() } else { 0 };
+        let status = if done.wants_response_status() { response_status() } else { None };
+        done.close(Response { status, bytes }, Millis::new(calls::now_nanos() / NANOS_PER_MILLI));
+        self.report.count(&done, self.spent_nanos);
+        // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
+        let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
+        if done.wants_receipt() {
+            let receipt = done.receipt(Response { status: response_status(), bytes }, source(), self.spent_nanos);
+            let _ = calls::set_filter_state("portcullis_receipt", &receipt);
+            calls::log(Level::Info, &receipt);
+        }
+    }
+}
+
+/// Every change of a header field makes Envoy look up its route again, so none is made without need.
+fn remove(map: Map, names: &[String]) {
+    for name in names {
+        let _ = calls::remove_header(map, name);
+    }
+}
+
+fn carry_out(permit: &Permit) {
+    remove(Map::RequestHeaders, &permit.remove);
+    for (name, value) in &permit.add {
+        let _ = calls::add_header(Map::RequestHeaders, name, value);
+    }
+}
+
+fn send(reply: &Reply) {
+    let Reply { status, grpc_status, headers, body, details } = reply;
+    if calls::send_local_response(*status, details, headers, body, *grpc_status).is_err() {
+        // The caller pauses the stream whatever happens here, so the request does not get through.
+        calls::log(
+            Level::Error,
+            "portcullis: Envoy did not accept a reply; the stream stays paused until it times out",
+        );
+    }
+}
+
+/// Costs as much as a look at all header fields, so it is asked for only when needed.
+fn source() -> Option<IpAddr> {
+    request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
+}
+
+fn response_status() -> Option<u16> {
+    u16::try_from(number("response\0code")?).ok().filter(|code| *code != 0)
+}
+
+fn number(property: &str) -> Option<u64> {
+    Some(u64::from_le_bytes(calls::property(property)?.try_into().ok()?))
+}
+
+/// A name for a request that Envoy did not name (`generate_request_id: false`). Unique enough to find it again.
+fn fallback_id(now_nanos: u64) -> String {
+    format!("{:016x}", ahash::RandomState::new().hash_one(now_nanos))
+}
