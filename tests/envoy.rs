@@ -13,6 +13,7 @@ mod identity;
 mod protocol;
 mod robustness;
 mod telemetry;
+mod waiting;
 
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::client::{Client, Response};
