@@ -60,6 +60,15 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
     let shipped = || Bootstrap::shipped().map(|shipped| shipped.edit(silence));
     let answering = || shipped().map(|shipped| shipped.edit(answer_directly));
     let portcullis = |algorithm| answering().map(|base| base.filter_config(&traffic::rules(&issuer, algorithm)));
+    let limited =
+        |limits: &[Value]| answering().map(|base| base.filter_config(&traffic::limited(&issuer, limits)));
+    let one = json!({"key": ["source"]});
+    let three = [
+        one.clone(),
+        json!({"key": ["session"], "algorithm": "sliding_window"}),
+        json!({"key": ["device", "route"]}),
+    ];
+    let adaptive = json!({"key": ["session"], "adapt": {"reputation": {}, "risk": 0.5}});
     let native = |cached| answering().map(|base| base.http_filters(native_chain(&issuer, cached)));
     let good = |name, means, bootstrap: Result<Bootstrap>, algorithm| {
         let requests = requests(&issuer, algorithm, Token::Good);
@@ -80,6 +89,14 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
         good(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true), RS256),
         refused("native, refused", "the same, the tokens expired", native(true)),
         good("portcullis, no identity", "routes and the form of requests alone", portcullis(None), RS256),
+        good("portcullis, 1 limit", "the same and a token bucket for each source", limited(&[one]), RS256),
+        good("portcullis, 3 limits", "the same and three limits with three keys", limited(&three), RS256),
+        good(
+            "portcullis, adaptive",
+            "the same and one limit that adapts to reputation",
+            limited(&[adaptive]),
+            RS256,
+        ),
         good("portcullis RS256", "bearer token, scope, soft bindings", portcullis(Some(RS256)), RS256),
         good(PORTCULLIS, "the same with ES256", portcullis(Some(ES256)), ES256),
         good("portcullis EdDSA", "the same with EdDSA", portcullis(Some(EdDSA)), EdDSA),

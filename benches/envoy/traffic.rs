@@ -106,6 +106,22 @@ pub(crate) fn rules(issuer: &Issuer, algorithm: Option<Algorithm>) -> String {
     rules.to_string()
 }
 
+/// The rules without identity and with limits, none of which is ever reached.
+#[allow(dead_code, reason = "the native benchmark, which shares this file, has limits of its own")]
+pub(crate) fn limited(issuer: &Issuer, limits: &[Value]) -> String {
+    let plenty = 1_000_000_000;
+    let limit = |(number, limit): (usize, &Value)| {
+        let mut limit = limit.clone();
+        limit["name"] = json!(format!("limit-{number}"));
+        limit["limit"] = json!(plenty);
+        limit["window"] = json!("1h");
+        limit
+    };
+    let mut rules: Value = serde_json::from_str(&rules(issuer, None)).unwrap_or_default();
+    rules["limits"] = limits.iter().enumerate().map(limit).collect();
+    rules.to_string()
+}
+
 fn device(client: usize) -> String {
     format!("7d3f0c52-9a51-4c1e-b0e4-00000000000{client}")
 }
