@@ -21,9 +21,12 @@ help: ## List the verbs
 .PHONY: wasm
 wasm: $(WASM) ## Build the filter: target/portcullis.wasm
 
-# The directories count too, so that a deleted file is noticed.
-$(WASM): envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src)
+# The directories count too, so that a deleted file is noticed. Who names a toolchain gets a module built by it.
+$(WASM): $(if $(PORTCULLIS_WASM_TOOLCHAIN),always) envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src)
 	@envoy/build-wasm.sh
+
+.PHONY: always
+always:
 
 .PHONY: envoy
 envoy: ## Make a real Envoy available ($ENVOY, PATH or .venv)

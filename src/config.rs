@@ -81,6 +81,8 @@ pub struct RequestLimits {
     pub body_read_max: usize,
     /// Longest wait for them.
     pub body_wait_max: Millis,
+    /// What a request gets that Envoy does not show us.
+    pub on_internal_error: FailurePolicy,
 }
 
 /// Where risk turns into a challenge and into a denial.
@@ -206,6 +208,7 @@ impl RequestLimits {
             header_bytes_max: bytes(written.header_bytes_max, "header_bytes_max")?,
             body_read_max: bytes(written.body_read_max, "body_read_max")?,
             body_wait_max: written.body_wait_max.0,
+            on_internal_error: written.on_error.internal,
         })
     }
 }

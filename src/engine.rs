@@ -14,14 +14,15 @@ mod done;
 pub mod waiting;
 
 use self::waiting::Wait;
-use crate::config::{Config, FailurePolicy, Route, RouteId};
-use crate::finding::{Finding, Findings, Weight};
+use crate::config::{Config, Route, RouteId};
+use crate::finding::{Finding, Findings};
 use crate::memory::{Memory, Shared, Survey, Trace};
 use crate::reply::Reply;
 use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::rls::{Fault, Reply as FleetReply};
+use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::{self, Caller};
 use crate::stages::limits::fleet::Report;
 use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
@@ -49,6 +50,7 @@ struct World {
     memory: Memory,
     shared: Box<dyn Shared>,
     outbox: RefCell<Outbox>,
+    tokens: RefCell<TokenCache>,
 }
 
 /// A request whose head has been read and not yet judged.
@@ -105,14 +107,16 @@ struct Case {
 }
 
 impl Engine {
-    /// An engine for a configuration, on the memory that the workers of this process share. `random` is used as their
-    /// common secret if they have none yet. All memory that will ever be needed is taken here.
+    /// An engine for a configuration, on the memory that the workers of this process share. `random` keys what only
+    /// this worker hashes, and is used as their common secret if they have none yet. All memory that will ever be needed is taken here.
     pub fn new(config: Config, shared: Box<dyn Shared>, random: [u8; 16]) -> Self {
         let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
         if !config.limits.is_empty() {
             memory.seed(shared.as_ref());
         }
-        Self { world: Rc::new(World { config, memory, shared, outbox: RefCell::default() }) }
+        let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
+        let tokens = RefCell::new(TokenCache::new(budget, random));
+        Self { world: Rc::new(World { config, memory, shared, outbox: RefCell::default(), tokens }) }
     }
 
     /// Takes out what this worker has to report to the fleet; `None` once there is nothing left.
@@ -146,10 +150,11 @@ impl Engine {
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
     pub fn open(&self, request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
         let routes = &self.config().routes;
-        let host = routes.use_hosts().then(|| request.host()).flatten().unwrap_or_default();
-        let route = match &request.path {
-            Ok(path) => routes.find(&host, request.method(), &path.normal),
-            Err(_) => RouteId::Ambiguous,
+        let route = match (&request.path, request.host()) {
+            (Ok(path), Some(host)) if request.has_one_method() => {
+                routes.find(&host, request.method(), &path.normal)
+            }
+            _ => RouteId::Ambiguous,
         };
         let case = Case {
             route,
@@ -162,8 +167,7 @@ impl Engine {
 
     /// Judges a request that the host could not show us: the failure policy decides, and it is counted.
     pub fn judge_unreadable(&self, reason: &'static str, request_id: String) -> Step<Body> {
-        let policy = self.config().identity.as_ref().map(|identity| identity.on_internal_error);
-        let weight = policy.map_or(Weight::Note, FailurePolicy::weight);
+        let weight = self.config().request.on_internal_error.weight();
         let mut case = Case::new(&self.world, request_id);
         case.findings.add(Finding::new(&INTERNAL, reason).weighing(weight));
         case.settle(|case| Body { case, bytes: 0 })
@@ -186,7 +190,8 @@ impl Head {
         shape::check_head(&config.request, route, &request, &mut case.findings);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(config, route, &case.findings) {
-            case.caller = identity::check(config, route, &request, now, &mut case.findings);
+            let scene = identity::Scene { config, route, request: &request, cache: &world.tokens, now };
+            case.caller = identity::check(&scene, &mut case.findings);
         }
         case.limit(&request, None, now);
         Open { case, request, now }.proceed(has_body)
@@ -298,7 +303,7 @@ impl Case {
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
     fn limit(&mut self, request: &Request, body: Option<&request::body::Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, outbox } = world.as_ref();
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
         let route = config.routes.get(self.route);
         let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
@@ -318,7 +323,7 @@ impl Case {
         match ruling {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),
             Ruling::Refuse(refusal) => {
-                let reply = Reply::new(&refusal, route, &self.request_id, self.grpc);
+                let reply = Reply::new(&refusal, route, &self.caller, &self.request_id, self.grpc);
                 let response = Response { status: Some(reply.status), bytes: 0 };
                 Step::Refuse(reply, Box::new(Done { case: self, response }))
             }

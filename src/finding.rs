@@ -231,6 +231,11 @@ impl Findings {
         self.kept.iter()
     }
 
+    /// How many there were, those that were not kept among them.
+    pub fn len(&self) -> usize {
+        self.kept.len().saturating_add(usize::try_from(self.dropped).unwrap_or(usize::MAX))
+    }
+
     /// How many were not kept.
     pub const fn dropped(&self) -> u32 {
         self.dropped

@@ -14,7 +14,7 @@ mod report;
 mod shared;
 mod stream;
 
-use self::calls::{Buffer, Level};
+use self::calls::Buffer;
 use self::report::{FleetEvent, Report};
 use self::shared::SharedData;
 use self::stream::{Stream, Waiting};
@@ -25,6 +25,7 @@ use crate::rls::Fault;
 use crate::stages::limits::fleet;
 use crate::stages::CHECKS;
 use crate::time::Millis;
+use log::Level;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use std::collections::BTreeMap;

@@ -6,8 +6,12 @@
 
 use crate::config::Route;
 use crate::finding::Class;
-use crate::stages::risk::Refusal;
+use crate::stages::identity::Caller;
+use crate::stages::risk::{Refusal, Verdict};
 use serde::Serialize;
+
+/// What the protected space is called (RFC 9110 §11.5).
+const REALM: &str = "portcullis";
 
 /// A local answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ struct Problem<'a> {
 
 impl Reply {
     /// The answer to a refused request.
-    pub fn new(refusal: &Refusal, route: &Route, request_id: &str, grpc: bool) -> Self {
+    pub fn new(refusal: &Refusal, route: &Route, caller: &Caller, request_id: &str, grpc: bool) -> Self {
         let Refusal { class, code, .. } = *refusal;
         let status = class.http_status();
         let problem = Problem { kind: "about:blank", title: class.title(), status, code, request_id };
@@ -45,7 +49,7 @@ impl Reply {
             headers.push(("content-type", "application/problem+json".to_owned()));
         }
         headers.extend(refusal.advice.iter().cloned());
-        if let Some(challenge) = www_authenticate(refusal, route) {
+        if let Some(challenge) = www_authenticate(refusal, route, caller) {
             headers.push(("www-authenticate", challenge));
         }
         let body = if grpc {
@@ -57,15 +61,22 @@ impl Reply {
     }
 }
 
-/// A 401 always says how to authenticate (RFC 9110 §15.5.2); other statuses only if the token is to blame.
-fn www_authenticate(refusal: &Refusal, route: &Route) -> Option<String> {
-    match refusal.bearer_error {
-        // RFC 6750 §3: the scopes that would have been enough.
-        Some(error @ "insufficient_scope") => {
-            Some(format!("Bearer error=\"{error}\", scope=\"{}\"", route.requirement.scopes.join(" ")))
-        }
-        Some(error) => Some(format!("Bearer error=\"{error}\"")),
-        None if refusal.class == Class::Unauthenticated => Some("Bearer".to_owned()),
-        None => None,
+/// A 401 always says how to authenticate (RFC 9110 §15.5.2); other statuses only if the token is to blame. A challenge has
+/// at least one parameter (RFC 6750 §3), names the scopes that would be enough, and an error only if there was a token
+/// (RFC 6750 §3.1): without one there is nothing to step up from.
+fn www_authenticate(refusal: &Refusal, route: &Route, caller: &Caller) -> Option<String> {
+    let stepping_up = refusal.verdict == Verdict::Challenge;
+    let error = refusal.bearer_error.filter(|_| !stepping_up || caller.claims().is_some());
+    if error.is_none() && refusal.class != Class::Unauthenticated {
+        return None;
     }
+    let mut challenge = format!("Bearer realm=\"{REALM}\"");
+    if let Some(error) = error {
+        challenge.push_str(&format!(", error=\"{error}\""));
+    }
+    let scopes = &route.requirement.scopes;
+    if !scopes.is_empty() && matches!(error, None | Some("insufficient_scope")) {
+        challenge.push_str(&format!(", scope=\"{}\"", scopes.join(" ")));
+    }
+    Some(challenge)
 }

@@ -17,6 +17,9 @@ use std::net::{IpAddr, SocketAddr};
 /// Header fields of this prefix are ours: from a client they are removed.
 pub const INTERNAL_PREFIX: &str = "x-portcullis-";
 
+/// Header fields by which services let a client replace the method.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
 /// Longest request id that is passed on.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
@@ -50,6 +53,34 @@ impl Request {
         self.text(":method").unwrap_or_default()
     }
 
+    /// Whether the method is of upper-case letters and hyphens, and nothing asks the service to take another one: some
+    /// servers take `get` for `GET`, and some services obey a header field (see [`Request::method_override`]).
+    pub fn has_one_method(&self) -> bool {
+        let method = self.method();
+        !method.is_empty()
+            && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+            && self.method_override().is_none()
+    }
+
+    /// The header field by which a client asks for another method. Services that make variables of fields (CGI, WSGI) take
+    /// an underscore for a hyphen.
+    pub fn method_override(&self) -> Option<&'static str> {
+        let same = |field: &[u8], name: &str| {
+            field.len() == name.len()
+                && field
+                    .iter()
+                    .zip(name.bytes())
+                    .all(|(byte, wanted)| *byte == wanted || (*byte == b'_' && wanted == b'-'))
+        };
+        METHOD_OVERRIDES.into_iter().find(|name| self.headers.iter().any(|(field, _)| same(field, name)))
+    }
+
+    /// The method that rules are about: one for `GET` is also for `HEAD`, which servers answer with the same code (RFC 9110
+    /// §9.3.2).
+    pub fn is_method(&self, method: &str) -> bool {
+        self.method() == method || (self.method() == "HEAD" && method == "GET")
+    }
+
     /// The host without its port, lower case. `None` for an authority that is not `host` or `host:port` (RFC 9110 §7.2):
     /// servers disagree about what such a thing names.
     pub fn host(&self) -> Option<String> {
@@ -61,9 +92,10 @@ impl Request {
         };
         let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         let in_address = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+        let labels = |name: &str| name.strip_suffix('.').unwrap_or(name).split('.').all(|label| !label.is_empty());
         let plain = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => !address.is_empty() && address.bytes().all(in_address),
-            None => !host.is_empty() && host.bytes().all(in_name),
+            None => host.bytes().all(in_name) && labels(host),
         };
         // `shop.example.` is the same name, written absolutely.
         let name = || host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -176,6 +208,9 @@ mod tests {
             "[x]:80",
             "a b",
             ":80",
+            "shop.example..",
+            ".shop.example",
+            ".",
         ] {
             assert_eq!(request(&[(":authority", odd)]).host(), None, "{odd}");
         }

@@ -24,6 +24,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("receipt", &["crate::engine", "crate::host", "crate::reply"]),
+    ("reply", &["crate::engine", "crate::host", "crate::receipt"]),
     ("time", &["crate::"]),
     ("engine", &["crate::host"]),
     ("host", &["hostcalls"]),
@@ -90,6 +93,16 @@ fn layers_know_only_what_lies_below() {
         for forbidden in rules.flat_map(|(_, forbidden)| *forbidden) {
             assert!(!imports(&path).contains(forbidden), "{} may not know {forbidden}", path.display());
         }
+    }
+}
+
+/// The rules above are about whole paths, so every import has one.
+#[test]
+fn imports_are_written_out() {
+    for path in sources("src") {
+        assert!(!imports(&path).contains("use crate::{"), "{} groups parts of the crate", path.display());
+        let climbs = part(&path) != "config" && imports(&path).contains("super::super");
+        assert!(!climbs, "{} imports from above its part", path.display());
     }
 }
 

@@ -1,7 +1,8 @@
 //! The `identity` section, validated: issuers with their keys, what routes demand, soft bindings.
 
-use super::raw::{self, FailurePolicy};
+use super::raw;
 use super::{ConfigError, Demand};
+use crate::jose::token::media_type;
 use crate::jose::{Algorithm, KeySet};
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -22,12 +23,12 @@ pub struct Identity {
     pub sources: Vec<TokenSource>,
     /// Longest token, in bytes.
     pub token_bytes_max: usize,
+    /// Memory of one worker for tokens that were verified, in bytes.
+    pub cache_budget_bytes: u64,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
     /// Claims that tie a token to its holder, where a token carries them.
     pub bindings: Bindings,
-    /// What a request gets when identity cannot be established through no fault of its own.
-    pub on_internal_error: FailurePolicy,
 }
 
 /// Where a token may stand.
@@ -53,7 +54,7 @@ pub struct Issuer {
     pub audiences: Vec<String>,
     /// Its keys.
     pub keys: KeySet,
-    /// Accepted `typ` values, lower case. A token without `typ` is accepted if `jwt` is among them.
+    /// Accepted `typ` values, lower case and without `application/`. A token without `typ` is accepted if `jwt` is among them.
     pub types: Vec<String>,
     /// How far its clock may be from ours.
     pub clock_skew: Millis,
@@ -132,9 +133,9 @@ impl Identity {
         Ok(Self {
             sources: sources(&written.sources)?,
             token_bytes_max: usize::try_from(limit).unwrap_or(usize::MAX),
+            cache_budget_bytes: written.cache_budget.0,
             issuers: issuers(&written.issuers)?,
             bindings: Bindings::new(&written.bindings)?,
-            on_internal_error: written.on_error.internal,
         })
     }
 }
@@ -290,18 +291,6 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
             "is empty: a token must be meant for somebody (RFC 8725 §3.9)",
         ));
     }
-    // jwt-simple reads the header too and takes no other types for tokens.
-    if let Some(kind) = written
-        .types
-        .iter()
-        .map(|kind| kind.to_ascii_lowercase())
-        .find(|kind| kind != "jwt" && !kind.ends_with("+jwt"))
-    {
-        return Err(ConfigError::new(
-            format!("{path}.types"),
-            format!("`{kind}` is neither `jwt` nor of the form `…+jwt`"),
-        ));
-    }
     if written.clock_skew.0 > CLOCK_SKEW_MAX {
         return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
     }
@@ -314,7 +303,7 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
         name: written.issuer.clone(),
         audiences: written.audiences.clone(),
         keys,
-        types: written.types.iter().map(|kind| kind.to_ascii_lowercase()).collect(),
+        types: written.types.iter().map(|kind| media_type(kind)).collect(),
         clock_skew: written.clock_skew.0,
         lifetime_max: written.lifetime_max.0,
         required_claims: written.required_claims.clone(),

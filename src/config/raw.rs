@@ -75,6 +75,13 @@ pub(crate) struct RequestLimits {
     pub(crate) body_bytes_max: Option<ByteSize>,
     pub(crate) body_read_max: ByteSize,
     pub(crate) body_wait_max: Duration,
+    pub(crate) on_error: RequestOnError,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RequestOnError {
+    pub(crate) internal: FailurePolicy,
 }
 
 impl Default for RequestLimits {
@@ -86,6 +93,7 @@ impl Default for RequestLimits {
             body_bytes_max: None,
             body_read_max: ByteSize::kib(32),
             body_wait_max: Duration::from_secs(10),
+            on_error: RequestOnError::default(),
         }
     }
 }

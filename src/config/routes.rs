@@ -23,7 +23,7 @@ pub const ROUTES_MAX: usize = 500;
 /// What statistics and receipts call the requests on no configured route.
 pub const UNMATCHED: &str = "unmatched";
 
-/// What they call the requests whose path has no single meaning.
+/// What they call the requests whose path, host or method has no single meaning, and those that the host did not show.
 pub const AMBIGUOUS: &str = "ambiguous";
 
 /// One route, compiled.
@@ -52,7 +52,7 @@ pub struct Route {
 pub enum RouteId {
     /// None that is configured.
     Unmatched,
-    /// Perhaps any: the path has no single meaning, or the host did not show the request.
+    /// Perhaps any: path, host or method has no single meaning, or Envoy did not show the request.
     Ambiguous,
     /// The one at this place in the document.
     Written(usize),
@@ -130,11 +130,6 @@ impl Routes {
             RouteId::Ambiguous => &self.ambiguous,
             RouteId::Written(index) => self.written.get(index).unwrap_or(&self.ambiguous),
         }
-    }
-
-    /// Whether any route depends on the host.
-    pub fn use_hosts(&self) -> bool {
-        !self.exact_hosts.is_empty() || !self.host_suffixes.is_empty()
     }
 
     /// Every route with its id, those of no configured route included.

@@ -53,7 +53,7 @@ fn the_defaults_are_the_documented_ones() {
     let identity = with_identity.identity.as_ref().unwrap();
     let issuer = &identity.issuers[0];
     assert_eq!(with_identity.routes.get(RouteId::Unmatched).requirement.token, Demand::Required);
-    assert_eq!((identity.token_bytes_max, identity.on_internal_error), (8 << 10, FailurePolicy::Deny));
+    assert_eq!((identity.token_bytes_max, config.request.on_internal_error), (8 << 10, FailurePolicy::Deny));
     assert_eq!((issuer.clock_skew.as_u64(), issuer.lifetime_max.as_u64()), (30_000, 3_600_000));
     assert_eq!(issuer.types, ["jwt", "at+jwt"]);
 }
@@ -201,7 +201,6 @@ fn faults_of_issuers_and_keys_are_found_where_they_are() {
     let with = |key: &str, value: Value| identity(&[(&format!("/identity/issuers/0/{key}"), value)]);
     let key = |member: &str, value: Value| with(&format!("jwks/keys/0/{member}"), value);
     are_found([
-        (with("types", json!(["session"])), "identity.issuers[0].types", "neither `jwt`"),
         (with("clock_skew", json!("1h")), "identity.issuers[0].clock_skew", "10 minutes"),
         (
             with("jwks", json!({"keys": [ed25519_jwk(), ed25519_jwk()]})),

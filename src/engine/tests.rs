@@ -90,10 +90,20 @@ fn grpc_clients_get_a_message_and_no_json() {
 
 #[test]
 fn a_401_says_how_to_authenticate() {
-    let engine = engine(&demanding_a_token());
-    assert_eq!(header(&refused(step(&engine, &[])).0, "www-authenticate"), Some("Bearer"));
-    let (reply, _) = refused(step(&engine, &[("authorization", "Bearer x")]));
-    assert_eq!(header(&reply, "www-authenticate"), Some("Bearer error=\"invalid_token\""));
+    let challenge = |document: &Value, sent: &[(&str, &str)]| {
+        header(&refused(step(&engine(document), sent)).0, "www-authenticate").map(str::to_owned)
+    };
+    let mut document = demanding_a_token();
+    assert_eq!(challenge(&document, &[]).as_deref(), Some("Bearer realm=\"portcullis\""));
+    let junk = challenge(&document, &[("authorization", "Bearer x")]);
+    assert_eq!(junk.as_deref(), Some("Bearer realm=\"portcullis\", error=\"invalid_token\""));
+    document["identity"]["requirements"] = json!([{"routes": ["orders"], "scopes": ["a", "b"]}]);
+    let scoped = challenge(&document, &[(":path", "/orders/7")]);
+    assert_eq!(scoped.as_deref(), Some("Bearer realm=\"portcullis\", scope=\"a b\""));
+    let mut risky = enforcing();
+    risky["checks"] = json!([{"id": "request.path.dot_segments", "score": 0.4}]);
+    let stepping_up = challenge(&risky, &[(":path", "/a/../b")]);
+    assert_eq!(stepping_up.as_deref(), Some("Bearer realm=\"portcullis\""), "there was no token to step up from");
 }
 
 #[test]
@@ -169,13 +179,13 @@ fn a_request_that_cannot_be_read_follows_the_failure_policy() {
         Step::Refuse(reply, done) => format!("{} {}", reply.status, done.summary()),
         Step::Wait(wait) => panic!("waits: {wait:?}"),
     };
-    assert_eq!(outcome(&enforcing()), "allow", "without identity there is nobody to protect from");
+    assert_eq!(outcome(&enforcing()), "503 deny:internal");
     assert_eq!(outcome(&demanding_a_token()), "503 deny:internal");
     for (policy, expected) in
         [("allow", "allow"), ("challenge", "401 challenge:step_up_required"), ("deny", "503 deny:internal")]
     {
         let mut document = demanding_a_token();
-        document["identity"]["on_error"] = json!({ "internal": policy });
+        document["request"] = json!({"on_error": { "internal": policy }});
         assert_eq!(outcome(&document), expected);
     }
 }
@@ -246,11 +256,20 @@ fn a_request_without_id_gets_one() {
 }
 
 #[test]
-fn a_path_without_one_meaning_does_not_slip_past_an_enforced_route() {
+fn what_has_no_single_meaning_does_not_slip_past_an_enforced_route() {
     let document =
         json!({"version": 1, "routes": [{"name": "admin", "path": "/admin/{*rest}", "mode": "enforce"}]});
     for path in ["/admin/users;x", "/%61dmin/users%zz", "/a//../admin"] {
         assert_eq!(refused(step(&engine(&document), &[(":path", path)])).0.status, 400, "{path}");
+    }
+    for (field, value) in [
+        (":authority", "u@shop.example"),
+        (":authority", "shop.example.."),
+        (":method", "get"),
+        ("x-http-method-override", "DELETE"),
+        ("x_http_method-override", "DELETE"),
+    ] {
+        assert_eq!(refused(step(&engine(&document), &[(field, value)])).0.status, 400, "{field}: {value}");
     }
     let (_permit, _) = forwarded(step(&engine(&document), &[(":path", "/else")]));
 }

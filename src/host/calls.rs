@@ -12,6 +12,7 @@
     reason = "calls into the host are foreign calls; this file is the only one that makes them"
 )]
 
+use log::Level;
 use std::ptr;
 
 /// The host did not do what it was asked to.
@@ -51,20 +52,12 @@ pub(crate) enum MetricKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric(u32);
 
-/// How much a log line matters.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub(crate) enum Level {
-    Info = 2,
-    Error = 4,
-}
-
 const OK: u32 = 0;
 const REQUEST_STREAM: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 extern "C" {
-    fn proxy_log(level: Level, message: *const u8, size: usize) -> u32;
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(kind: Buffer, start: usize, max: usize, data: *mut *mut u8, size: *mut usize)
@@ -103,7 +96,18 @@ extern "C" {
 /// Writes to Envoy's log. The text must already be on one line and free of control characters.
 pub(crate) fn log(level: Level, message: &str) {
     // A log line that is lost is no reason to do anything about it.
-    let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+    let _ = unsafe { proxy_log(number(level), message.as_ptr(), message.len()) };
+}
+
+/// The ABI's number of a level.
+const fn number(level: Level) -> u32 {
+    match level {
+        Level::Trace => 0,
+        Level::Debug => 1,
+        Level::Info => 2,
+        Level::Warn => 3,
+        Level::Error => 4,
+    }
 }
 
 /// Nanoseconds since the Unix epoch.

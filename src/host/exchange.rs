@@ -5,7 +5,7 @@
 //! nothing of it goes on until the engine has judged.
 
 use super::callout;
-use super::calls::{self, Buffer, Level, Map};
+use super::calls::{self, Buffer, Map};
 use super::report::Report;
 use crate::engine::waiting::Wait;
 use crate::engine::{Answer, Body, Done, Engine, Step};
@@ -16,6 +16,7 @@ use crate::request::{self, Request};
 use crate::response::Response;
 use crate::stages::risk::Permit;
 use crate::time::Millis;
+use log::Level;
 use proxy_wasm::types::Action;
 use std::net::IpAddr;
 use std::rc::Rc;

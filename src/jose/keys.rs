@@ -185,7 +185,7 @@ impl KeySet {
     /// # Errors
     /// [`KeyFault`].
     pub fn verify(&self, token: &Token<'_>) -> Result<(), KeyFault> {
-        self.select(token)?.check(token.text).map_err(|error| {
+        self.select(token)?.check(token).map_err(|error| {
             let unsigned = |fault: &JWTError| {
                 matches!(fault, JWTError::InvalidSignature | JWTError::InvalidAuthenticationTag)
             };
@@ -308,8 +308,9 @@ impl Verifier {
         }
     }
 
-    fn check(&self, token: &str) -> Result<(), jwt_simple::Error> {
-        let options = Some(signature_only(token.len()));
+    fn check(&self, token: &Token<'_>) -> Result<(), jwt_simple::Error> {
+        let options = Some(signature_only(token));
+        let token = token.text;
         let checked = match self {
             Self::Hs256(key) => key.verify_token::<NoCustomClaims>(token, options),
             Self::Hs384(key) => key.verify_token::<NoCustomClaims>(token, options),
@@ -330,12 +331,14 @@ impl Verifier {
 
 /// Options that leave jwt-simple the signature alone. The claims are judged in `stages/identity`, where every
 /// refusal has its own code and the clock is an argument; at the epoch no token has expired.
-fn signature_only(token_bytes: usize) -> VerificationOptions {
+fn signature_only(token: &Token<'_>) -> VerificationOptions {
     VerificationOptions {
         accept_future: true,
         artificial_time: Some(UnixTimeStamp::from_secs(0)),
         time_tolerance: Some(Duration::from_secs(0)),
-        max_token_length: Some(token_bytes),
+        max_token_length: Some(token.text.len()),
+        // Whatever it is: which types are accepted is the issuer's matter.
+        required_signature_type: token.written_kind.clone(),
         ..VerificationOptions::default()
     }
 }

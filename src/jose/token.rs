@@ -27,8 +27,10 @@ pub struct Token<'a> {
     pub algorithm: Algorithm,
     /// The key named by the header.
     pub key_id: Option<String>,
-    /// The `typ` of the header, lower case (RFC 7515 §4.1.9).
+    /// The `typ` of the header, as [`media_type`].
     pub kind: Option<String>,
+    /// The `typ` as it stands there.
+    pub(super) written_kind: Option<String>,
     /// The payload.
     pub claims: Claims,
 }
@@ -66,17 +68,23 @@ impl<'a> Token<'a> {
         let algorithm = algorithm(header.get("alg"))?;
         let claims = Claims::new(object(payload, "payload", PAYLOAD_BOUNDS)?);
         base64url(signature, "signature")?;
-        Ok(Self { text, algorithm, key_id: string(header.get("kid"), "kid")?, kind: kind(&header)?, claims })
+        let written_kind = string(header.get("typ"), "typ")?;
+        let kind = written_kind.as_deref().map(media_type);
+        Ok(Self { text, algorithm, key_id: string(header.get("kid"), "kid")?, kind, written_kind, claims })
     }
+}
+
+/// A `typ` in the form that is compared: lower case, and without `application/` where no other slash follows (RFC 7515
+/// §4.1.9).
+pub fn media_type(kind: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    let short = kind.strip_prefix("application/").filter(|rest| !rest.contains('/')).map(str::to_owned);
+    short.unwrap_or(kind)
 }
 
 fn algorithm(alg: Option<&Value>) -> Result<Algorithm, TokenFault> {
     let name = alg.and_then(Value::as_str).ok_or_else(|| TokenFault::Algorithm("missing".to_owned()))?;
     Algorithm::from_name(name).ok_or_else(|| TokenFault::Algorithm(crate::finding::quoted(name)))
-}
-
-fn kind(header: &serde_json::Map<String, Value>) -> Result<Option<String>, TokenFault> {
-    Ok(string(header.get("typ"), "typ")?.map(|kind| kind.to_ascii_lowercase()))
 }
 
 fn string(value: Option<&Value>, name: &str) -> Result<Option<String>, TokenFault> {
@@ -120,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read() {
-        let text = compact(r#"{"alg":"RS256","kid":"k1","typ":"at+JWT"}"#, r#"{"sub":"alice"}"#);
+        let text = compact(r#"{"alg":"RS256","kid":"k1","typ":"application/at+JWT"}"#, r#"{"sub":"alice"}"#);
         let token = Token::parse(&text).unwrap();
         assert_eq!(
             (token.algorithm, token.key_id.as_deref(), token.kind.as_deref()),

@@ -72,7 +72,7 @@ impl Headers {
         self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
     }
 
-    /// The first value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
+    /// Every value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
     pub fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
             let pair = pair.trim_ascii();

@@ -5,7 +5,7 @@
 //! slash dropped (RFC 3986 §6.2.2, §6.2.3) — and whatever servers are known to read in two ways is [`Ambiguity`]:
 //! encoded slashes and backslashes, double encoding, control characters, bytes that are not UTF-8 (overlong forms
 //! among them), path parameters, dot segments beside empty ones or above the root, two slashes at the start (a host
-//! name follows, RFC 3986 §4.2), fragments.
+//! name follows, RFC 3986 §4.2), fragments, dot segments in disguise.
 //!
 //! The request itself is not rewritten: what goes upstream is what the client sent, or nothing.
 //! Cost is linear in the path's length. Not covered: letter case and Unicode look-alikes of `/` and `.`, which
@@ -47,6 +47,8 @@ pub enum Ambiguity {
     NetworkPath,
     /// Dot segments beside empty ones: `a//../b` is `a/b` to one reader and `b` to another.
     EmptyAndDotSegments,
+    /// Dots that become a dot segment once a parameter or white space behind them is cut off.
+    DisguisedDotSegment,
     /// A `#`, which belongs to clients alone.
     Fragment,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for Ambiguity {
             Self::AboveRoot => "dot segments climb above the root",
             Self::NetworkPath => "begins with two slashes",
             Self::EmptyAndDotSegments => "dot segments beside empty ones",
+            Self::DisguisedDotSegment => "a dot segment in disguise",
             Self::Fragment => "fragment",
         })
     }
@@ -145,6 +148,7 @@ fn resolve(decoded: &str) -> Result<Path, Ambiguity> {
                 had_dot_segments = true;
                 segments.pop().ok_or(Ambiguity::AboveRoot)?;
             }
+            _ if is_disguised(segment) => return Err(Ambiguity::DisguisedDotSegment),
             _ => segments.push(segment),
         }
     }
@@ -160,6 +164,12 @@ fn resolve(decoded: &str) -> Result<Path, Ambiguity> {
         normal.push('/');
     }
     Ok(Path { normal, had_dot_segments })
+}
+
+/// Dots that become a dot segment once somebody cuts off a parameter or white space.
+fn is_disguised(segment: &str) -> bool {
+    let cut = segment.split(';').next().unwrap_or(segment).trim();
+    cut.len() < segment.len() && matches!(cut, "." | "..")
 }
 
 #[cfg(test)]
@@ -223,6 +233,9 @@ mod tests {
             (b"/a%zz", BrokenEscape),
             (b"/a%+1", BrokenEscape),
             (b"/a#b", Fragment),
+            (b"/a/..%3bx/b", DisguisedDotSegment),
+            (b"/a/..%20/b", DisguisedDotSegment),
+            (b"/a/%20.%3b/b", DisguisedDotSegment),
             (b"//a/b", NetworkPath),
             (b"/a//../b", EmptyAndDotSegments),
             (b"/a/.//b", EmptyAndDotSegments),

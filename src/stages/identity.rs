@@ -8,144 +8,32 @@
 //! Exactly one token may be present, whatever its place: a second one is a sign that somebody hopes for two readers.
 //! A token that is optional must still be valid when it is there.
 //!
+//! A token that was in order is remembered ([`cache`]).
+//!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
 //! Not covered: keys that are fetched, tokens bound by a certificate or proof of possession, replay, revocation.
 
 pub mod binding;
+pub mod cache;
+pub mod checks;
 mod source;
 
+use self::cache::TokenCache;
+use self::checks::{
+    CLAIM_REFUSED, SCOPE_INSUFFICIENT, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_CLAIM_MISSING, TOKEN_CRITICAL,
+    TOKEN_EXPIRED, TOKEN_ISSUER, TOKEN_KEY_UNKNOWN, TOKEN_LIFETIME, TOKEN_MALFORMED, TOKEN_MISSING,
+    TOKEN_NOT_YET_VALID, TOKEN_SIGNATURE, TOKEN_TOO_LARGE, TOKEN_TYPE,
+};
 use crate::config::identity::{Identity, Issuer, Requirement};
 use crate::config::{Config, Demand, Mode, Route};
-use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
+use crate::finding::{quoted, Family, Finding, Findings, Weight};
 use crate::jose::claims::WrongType;
 use crate::jose::keys::KeyFault;
 use crate::jose::{Claims, Token, TokenFault};
 use crate::request::Request;
 use crate::time::Millis;
-
-/// No token where one is required.
-pub static TOKEN_MISSING: Check =
-    token("token.missing", "token_missing", None, "The route requires a token and the request has none.");
-
-/// More than one token.
-pub static TOKEN_AMBIGUOUS: Check = Check {
-    class: Class::Invalid,
-    ..token(
-        "token.ambiguous",
-        "token_ambiguous",
-        Some("invalid_request"),
-        "The request has more than one token (RFC 6750 §2).",
-    )
-};
-
-/// A token over its limit.
-pub static TOKEN_TOO_LARGE: Check =
-    token("token.too_large", "token_too_large", INVALID, "The token is longer than `identity.token_bytes_max`.");
-
-/// A token that cannot be read in exactly one way.
-pub static TOKEN_MALFORMED: Check = token(
-    "token.malformed",
-    "token_malformed",
-    INVALID,
-    "The token is not three base64url parts of strict JSON: duplicate claims, wrong types and deep nesting included.",
-);
-
-/// A token made for something else.
-pub static TOKEN_TYPE: Check = token(
-    "token.type",
-    "token_type",
-    INVALID,
-    "The `typ` of the token is not among the issuer's `types` (RFC 8725 §3.11).",
-);
-
-/// `none`, unknown, or not for this key.
-pub static TOKEN_ALGORITHM: Check = token(
-    "token.algorithm",
-    "token_algorithm",
-    INVALID,
-    "The algorithm is `none`, unknown, not allowed, or not one that the named key may be used with (RFC 8725 §3.1).",
-);
-
-/// Extensions that must be understood.
-pub static TOKEN_CRITICAL: Check = token(
-    "token.critical",
-    "token_critical",
-    INVALID,
-    "The token demands an extension (`crit`, RFC 7515 §4.1.11).",
-);
-
-/// An issuer that is not configured.
-pub static TOKEN_ISSUER: Check =
-    token("token.issuer", "token_issuer", INVALID, "The issuer is missing or not configured.");
-
-/// A token for somebody else.
-pub static TOKEN_AUDIENCE: Check =
-    token("token.audience", "token_audience", INVALID, "The token is meant for another audience, or for none.");
-
-/// A claim that must be there.
-pub static TOKEN_CLAIM_MISSING: Check = token(
-    "token.claim_missing",
-    "token_claim_missing",
-    INVALID,
-    "The token lacks `exp` or a claim of `required_claims`.",
-);
-
-/// Too late.
-pub static TOKEN_EXPIRED: Check = token("token.expired", "token_expired", INVALID, "The token has expired.");
-
-/// Too early.
-pub static TOKEN_NOT_YET_VALID: Check =
-    token("token.not_yet_valid", "token_not_yet_valid", INVALID, "The token's `nbf` or `iat` lies in the future.");
-
-/// A token that lives longer than allowed.
-pub static TOKEN_LIFETIME: Check =
-    token("token.lifetime", "token_lifetime", INVALID, "The token lives longer than the issuer's `lifetime_max`.");
-
-/// A key that the issuer does not have.
-pub static TOKEN_KEY_UNKNOWN: Check = token(
-    "token.key_unknown",
-    "token_key_unknown",
-    INVALID,
-    "The issuer has no key of that `kid`, or several could be meant.",
-);
-
-/// A signature that is not the key's.
-pub static TOKEN_SIGNATURE: Check =
-    token("token.signature", "token_signature", INVALID, "The signature does not verify: altered or forged.");
-
-/// A scope that was not granted.
-pub static SCOPE_INSUFFICIENT: Check = Check {
-    class: Class::Forbidden,
-    ..token(
-        "token.scope",
-        "scope_insufficient",
-        Some("insufficient_scope"),
-        "The token lacks a scope that the route requires.",
-    )
-};
-
-/// A claim that the route refuses.
-pub static CLAIM_REFUSED: Check = Check {
-    class: Class::Forbidden,
-    ..token(
-        "token.claim",
-        "claim_refused",
-        None,
-        "A claim is missing or has none of the values that the route requires.",
-    )
-};
-
-const INVALID: Option<&str> = Some("invalid_token");
-
-const fn token(
-    id: &'static str,
-    code: &'static str,
-    bearer_error: Option<&'static str>,
-    means: &'static str,
-) -> Check {
-    let (family, class, weight) = (Family::Token, Class::Unauthenticated, Weight::Refuse);
-    Check { id, family, code, class, weight, tunable: true, bearer_error, means }
-}
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Who the caller turned out to be.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -154,20 +42,30 @@ pub enum Caller {
     #[default]
     Anonymous,
     /// The holder of a valid token.
-    Verified {
-        /// Its `iss`.
-        issuer: String,
-        /// All that it says.
-        claims: Claims,
-    },
+    Verified(Rc<Verified>),
+}
+
+/// What a valid token proves.
+#[derive(Debug, PartialEq)]
+pub struct Verified {
+    issuer: usize,
+    issuer_name: String,
+    claims: Claims,
+}
+
+impl Verified {
+    /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
+    pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
+        Self { issuer, issuer_name, claims }
+    }
 }
 
 impl Caller {
     /// What a valid token says of the caller.
-    pub const fn claims(&self) -> Option<&Claims> {
+    pub fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Anonymous => None,
-            Self::Verified { claims, .. } => Some(claims),
+            Self::Verified(verified) => Some(&verified.claims),
         }
     }
 
@@ -175,28 +73,44 @@ impl Caller {
     pub fn issuer(&self) -> &str {
         match self {
             Self::Anonymous => "",
-            Self::Verified { issuer, .. } => issuer,
+            Self::Verified(verified) => &verified.issuer_name,
         }
     }
 }
 
+/// What is needed to establish a caller.
+#[derive(Debug, Copy, Clone)]
+pub struct Scene<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The route.
+    pub route: &'a Route,
+    /// The request.
+    pub request: &'a Request,
+    /// Tokens verified before.
+    pub cache: &'a RefCell<TokenCache>,
+    /// When.
+    pub now: Millis,
+}
+
 /// Establishes the caller of a request.
-pub fn check(config: &Config, route: &Route, request: &Request, now: Millis, findings: &mut Findings) -> Caller {
+pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Caller {
+    let Scene { config, route, request, .. } = *scene;
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
         return Caller::Anonymous;
     };
     let present = match source::token(&identity.sources, request) {
         Ok(None) => None,
-        Ok(Some(text)) => Some(verify(identity, text, now, &Bar { config, route }, findings)),
+        Ok(Some(text)) => Some(recall(identity, text, scene, findings)),
         Err(finding) => {
             findings.add(finding);
             Some(None)
         }
     };
-    if let Some(Some((issuer, claims))) = present {
-        authorize(&route.requirement, &claims, findings);
-        binding::check(&identity.bindings, &claims, request, findings);
-        return Caller::Verified { issuer: issuer.name.clone(), claims };
+    if let Some(Some(verified)) = present {
+        authorize(&route.requirement, &verified.claims, findings);
+        binding::check(&identity.bindings, &verified.claims, request, findings);
+        return Caller::Verified(verified);
     }
     // A check that is held back lets a token pass that proves nothing; that is then the same as none.
     let refused = findings.iter().any(|finding| finding.check.family == Family::Token && config.refuses(finding));
@@ -206,6 +120,26 @@ pub fn check(config: &Config, route: &Route, request: &Request, now: Millis, fin
         findings.add(Finding::new(&TOKEN_MISSING, reason));
     }
     Caller::Anonymous
+}
+
+/// What a token proves: by memory, if it was verified before and is still in date, or else by its signature.
+fn recall(identity: &Identity, text: &[u8], scene: &Scene<'_>, findings: &mut Findings) -> Option<Rc<Verified>> {
+    let known = scene.cache.borrow().get(text);
+    let in_date = |verified: &Rc<Verified>| {
+        let issuer = identity.issuers.get(verified.issuer);
+        issuer.is_some_and(|issuer| check_dates(issuer, &verified.claims, scene.now).is_ok())
+    };
+    if let Some(verified) = known.filter(in_date) {
+        return Some(verified);
+    }
+    let before = findings.len();
+    let bar = Bar { config: scene.config, route: scene.route };
+    let verified = Rc::new(verify(identity, text, scene.now, &bar, findings)?);
+    // What was only let pass is judged anew each time.
+    if findings.len() == before {
+        scene.cache.borrow_mut().insert(text, &verified);
+    }
+    Some(verified)
 }
 
 /// What a finding has to reach to make further work pointless.
@@ -224,15 +158,15 @@ impl Bar<'_> {
 
 /// Judges a token. What is wrong with its claims is added and, unless it refuses, does not end the work: a check that is
 /// held back must not hold back the signature with it.
-fn verify<'c>(
-    identity: &'c Identity,
+fn verify(
+    identity: &Identity,
     text: &[u8],
     now: Millis,
     bar: &Bar<'_>,
     findings: &mut Findings,
-) -> Option<(&'c Issuer, Claims)> {
+) -> Option<Verified> {
     let read = read(identity, text).and_then(|token| Ok((issuer_of(identity, &token)?, token)));
-    let (issuer, token) = match read {
+    let ((place, issuer), token) = match read {
         Ok(read) => read,
         Err(finding) => {
             findings.add(finding);
@@ -251,7 +185,7 @@ fn verify<'c>(
         return None;
     }
     match issuer.keys.verify(&token) {
-        Ok(()) => Some((issuer, token.claims)),
+        Ok(()) => Some(Verified::new(place, issuer.name.clone(), token.claims)),
         Err(fault) => {
             findings.add(key_finding(&token, fault));
             None
@@ -271,9 +205,9 @@ fn read<'t>(identity: &Identity, text: &'t [u8]) -> Result<Token<'t>, Finding> {
     })
 }
 
-fn issuer_of<'c>(identity: &'c Identity, token: &Token<'_>) -> Result<&'c Issuer, Finding> {
+fn issuer_of<'c>(identity: &'c Identity, token: &Token<'_>) -> Result<(usize, &'c Issuer), Finding> {
     let name = token.claims.text("iss").ok_or_else(|| Finding::new(&TOKEN_ISSUER, "no `iss`"))?;
-    let known = identity.issuers.iter().find(|issuer| issuer.name == name);
+    let known = identity.issuers.iter().enumerate().find(|(_, issuer)| issuer.name == name);
     known.ok_or_else(|| Finding::new(&TOKEN_ISSUER, quoted(name)))
 }
 

@@ -359,7 +359,7 @@ fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
 
 fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
     let When { methods, fields, anonymous } = &limit.when;
-    let method = methods.is_empty() || methods.iter().any(|method| method == scene.request.method());
+    let method = methods.is_empty() || methods.iter().any(|method| scene.request.is_method(method));
     let anonymous = anonymous.is_none_or(|wanted| wanted == scene.caller.claims().is_none());
     method && anonymous && fields.iter().all(|(field, allowed)| fields::matches(field, allowed, scene))
 }
@@ -373,7 +373,12 @@ fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {
     };
     match asked() {
         Some(units) => units.clamp(1, *field_max),
-        None => methods.get(scene.request.method()).copied().unwrap_or(*default),
+        None => {
+            let own = methods.get(scene.request.method());
+            let same =
+                || methods.iter().find(|(method, _)| scene.request.is_method(method)).map(|(_, units)| units);
+            own.or_else(same).copied().unwrap_or(*default)
+        }
     }
 }
 

@@ -18,11 +18,11 @@ pub static METHOD_UNKNOWN: Check = fixed(
 );
 
 /// A method that is to be replaced behind us.
-pub static METHOD_OVERRIDE: Check = refusal(
+pub static METHOD_OVERRIDE: Check = fixed(
     "request.method.override",
     "method_override",
     Class::Invalid,
-    "A header field (`x-http-method-override` or a relative of it) asks the service to take another method.",
+    "`x-http-method-override`, `x-http-method` or `x-method-override`, with hyphens or underscores, asks the service for another method.",
 );
 
 /// An authority that is no host.
@@ -119,9 +119,6 @@ const fn fixed(id: &'static str, code: &'static str, class: Class, means: &'stat
     Check { tunable: false, ..refusal(id, code, class, means) }
 }
 
-/// Header fields by which services let a client replace the method.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
 /// Judges the head.
 pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, findings: &mut Findings) {
     check_target(request, findings);
@@ -155,13 +152,10 @@ pub fn check_read(body: &Body, findings: &mut Findings) {
 }
 
 fn check_target(request: &Request, findings: &mut Findings) {
-    let method = request.method();
-    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-        findings.add(Finding::new(&METHOD_UNKNOWN, quoted(method)));
-    }
-    let other = METHOD_OVERRIDES.iter().find(|name| request.headers.first(name).is_some());
-    if let Some(name) = other {
-        findings.add(Finding::new(&METHOD_OVERRIDE, format!("field `{name}`")));
+    match request.method_override() {
+        Some(name) => findings.add(Finding::new(&METHOD_OVERRIDE, format!("field `{name}`"))),
+        None if !request.has_one_method() => findings.add(Finding::new(&METHOD_UNKNOWN, quoted(request.method()))),
+        None => {}
     }
     if request.host().is_none() {
         let authority = request.headers.first(":authority").unwrap_or_default();

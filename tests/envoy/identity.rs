@@ -113,24 +113,24 @@ fn a_401_says_how_to_authenticate() {
     // Two bindings that fail: a risk of 0.36, which is a challenge.
     let elsewhere = json!({"device_id": "d-1", "session_id": "s-1"});
     let cases = [
-        (Request::get("/echo"), 401, "token_missing", Some("Bearer")),
+        (Request::get("/echo"), 401, "token_missing", Some("Bearer realm=\"portcullis\"")),
         (
             Request::get("/echo").bearer(mint(json!({"iat": past - 60, "nbf": past - 60, "exp": past}))),
             401,
             "token_expired",
-            Some(r#"Bearer error="invalid_token""#),
+            Some(r#"Bearer realm="portcullis", error="invalid_token""#),
         ),
         (
             Request::get("/api/orders/o-1001").bearer(mint(json!({}))),
             403,
             "scope_insufficient",
-            Some(r#"Bearer error="insufficient_scope", scope="orders:read orders:refund""#),
+            Some(r#"Bearer realm="portcullis", error="insufficient_scope", scope="orders:read orders:refund""#),
         ),
         (
             Request::get("/echo").bearer(mint(elsewhere)),
             401,
             "step_up_required",
-            Some(r#"Bearer error="insufficient_user_authentication""#),
+            Some(r#"Bearer realm="portcullis", error="insufficient_user_authentication""#),
         ),
         (Request::get("/admin/users").bearer(mint(json!({"role": "customer"}))), 403, "claim_refused", None),
     ];

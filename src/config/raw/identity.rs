@@ -1,6 +1,5 @@
 //! The `identity` section as it is written.
 
-use super::FailurePolicy;
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -15,14 +14,14 @@ pub(crate) struct Identity {
     pub(crate) sources: Vec<TokenSource>,
     #[serde(default = "default_token_bytes_max")]
     pub(crate) token_bytes_max: ByteSize,
+    #[serde(default = "default_cache_budget")]
+    pub(crate) cache_budget: ByteSize,
     #[serde(default)]
     pub(crate) default: Demand,
     #[serde(default)]
     pub(crate) requirements: Vec<Requirement>,
     #[serde(default)]
     pub(crate) bindings: Bindings,
-    #[serde(default)]
-    pub(crate) on_error: OnError,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,19 +161,16 @@ impl Default for SessionBinding {
     }
 }
 
-/// What happens, by cause, when a feature cannot do its work.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct OnError {
-    pub(crate) internal: FailurePolicy,
-}
-
 fn default_sources() -> Vec<TokenSource> {
     vec![TokenSource { header: Some("authorization".to_owned()), scheme: Some("Bearer".to_owned()), cookie: None }]
 }
 
 fn default_token_bytes_max() -> ByteSize {
     ByteSize::kib(8)
+}
+
+const fn default_cache_budget() -> ByteSize {
+    ByteSize::kib(4 << 10)
 }
 
 fn default_types() -> Vec<String> {

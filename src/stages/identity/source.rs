@@ -1,6 +1,6 @@
 //! Where the token is: exactly one, in one of the configured places.
 
-use super::TOKEN_AMBIGUOUS;
+use super::checks::TOKEN_AMBIGUOUS;
 use crate::config::identity::TokenSource;
 use crate::finding::Finding;
 use crate::request::headers::Headers;
@@ -33,11 +33,17 @@ pub(super) fn token<'r>(sources: &'r [TokenSource], request: &'r Request) -> Res
 }
 
 /// Whether a query has the parameter that RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids. We never take it, but a
-/// service behind us may.
+/// service behind us may, and some read `Access.Token` and `access_token[]` as the same (PHP).
 fn names_token(query: &[u8]) -> bool {
     let names =
         query.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
-    names.into_iter().any(|name| percent_encoding::percent_decode(name).eq(*b"access_token"))
+    names.into_iter().any(|name| {
+        let folded = percent_encoding::percent_decode(name).map(|byte| match byte.to_ascii_lowercase() {
+            b'.' | b'+' | b' ' => b'_',
+            other => other,
+        });
+        folded.skip_while(|byte| *byte == b'_').take_while(|byte| *byte != b'[').eq(*b"access_token")
+    })
 }
 
 fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
@@ -125,7 +131,14 @@ mod tests {
 
     #[test]
     fn a_token_in_the_query_is_never_taken_and_never_ignored() {
-        for query in ["access_token=a", "a=b&access_token=", "a=b;access%5Ftoken=x", "access_token"] {
+        for query in [
+            "access_token=a",
+            "a=b&access_token=",
+            "a=b;access%5Ftoken=x",
+            "access_token",
+            "+Access.token=a",
+            "access_token[]=a",
+        ] {
             assert!(found(&[(":path", &format!("/x?{query}"))]).is_err(), "{query}");
         }
         assert_eq!(found(&[(":path", "/access_token=a?b=access_token")]).unwrap(), None);

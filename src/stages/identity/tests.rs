@@ -50,7 +50,9 @@ fn judged_under(config: &Config, token: &str, extra: &[(&str, &str)]) -> (Caller
 }
 
 fn check_caller(config: &Config, request: &Request, findings: &mut Findings) -> Caller {
-    check(config, config.routes.get(RouteId::Unmatched), request, Millis::from_secs(NOW), findings)
+    let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
+    let route = config.routes.get(RouteId::Unmatched);
+    check(&Scene { config, route, request, cache, now: Millis::from_secs(NOW) }, findings)
 }
 
 fn judged(token: &str) -> Vec<&'static str> {
@@ -282,5 +284,59 @@ proptest! {
         let (caller, findings) = judged_under(&CONFIG, &altered, &[]);
         prop_assert_eq!(caller, Caller::Anonymous);
         prop_assert_eq!(findings.len(), 1);
+    }
+}
+
+#[test]
+fn a_token_of_any_configured_type_is_accepted() {
+    let of_type = |kind: &str| {
+        let mut spec = spec(&json!({}));
+        spec.header.insert("typ".to_owned(), json!(kind));
+        Lab::demo().mint(&spec)
+    };
+    for kind in ["JWT", "at+jwt", "application/at+jwt", "application/jwt", "Application/AT+JWT"] {
+        assert_eq!(judged(&of_type(kind)), [""; 0], "{kind}");
+    }
+    assert_eq!(judged(&of_type("session")), ["token.type"]);
+    assert_eq!(judged(&of_type("application/x/jwt")), ["token.type"]);
+    let sessions = config(&json!({"types": ["session"]}));
+    assert!(judged_under(&sessions, &of_type("session"), &[]).1.is_empty());
+}
+
+/// The findings about one token at several moments, with one cache.
+fn remembered(config: &Config, token: &str, moments: &[u64]) -> Vec<(bool, Vec<&'static str>)> {
+    let cache = &RefCell::new(TokenCache::new(1 << 20, [0; 16]));
+    let bearer = format!("Bearer {token}");
+    let request = &Request::new(Headers::from_pairs([(":path", "/"), ("authorization", &bearer)]), || None);
+    let route = config.routes.get(RouteId::Unmatched);
+    let judge = |now: &u64| {
+        let known = cache.borrow().get(token.as_bytes()).is_some();
+        let mut findings = Findings::default();
+        check(&Scene { config, route, request, cache, now: Millis::from_secs(*now) }, &mut findings);
+        (known, findings.iter().map(|finding| finding.check.id).collect())
+    };
+    moments.iter().map(judge).collect()
+}
+
+#[test]
+fn a_remembered_token_still_expires() {
+    let token = Lab::demo().mint(&spec(&json!({})));
+    let seen = remembered(&CONFIG, &token, &[NOW, NOW + 1, NOW + 300, NOW + 331, NOW - 31]);
+    let fine = |known| (known, Vec::new());
+    let refused = |check| (true, vec![check]);
+    assert_eq!(
+        seen,
+        [fine(false), fine(true), fine(true), refused("token.expired"), refused("token.not_yet_valid")]
+    );
+}
+
+#[test]
+fn what_was_not_quite_in_order_is_not_remembered() {
+    let tampered = Spec { tamper: Tamper::Signature, ..spec(&json!({})) };
+    let held_back = config_with(&json!({}), &json!([{"id": "token.audience", "mode": "monitor"}]));
+    let elsewhere = spec(&json!({"aud": "elsewhere"}));
+    for (config, spec) in [(&*CONFIG, tampered), (&held_back, elsewhere)] {
+        let seen = remembered(config, &Lab::demo().mint(&spec), &[NOW, NOW + 1]);
+        assert!(seen.iter().all(|(known, findings)| !known && !findings.is_empty()), "{seen:?}");
     }
 }

@@ -1,8 +1,10 @@
 use super::*;
 use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
+use crate::stages::identity::Verified;
 use crate::stages::CHECKS;
 use serde_json::{json, Value};
+use std::rc::Rc;
 
 const START: u64 = 1_800_000_000_000;
 
@@ -35,9 +37,9 @@ impl World {
             source.parse().ok()
         });
         let route = self.config.routes.get(self.config.routes.find("", sent.method, sent.path));
-        let caller = sent.claims.as_ref().map_or(Caller::Anonymous, |claims| Caller::Verified {
-            issuer: "https://id.example".to_owned(),
-            claims: crate::jose::Claims::new(claims.as_object().unwrap().clone()),
+        let caller = sent.claims.as_ref().map_or(Caller::Anonymous, |claims| {
+            let claims = crate::jose::Claims::new(claims.as_object().unwrap().clone());
+            Caller::Verified(Rc::new(Verified::new(0, "https://id.example".to_owned(), claims)))
         });
         let Self { config, shared, memory, outbox } = self;
         let now = Millis::new(START.saturating_add(sent.at));

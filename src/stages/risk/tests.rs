@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::RouteId;
 use crate::finding::Score;
-use crate::stages::identity::{binding, TOKEN_EXPIRED};
+use crate::stages::identity::binding;
+use crate::stages::identity::checks::TOKEN_EXPIRED;
 use crate::stages::{shape, CHECKS};
 use proptest::prelude::*;
 

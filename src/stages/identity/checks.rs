@@ -1,0 +1,127 @@
+//! What can be wrong with a token: one constant for each public code.
+
+use crate::finding::{Check, Class, Family, Weight};
+
+/// No token where one is required.
+pub static TOKEN_MISSING: Check =
+    token("token.missing", "token_missing", None, "The route requires a token and the request has none.");
+
+/// More than one token.
+pub static TOKEN_AMBIGUOUS: Check = Check {
+    class: Class::Invalid,
+    ..token(
+        "token.ambiguous",
+        "token_ambiguous",
+        Some("invalid_request"),
+        "The request has more than one token (RFC 6750 §2).",
+    )
+};
+
+/// A token over its limit.
+pub static TOKEN_TOO_LARGE: Check =
+    token("token.too_large", "token_too_large", INVALID, "The token is longer than `identity.token_bytes_max`.");
+
+/// A token that cannot be read in exactly one way.
+pub static TOKEN_MALFORMED: Check = token(
+    "token.malformed",
+    "token_malformed",
+    INVALID,
+    "The token is not three base64url parts of strict JSON: duplicate claims, wrong types and deep nesting included.",
+);
+
+/// A token made for something else.
+pub static TOKEN_TYPE: Check = token(
+    "token.type",
+    "token_type",
+    INVALID,
+    "The `typ` of the token is not among the issuer's `types` (RFC 8725 §3.11).",
+);
+
+/// `none`, unknown, or not for this key.
+pub static TOKEN_ALGORITHM: Check = token(
+    "token.algorithm",
+    "token_algorithm",
+    INVALID,
+    "The algorithm is `none`, unknown, not allowed, or not one that the named key may be used with (RFC 8725 §3.1).",
+);
+
+/// Extensions that must be understood.
+pub static TOKEN_CRITICAL: Check = token(
+    "token.critical",
+    "token_critical",
+    INVALID,
+    "The token demands an extension (`crit`, RFC 7515 §4.1.11).",
+);
+
+/// An issuer that is not configured.
+pub static TOKEN_ISSUER: Check =
+    token("token.issuer", "token_issuer", INVALID, "The issuer is missing or not configured.");
+
+/// A token for somebody else.
+pub static TOKEN_AUDIENCE: Check =
+    token("token.audience", "token_audience", INVALID, "The token is meant for another audience, or for none.");
+
+/// A claim that must be there.
+pub static TOKEN_CLAIM_MISSING: Check = token(
+    "token.claim_missing",
+    "token_claim_missing",
+    INVALID,
+    "The token lacks `exp` or a claim of `required_claims`.",
+);
+
+/// Too late.
+pub static TOKEN_EXPIRED: Check = token("token.expired", "token_expired", INVALID, "The token has expired.");
+
+/// Too early.
+pub static TOKEN_NOT_YET_VALID: Check =
+    token("token.not_yet_valid", "token_not_yet_valid", INVALID, "The token's `nbf` or `iat` lies in the future.");
+
+/// A token that lives longer than allowed.
+pub static TOKEN_LIFETIME: Check =
+    token("token.lifetime", "token_lifetime", INVALID, "The token lives longer than the issuer's `lifetime_max`.");
+
+/// A key that the issuer does not have.
+pub static TOKEN_KEY_UNKNOWN: Check = token(
+    "token.key_unknown",
+    "token_key_unknown",
+    INVALID,
+    "The issuer has no key of that `kid`, or several could be meant.",
+);
+
+/// A signature that is not the key's.
+pub static TOKEN_SIGNATURE: Check =
+    token("token.signature", "token_signature", INVALID, "The signature does not verify: altered or forged.");
+
+/// A scope that was not granted.
+pub static SCOPE_INSUFFICIENT: Check = Check {
+    class: Class::Forbidden,
+    ..token(
+        "token.scope",
+        "scope_insufficient",
+        Some("insufficient_scope"),
+        "The token lacks a scope that the route requires.",
+    )
+};
+
+/// A claim that the route refuses.
+pub static CLAIM_REFUSED: Check = Check {
+    class: Class::Forbidden,
+    ..token(
+        "token.claim",
+        "claim_refused",
+        None,
+        "A claim is missing or has none of the values that the route requires.",
+    )
+};
+
+const INVALID: Option<&str> = Some("invalid_token");
+
+const fn token(
+    id: &'static str,
+    code: &'static str,
+    bearer_error: Option<&'static str>,
+    means: &'static str,
+) -> Check {
+    let (family, class, weight) = (Family::Token, Class::Unauthenticated, Weight::Refuse);
+    Check { id, family, code, class, weight, tunable: true, bearer_error, means }
+}
