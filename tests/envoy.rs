@@ -8,6 +8,7 @@
 //! Not covered: TLS, Istio, several Envoys.
 
 mod configuration;
+mod fleet;
 mod host_facts;
 mod identity;
 mod protocol;

@@ -96,13 +96,14 @@ fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -
 /// Drives the engine as the host would.
 fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
     let request = Request::new(Headers::from_pairs(ready.fields()), || "127.0.0.1".parse().ok());
-    let head = engine.open(request, Millis::from_secs(now()), || "native".to_owned());
+    let time = Millis::from_secs(now());
+    let head = engine.open(request, time, || "native".to_owned());
     let pieces: Vec<&[u8]> = ready.pieces().collect();
     let mut step = head.judge(!pieces.is_empty());
     if let Step::Wait(Wait::Body(held)) = step {
         let body = pieces.concat();
         let fits = body.len() <= held.bytes_max();
-        step = if fits { held.judge(&body) } else { held.judge_unread(Unread::TooLong, body.len()) };
+        step = if fits { held.judge(&body, time) } else { held.judge_unread(Unread::TooLong, body.len(), time) };
     } else {
         for piece in pieces {
             step = match step {
@@ -114,7 +115,7 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
     // No example has a fleet's service behind it.
     if let Step::Wait(wait) = step {
         let Wait::Fleet(asking) = wait else { panic!("it waits for a body that it has") };
-        step = asking.judge(Err(Fault::Unavailable("there is none")));
+        step = asking.judge(Err(Fault::Unavailable("there is none")), time);
     }
     let (mut done, answer, told) = match step {
         Step::Forward(_permit, body) => (Box::new(body.finish().finish(service)), service, None),
@@ -125,7 +126,7 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
         }
         Step::Wait(_) => panic!("it waits twice for the fleet"),
     };
-    done.close(answer, Millis::from_secs(now()));
+    done.close(answer, time);
     observed(&done, answer, told)
 }
 

@@ -46,10 +46,10 @@ impl Wait {
     }
 
     /// The time is up.
-    pub fn expire(self) -> Step<Body> {
+    pub fn expire(self, now: Millis) -> Step<Body> {
         match self {
-            Self::Body(held) => held.judge_unread(Unread::Late, 0),
-            Self::Fleet(asking) => asking.judge(Err(Fault::Timeout)),
+            Self::Body(held) => held.judge_unread(Unread::Late, 0, now),
+            Self::Fleet(asking) => asking.judge(Err(Fault::Timeout), now),
         }
     }
 
@@ -78,17 +78,18 @@ impl Held {
     }
 
     /// The whole body is there.
-    pub fn judge(self, bytes: &[u8]) -> Step<Body> {
-        self.judge_read(body::Body::read(bytes), bytes.len())
+    pub fn judge(self, bytes: &[u8], now: Millis) -> Step<Body> {
+        self.judge_read(body::Body::read(bytes), bytes.len(), now)
     }
 
     /// It could not be read. `seen` bytes of it have arrived.
-    pub fn judge_unread(self, why: Unread, seen: usize) -> Step<Body> {
-        self.judge_read(body::Body::unread(why), seen)
+    pub fn judge_unread(self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
+        self.judge_read(body::Body::unread(why), seen, now)
     }
 
-    fn judge_read(self, body: body::Body, seen: usize) -> Step<Body> {
+    fn judge_read(self, body: body::Body, seen: usize, now: Millis) -> Step<Body> {
         let mut open = *self.open;
+        open.now = now;
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);
         let world = Rc::clone(&open.case.world);
         let route = world.config.routes.get(open.case.route);
@@ -119,8 +120,12 @@ impl Asking {
         self.open.case.world.config.fleet.as_ref().map_or(Millis::default(), |fleet| fleet.timeout)
     }
 
-    /// The fleet has answered, or will not.
-    pub fn judge(self, answer: Result<Vec<FleetReply>, Fault>) -> Step<Body> {
+    /// The fleet has answered, or will not. What Envoy says of a call that it gave up varies, so the time decides; its timers
+    /// may be a little early.
+    pub fn judge(self, answer: Result<Vec<FleetReply>, Fault>, now: Millis) -> Step<Body> {
+        let waited = now.saturating_sub(self.open.now).as_u64();
+        let is_late = waited.saturating_mul(10) >= self.timeout().as_u64().saturating_mul(9);
+        let answer = answer.map_err(|fault| if is_late { Fault::Timeout } else { fault });
         let Self { open, asked, body_bytes } = self;
         let mut open = *open;
         let world = Rc::clone(&open.case.world);

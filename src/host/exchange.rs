@@ -83,11 +83,11 @@ impl Exchange {
     }
 
     /// Ends the wait, whatever has come.
-    pub(crate) fn expire(&mut self) {
+    pub(crate) fn expire(&mut self, now: Millis) {
         match self.take() {
             State::Wait(wait) => {
                 self.token = None;
-                self.resume(wait.expire());
+                self.resume(wait.expire(now));
             }
             other => self.state = other,
         }
@@ -146,7 +146,7 @@ impl Exchange {
                     self.token = Some(token);
                     return Step::Wait(Wait::Fleet(asking));
                 }
-                Err(fault) => step = asking.judge(Err(fault)),
+                Err(fault) => step = asking.judge(Err(fault), now()),
             }
         }
         match step {
@@ -171,7 +171,7 @@ impl Exchange {
         match self.take() {
             State::Wait(Wait::Fleet(asking)) => {
                 let answer = callout::answer(asking.question());
-                Some(asking.judge(answer))
+                Some(asking.judge(answer, now()))
             }
             other => {
                 self.state = other;
@@ -187,10 +187,10 @@ impl Exchange {
             Wait::Body(held) if self.ended || size > held.bytes_max() => {
                 self.judged_bytes = size;
                 let step = match calls::buffer(Buffer::RequestBody, held.bytes_max().saturating_add(1)) {
-                    _ if size > held.bytes_max() => held.judge_unread(Unread::TooLong, size),
-                    Some(bytes) => held.judge(&bytes),
-                    None if size == 0 => held.judge(b""),
-                    None => held.judge_unread(Unread::Unavailable, size),
+                    _ if size > held.bytes_max() => held.judge_unread(Unread::TooLong, size, now()),
+                    Some(bytes) => held.judge(&bytes, now()),
+                    None if size == 0 => held.judge(b"", now()),
+                    None => held.judge_unread(Unread::Unavailable, size, now()),
                 };
                 self.obey(step)
             }
@@ -280,7 +280,7 @@ impl Exchange {
         };
         let bytes = if done.wants_response_bytes() { number("response\0size").unwrap_or_default() } else { 0 };
         let status = if done.wants_response_status() { response_status() } else { None };
-        done.close(Response { status, bytes }, Millis::new(calls::now_nanos() / NANOS_PER_MILLI));
+        done.close(Response { status, bytes }, now());
         self.report.count(&done, self.spent_nanos);
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
@@ -328,6 +328,10 @@ fn response_status() -> Option<u16> {
 
 fn number(property: &str) -> Option<u64> {
     Some(u64::from_le_bytes(calls::property(property)?.try_into().ok()?))
+}
+
+fn now() -> Millis {
+    Millis::new(calls::now_nanos() / NANOS_PER_MILLI)
 }
 
 /// A name for a request that Envoy did not name (`generate_request_id: false`). Unique enough to find it again.

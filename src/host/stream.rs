@@ -32,7 +32,7 @@ impl Waiting {
         for (id, exchange) in self.streams() {
             let mut exchange = exchange.borrow_mut();
             if exchange.is_due(now) && calls::set_effective_context(id).is_ok() {
-                exchange.expire();
+                exchange.expire(now);
             }
             self.forget_unless_waiting(id, &exchange);
         }
