@@ -8,9 +8,9 @@
 //!
 //! A bucket never grows. When a key needs room, an empty place is taken, then the record longest without debt, then the
 //! one that owes least; what an evicted record owes raises the bucket's *floor*, and whoever is new to the bucket
-//! starts there. So a client that is crowded out does not come back with a clean slate, at the price that strangers in
-//! the same bucket start with the same debt until it is settled. The keyed hash that chooses the bucket is secret, so
-//! nobody can aim at a bucket.
+//! starts there. So a client that is crowded out gets no more than it would have got: the floor is never less than what
+//! it still owes. The price is that strangers in the same bucket start with the same debt until it is settled. The keyed
+//! hash that chooses the bucket is secret, so nobody can aim at a bucket.
 
 use super::record::{put_millis, u64_le, Debt, Record, Share, RECORD_BYTES};
 use crate::time::Millis;
@@ -80,7 +80,9 @@ impl Bucket {
         let mut empty = None;
         for (place, record) in self.places() {
             match record {
-                Some(record) if record.fingerprint == fingerprint => return (record, place, Room::Known),
+                Some(record) if record.fingerprint == fingerprint => {
+                    return (record.as_of(now), place, Room::Known);
+                }
                 Some(record) if best.is_none_or(|(_, other)| worth(&record, now) < worth(&other, now)) => {
                     best = Some((place, record))
                 }
@@ -142,20 +144,14 @@ impl Bucket {
         if legacy.at(now) == Share::NONE {
             return Room::Expired;
         }
-        // A line that lies nowhere below either of the two.
-        let floor = self.floor();
-        self.set_floor(&Debt {
-            share: floor.at(now).max(legacy.at(now)),
-            since: now,
-            settled: floor.settled.max(legacy.settled),
-        });
+        self.set_floor(&self.floor().covering(&legacy, now));
         Room::Evicted
     }
 }
 
-/// The order of eviction: without debt first, the longest unused among them; then who owes least.
+/// The order of eviction: without debt first, the longest settled among them; then who owes least.
 fn worth(record: &Record, now: Millis) -> (Share, Millis) {
-    (record.legacy(now).at(now), record.debt.since)
+    (record.legacy(now).at(now), record.debt.settled)
 }
 
 #[cfg(test)]
