@@ -104,6 +104,16 @@ impl Algorithm {
     }
 }
 
+/// Whether a state belongs to a time that no worker's clock can have reached: it was written under another window or
+/// algorithm of the same name, or by a clock that was wrong. Kept, it would count for years.
+fn is_alien(begins_millis: u64, now: Millis) -> bool {
+    Millis::new(begins_millis).saturating_sub(now) > CLOCKS_APART_MAX
+}
+
+/// The workers of one process read the same clock, at moments a few milliseconds apart; the rest is for a clock that is
+/// put right.
+const CLOCKS_APART_MAX: Millis = Millis::from_secs(60);
+
 /// Two numbers as a state.
 fn pack(first: u64, second: u64) -> State {
     let mut state = State::default();

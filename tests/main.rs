@@ -17,4 +17,5 @@
 
 mod envoy;
 mod scenarios;
+mod simulation;
 mod tidy;

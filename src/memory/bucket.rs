@@ -8,9 +8,14 @@
 //!
 //! A bucket never grows. When a key needs room, an empty place is taken, then the record longest without debt, then the
 //! one that owes least; what an evicted record owes raises the bucket's *floor*, and whoever is new to the bucket
-//! starts there. So a client that is crowded out does not come back with a clean slate, at the price that strangers in
-//! the same bucket start with the same debt until it is settled. The keyed hash that chooses the bucket is secret, so
-//! nobody can aim at a bucket.
+//! starts there. The price is that strangers in the same bucket start with the same debt until it is settled. The keyed
+//! hash that chooses the bucket is secret, so nobody can aim at a bucket.
+//!
+//! What an eviction can give away is bounded: the floor is never less than what anybody who was evicted owes by its own
+//! doing, so two *lives* of a key (from its record's beginning to its eviction) take no more than one would have taken,
+//! whichever two they are. Who used up its limit gets nothing back. Who is evicted again and again after using half of
+//! it gets a half each time: what a life inherited is not passed on, since it may have been a stranger's. Under a
+//! sliding window and concurrency this holds for the lives that began without a debt.
 
 use super::record::{put_millis, u64_le, Debt, Record, Share, RECORD_BYTES};
 use crate::time::Millis;
@@ -80,7 +85,9 @@ impl Bucket {
         let mut empty = None;
         for (place, record) in self.places() {
             match record {
-                Some(record) if record.fingerprint == fingerprint => return (record, place, Room::Known),
+                Some(record) if record.fingerprint == fingerprint => {
+                    return (record.as_of(now), place, Room::Known);
+                }
                 Some(record) if best.is_none_or(|(_, other)| worth(&record, now) < worth(&other, now)) => {
                     best = Some((place, record))
                 }
@@ -142,20 +149,14 @@ impl Bucket {
         if legacy.at(now) == Share::NONE {
             return Room::Expired;
         }
-        // A line that lies nowhere below either of the two.
-        let floor = self.floor();
-        self.set_floor(&Debt {
-            share: floor.at(now).max(legacy.at(now)),
-            since: now,
-            settled: floor.settled.max(legacy.settled),
-        });
+        self.set_floor(&self.floor().covering(&legacy, now));
         Room::Evicted
     }
 }
 
-/// The order of eviction: without debt first, the longest unused among them; then who owes least.
+/// The order of eviction: without debt first, the longest settled among them; then who owes least.
 fn worth(record: &Record, now: Millis) -> (Share, Millis) {
-    (record.legacy(now).at(now), record.debt.since)
+    (record.legacy(now).at(now), record.debt.settled)
 }
 
 #[cfg(test)]
@@ -217,6 +218,15 @@ mod tests {
         let inherited = born.inherited.times(100);
         assert!((20..=21).contains(&inherited), "{inherited}");
         assert_eq!(bucket.find(1, Millis::new(1000)).2, Room::Known);
+    }
+
+    #[test]
+    fn what_stays_until_its_window_ends_is_not_forgiven_before() {
+        let stays = Debt { share: Share::of(90, 100), since: Millis::new(9000), settled: Millis::new(9000) };
+        let mut bucket = full(stays);
+        assert_eq!(add(&mut bucket, 99, Debt { since: Millis::new(2000), ..owing(95, 9000) }).1, Room::Evicted);
+        let at = |now| bucket.clone().find(77, Millis::new(now)).0.inherited.times(100);
+        assert_eq!((at(2000), at(8999), at(9000)), (91, 91, 0), "rounded up");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! 0         8          14        20     22        24        40
-//! fingerprint  updated    settled  share  inherited   state
+//! fingerprint  since      settled  share  inherited   state
 //! ```
 //!
 //! The state is the owner's business. What the memory itself must know is how much the record is *worth*: its
-//! debt, as a share of what its owner allows, falls linearly from `share` at `updated` to nothing at `settled`. When
-//! room is needed the record that is worth least goes, and what it was worth stays behind in its bucket.
+//! debt, as a share of what its owner allows, stays at `share` until `since` and then falls linearly to nothing at
+//! `settled`. When room is needed the record that is worth least goes, and what it was worth stays behind in its bucket.
 //!
 //! `inherited` is the part of the debt that the record was born with, because somebody before it was evicted. It is
 //! never passed on: a flood of strangers could otherwise lend each other a debt that none of them made.
@@ -63,12 +63,12 @@ impl Share {
     }
 }
 
-/// A share that falls linearly to nothing.
+/// A share that stays for a while and then falls linearly to nothing.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
 pub struct Debt {
-    /// How much at `since`.
+    /// How much until `since`.
     pub share: Share,
-    /// When it was that much.
+    /// When it begins to fall.
     pub since: Millis,
     /// When it will be nothing.
     pub settled: Millis,
@@ -77,17 +77,39 @@ pub struct Debt {
 impl Debt {
     /// The same debt, told from `now` on.
     pub fn as_of(&self, now: Millis) -> Self {
-        Self { share: self.at(now), since: now, settled: self.settled }
+        Self { share: self.at(now), since: self.since.max(now), settled: self.settled }
     }
 
     /// What is left of it.
     pub fn at(&self, now: Millis) -> Share {
         let whole = self.settled.saturating_sub(self.since).as_u64();
-        let left = self.settled.saturating_sub(now).as_u64().min(whole);
-        if whole == 0 {
+        let left = self.settled.saturating_sub(now).as_u64();
+        if now < self.since && left > 0 {
+            self.share
+        } else if whole == 0 {
             Share::NONE
         } else {
-            Share::of(self.share.times(left), whole.max(1)).min(self.share)
+            Share::of(self.share.times(left.min(whole)), whole).min(self.share)
+        }
+    }
+
+    /// A debt that from `now` on is nowhere less than either of two.
+    pub fn covering(&self, other: &Self, now: Millis) -> Self {
+        let (one, other) = (self.as_of(now), other.as_of(now));
+        let (more, less) = if one.share >= other.share { (one, other) } else { (other, one) };
+        let settled = more.settled.max(less.settled);
+        let stays = less.since.saturating_sub(more.since).as_u64();
+        let (high, low) = (u64::from(more.share.0), u64::from(less.share.0));
+        if low == 0 {
+            more
+        } else if stays == 0 {
+            Self { settled, ..more }
+        } else if low.saturating_mul(2) >= high {
+            Self { share: more.share, since: less.since, settled }
+        } else {
+            // The smaller one stays longer: the larger one falls so slowly that it meets its end at the earliest.
+            let falls = stays.saturating_mul(high).div_ceil(high.saturating_sub(low).max(1));
+            Self { settled: settled.max(more.since.saturating_add(Millis::new(falls))), ..more }
         }
     }
 }
@@ -116,15 +138,16 @@ impl Record {
         self.state == [0; STATE_BYTES]
     }
 
-    /// The owner's new state and what it makes the record worth. What was inherited shrinks with the debt it is part of.
+    /// The same record, told from `now` on. What was inherited shrinks with the debt it is part of.
+    pub(super) fn as_of(&self, now: Millis) -> Self {
+        let (before, debt) = (u64::from(self.debt.share.0), self.debt.as_of(now));
+        let left = Share::of(self.inherited.times(u64::from(debt.share.0)), before);
+        let inherited = if before == 0 { Share::NONE } else { left.min(self.inherited) };
+        Self { debt, inherited, ..*self }
+    }
+
+    /// The owner's new state and what it makes the record worth.
     pub fn settle(&mut self, state: State, debt: Debt) {
-        let before = u64::from(self.debt.share.0);
-        let left = u64::from(self.debt.at(debt.since).0);
-        self.inherited = if before == 0 {
-            Share::NONE
-        } else {
-            Share::of(self.inherited.times(left), before).min(self.inherited)
-        };
         self.state = state;
         self.debt = debt;
     }

@@ -129,7 +129,29 @@ fn a_flood_of_identities_does_not_grow_the_memory() {
     assert_eq!(trace.evictions, 20_000_u32.saturating_sub(room), "every place is used before anybody has to go");
 }
 
+fn any_debt() -> impl Strategy<Value = Debt> {
+    (0..=100_u64, 0..400_u64, 0..400_u64).prop_map(|(share, since, falls)| Debt {
+        share: Share::of(share, 100),
+        since: Millis::new(since),
+        settled: Millis::new(since.saturating_add(falls)),
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_debt_that_covers_two_is_nowhere_less(
+        (one, other) in (any_debt(), any_debt()), now in 0..300_u64, later in 0..700_u64,
+    ) {
+        let now = Millis::new(now);
+        let then = now.saturating_add(Millis::new(later));
+        let both = one.covering(&other, now);
+        prop_assert!(both.at(then) >= one.at(then).max(other.at(then)), "{both:?}");
+        prop_assert!(both.share == one.at(now).max(other.at(now)), "{both:?} begins with the larger one");
+        let end = one.settled.max(other.settled).max(now);
+        let longest = end.saturating_add(end.saturating_sub(now));
+        prop_assert!(both.settled <= longest, "{both:?} is not settled twice as late");
+    }
+
     #[test]
     fn keys_spread_evenly(prefix in any::<u64>()) {
         let (_, memory) = opened();

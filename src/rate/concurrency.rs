@@ -5,7 +5,7 @@
 //! were taken in, each a third of the window long: a slice that is four behind is dropped, so units are held for at
 //! least the window and at most four thirds of it. The state is the latest slice's number and four counts of 16 bits.
 
-use super::{pack, unpack, Rate, Taken};
+use super::{is_alien, pack, unpack, Rate, Taken};
 use crate::memory::record::{Debt, Share, State};
 use crate::time::Millis;
 
@@ -24,21 +24,22 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
 }
 
 pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
-    let mut flight = at(load(state), number(rate, now));
+    let mut flight = at(load(state), rate, now);
     let used = total(&flight);
-    let [first, ..] = flight.slices;
-    let allowed = used.saturating_add(cost) <= rate.limit && first.saturating_add(cost) <= SLICE_MAX;
+    let allowed = used.saturating_add(cost) <= rate.limit.min(SLICE_MAX);
     let taken = if allowed { cost } else { 0 };
-    if let Some(first) = flight.slices.first_mut() {
-        *first = first.saturating_add(taken);
+    // A worker whose clock is behind at a slice's border takes them in its own slice: there it will give them back.
+    let age = age(&flight, rate, now).min(SLICES.saturating_sub(1));
+    if let Some(slice) = flight.slices.get_mut(age) {
+        *slice = slice.saturating_add(taken);
     }
     decided(&flight, rate, now, allowed, cost)
 }
 
 /// Gives back units that were taken at `since`. Units that have been forgotten meanwhile are not given back twice.
 pub fn give(state: State, rate: &Rate, since: Millis, now: Millis, cost: u64) -> Taken {
-    let mut flight = at(load(state), number(rate, now));
-    let age = usize::try_from(flight.latest.saturating_sub(number(rate, since))).unwrap_or(usize::MAX);
+    let mut flight = at(load(state), rate, now);
+    let age = age(&flight, rate, since);
     if let Some(slice) = flight.slices.get_mut(age) {
         *slice = slice.saturating_sub(cost);
     }
@@ -48,11 +49,11 @@ pub fn give(state: State, rate: &Rate, since: Millis, now: Millis, cost: u64) ->
 fn decided(flight: &Flight, rate: &Rate, now: Millis, allowed: bool, cost: u64) -> Taken {
     let used = total(flight);
     let slice = slice_millis(rate);
-    let age = |at: usize| u64::try_from(at).unwrap_or_default();
+    let slices = |count: usize| u64::try_from(count).unwrap_or_default();
     // When the slice that holds anything and lives longest is dropped.
     let longest = flight.slices.iter().position(|units| *units > 0);
     let settled = longest.map_or(now, |at| {
-        let dropped = flight.latest.saturating_sub(age(at)).saturating_add(age(SLICES));
+        let dropped = flight.latest.saturating_sub(slices(at)).saturating_add(slices(SLICES));
         Millis::new(dropped.saturating_mul(slice))
     });
     Taken {
@@ -62,15 +63,24 @@ fn decided(flight: &Flight, rate: &Rate, now: Millis, allowed: bool, cost: u64) 
         // Nobody can say when a request in flight will be over; a second is a polite guess.
         retry_after: (cost <= rate.limit).then_some(Millis::from_secs(u64::from(!allowed))),
         state: store(flight),
-        debt: Debt { share: Share::of(used, rate.limit), since: now, settled },
+        debt: Debt { share: Share::of(used, rate.limit), since: settled, settled },
     }
+}
+
+/// How many slices ago a time was.
+fn age(flight: &Flight, rate: &Rate, time: Millis) -> usize {
+    usize::try_from(flight.latest.saturating_sub(number(rate, time))).unwrap_or(usize::MAX)
 }
 
 fn total(flight: &Flight) -> u64 {
     flight.slices.iter().fold(0, |sum, units| sum.saturating_add(*units))
 }
 
-fn at(flight: Flight, slice: u64) -> Flight {
+fn at(flight: Flight, rate: &Rate, now: Millis) -> Flight {
+    let slice = number(rate, now);
+    if is_alien(flight.latest.saturating_mul(slice_millis(rate)), now) {
+        return Flight { latest: slice, slices: [0; SLICES] };
+    }
     let steps = usize::try_from(slice.saturating_sub(flight.latest)).unwrap_or(usize::MAX);
     let mut moved = [0; SLICES];
     moved.iter_mut().skip(steps).zip(flight.slices).for_each(|(to, from)| *to = from);

@@ -4,7 +4,7 @@
 //! Exactly `limit` units pass in every window. Around the border of two windows twice as many can pass within one
 //! window's length; where that matters, use the sliding window. The state is the window's number and the units taken.
 
-use super::{pack, unpack, Rate, Taken};
+use super::{is_alien, pack, unpack, Rate, Taken};
 use crate::memory::record::{Debt, Share, State};
 use crate::time::Millis;
 
@@ -16,7 +16,8 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     let (window, taken) = unpack(state);
     let current = number(rate, now);
     // A window in the future is one that a worker with a later clock has begun.
-    let (window, taken) = if window >= current { (window, taken) } else { (current, 0) };
+    let known = window >= current && !is_alien(window.saturating_mul(rate.window.as_u64()), now);
+    let (window, taken) = if known { (window, taken) } else { (current, 0) };
     let ends = Millis::new(window.saturating_add(1).saturating_mul(rate.window.as_u64()));
     let after = taken.saturating_add(cost);
     let allowed = owed || after <= rate.limit;
@@ -28,7 +29,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
         reset: if taken == 0 { Millis::default() } else { left },
         retry_after: (cost <= rate.limit).then_some(if allowed { Millis::default() } else { left }),
         state: pack(window, taken),
-        debt: Debt { share: Share::of(taken, rate.limit), since: now, settled: ends },
+        debt: Debt { share: Share::of(taken, rate.limit), since: ends, settled: ends },
     }
 }
 

@@ -11,7 +11,7 @@
 //! unsettled units of 32 bits each.
 
 use super::fixed_window::number;
-use super::{pack, unpack, Rate, Taken};
+use super::{is_alien, pack, unpack, Rate, Taken};
 use crate::memory::record::{Debt, Share, State};
 use crate::time::Millis;
 
@@ -39,7 +39,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64) -> Taken {
         reset: left,
         retry_after: (cost <= rate.limit).then_some(if allowed { Millis::default() } else { left }),
         state: store(counts),
-        debt: debt(counts, rate, now),
+        debt: debt(counts, rate),
     }
 }
 
@@ -48,7 +48,7 @@ pub fn settle(state: State, rate: &Rate, now: Millis) -> (State, Debt, Reported)
     let counts = at(load(state), rate, now);
     let known = counts.known.saturating_add(counts.unsettled);
     let after = Counts { known, unsettled: 0, ..counts };
-    (store(after), debt(after, rate, now), Reported { window: counts.window, units: counts.unsettled })
+    (store(after), debt(after, rate), Reported { window: counts.window, units: counts.unsettled })
 }
 
 /// The service has answered: the fleet has used `total` units of the reported window.
@@ -57,7 +57,7 @@ pub fn learn(state: State, rate: &Rate, now: Millis, reported: Reported, total: 
     if counts.window == reported.window {
         counts.known = counts.known.max(total);
     }
-    (store(counts), debt(counts, rate, now))
+    (store(counts), debt(counts, rate))
 }
 
 /// The report did not arrive: its units are to be reported again.
@@ -67,7 +67,7 @@ pub fn restore(state: State, rate: &Rate, now: Millis, reported: Reported) -> (S
         counts.known = counts.known.saturating_sub(reported.units);
         counts.unsettled = counts.unsettled.saturating_add(reported.units);
     }
-    (store(counts), debt(counts, rate, now))
+    (store(counts), debt(counts, rate))
 }
 
 /// Units on their way to the service.
@@ -79,9 +79,10 @@ pub struct Reported {
     pub units: u64,
 }
 
-fn debt(counts: Counts, rate: &Rate, now: Millis) -> Debt {
+fn debt(counts: Counts, rate: &Rate) -> Debt {
     let used = counts.known.saturating_add(counts.unsettled);
-    Debt { share: Share::of(used, rate.limit), since: now, settled: ends(counts.window, rate) }
+    let ends = ends(counts.window, rate);
+    Debt { share: Share::of(used, rate.limit), since: ends, settled: ends }
 }
 
 fn ends(window: u64, rate: &Rate) -> Millis {
@@ -91,8 +92,9 @@ fn ends(window: u64, rate: &Rate) -> Millis {
 /// The counts as of now; a window in the future is one that a worker with a later clock has begun. Units of a window that
 /// is over are dropped unreported: the service does not count them any more either.
 fn at(counts: Counts, rate: &Rate, now: Millis) -> Counts {
+    let begins = counts.window.saturating_mul(rate.window.as_u64());
     match number(rate, now) {
-        window if window > counts.window => Counts { window, known: 0, unsettled: 0 },
+        window if window > counts.window || is_alien(begins, now) => Counts { window, known: 0, unsettled: 0 },
         _ => counts,
     }
 }

@@ -6,7 +6,7 @@
 //! twice the limit, which the fixed window allows at every border and this one only if the window before was filled in
 //! its last moments. The state is the window's number and two counts of 32 bits.
 
-use super::{pack, unpack, Rate, Taken};
+use super::{is_alien, pack, unpack, Rate, Taken};
 use crate::memory::record::{Debt, Share, State};
 use crate::time::Millis;
 
@@ -21,7 +21,7 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
 }
 
 pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool) -> Taken {
-    let mut counts = at(load(state), number(rate, now));
+    let mut counts = at(load(state), rate, now);
     let begins = counts.window.saturating_mul(rate.window.as_u64());
     let elapsed = now.as_u64().saturating_sub(begins).min(rate.window.as_u64());
     let used = weighed(counts.previous, rate, elapsed).saturating_add(counts.current);
@@ -31,7 +31,8 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     let taken = if allowed { cost } else { 0 };
     counts.current = counts.current.saturating_add(taken);
     let used = used.saturating_add(taken);
-    let gone = Millis::new(begins.saturating_add(rate.window.as_u64().saturating_mul(2)));
+    let ends = Millis::new(begins.saturating_add(rate.window.as_u64()));
+    let gone = ends.saturating_add(rate.window);
     Taken {
         allowed,
         remaining: rate.limit.saturating_sub(used),
@@ -44,7 +45,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
             }
         }),
         state: store(&counts),
-        debt: Debt { share: Share::of(used, rate.limit), since: now, settled: gone },
+        debt: Debt { share: Share::of(used, rate.limit), since: ends, settled: gone },
     }
 }
 
@@ -73,8 +74,12 @@ fn wait(counts: &Counts, rate: &Rate, elapsed: u64, cost: u64) -> Millis {
     }
 }
 
-/// The counts as the given window sees them. A window in the future is one that a worker with a later clock has begun.
-fn at(counts: Counts, window: u64) -> Counts {
+/// The counts as the window of this moment sees them. A window in the future is one that a worker with a later clock has begun.
+fn at(counts: Counts, rate: &Rate, now: Millis) -> Counts {
+    let window = number(rate, now);
+    if is_alien(counts.window.saturating_mul(rate.window.as_u64()), now) {
+        return Counts { window, previous: 0, current: 0 };
+    }
     match window.saturating_sub(counts.window) {
         0 => counts,
         1 => Counts { window, previous: counts.current, current: 0 },

@@ -118,6 +118,34 @@ fn a_request_that_never_comes_back_is_forgotten_after_the_window() {
 }
 
 #[test]
+fn a_unit_taken_by_a_late_clock_at_a_border_is_given_back() {
+    // START is a multiple of the slice, 20 s.
+    let rate = rate(2, 60_000);
+    let early = concurrency::take(fresh(), &rate, at(20_001), 1);
+    let late = concurrency::take(early.state, &rate, at(19_999), 1);
+    let back = concurrency::give(late.state, &rate, at(19_999), at(30_000), 1);
+    assert_eq!(back.remaining, 1);
+    let back = concurrency::give(back.state, &rate, at(20_001), at(30_000), 1);
+    assert_eq!(back.remaining, 2);
+}
+
+#[test]
+fn what_another_window_or_algorithm_left_does_not_count_for_ever() {
+    for before in ALL {
+        for (window, after) in [(1000, 3_600_000), (3_600_000, 1000), (60_000, 61_000), (61_000, 60_000)] {
+            let used = (0..5).fold(fresh(), |state, _| before.take(state, &rate(5, window), at(0), 1).state);
+            for now in [Algorithm::SlidingWindow, Algorithm::FixedWindow, Algorithm::Concurrency] {
+                let later = at(after * 3);
+                let taken = now.take(used, &rate(5, after), later, 1);
+                assert!(taken.allowed, "{before:?} of {window} ms, then {now:?} of {after} ms");
+                let soonest = later.saturating_add(Millis::new(after.saturating_mul(2)));
+                assert!(taken.debt.settled <= soonest, "{before:?} of {window} ms, then {now:?} of {after} ms");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_inherited_debt_leaves_that_much_less() {
     for algorithm in ALL {
         let rate = rate(10, 60_000);
