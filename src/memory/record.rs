@@ -47,6 +47,14 @@ impl Share {
         u64::try_from(product).unwrap_or(u64::MAX)
     }
 
+    /// `part / whole` of this share, at most all of it, rounded up once: told step by step it is never less. Of nothing
+    /// there is nothing.
+    fn scaled(self, part: u64, whole: u64) -> Self {
+        let product = u128::from(self.0).saturating_mul(u128::from(part.min(whole)));
+        let steps = if whole == 0 { 0 } else { product.div_ceil(u128::from(whole)) };
+        Self(u16::try_from(steps).unwrap_or(self.0).min(self.0))
+    }
+
     /// The number of steps.
     pub(super) const fn steps(self) -> u16 {
         self.0
@@ -89,7 +97,7 @@ impl Debt {
         } else if whole == 0 {
             Share::NONE
         } else {
-            Share::of(self.share.times(left.min(whole)), whole).min(self.share)
+            self.share.scaled(left, whole)
         }
     }
 
@@ -141,8 +149,7 @@ impl Record {
     /// The same record, told from `now` on. What was inherited shrinks with the debt it is part of.
     pub(super) fn as_of(&self, now: Millis) -> Self {
         let (before, debt) = (u64::from(self.debt.share.0), self.debt.as_of(now));
-        let left = Share::of(self.inherited.times(u64::from(debt.share.0)), before);
-        let inherited = if before == 0 { Share::NONE } else { left.min(self.inherited) };
+        let inherited = self.inherited.scaled(u64::from(debt.share.0), before);
         Self { debt, inherited, ..*self }
     }
 
