@@ -10,6 +10,7 @@
 mod configuration;
 mod host_facts;
 mod identity;
+mod limits;
 mod protocol;
 mod robustness;
 mod telemetry;

@@ -7,6 +7,7 @@
 //! - [`envoy`]: one Envoy process: started, observed, always ended.
 //! - [`upstream`]: the protected service, an orders API; also the binary `portcullis-upstream`.
 //! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
+//! - [`flood`]: many requests at once, over several connections.
 //! - [`scenario`]: the examples (`examples/*`): parsed, and replayed against a real Envoy.
 //! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
 //!
@@ -17,6 +18,7 @@ mod body;
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+pub mod flood;
 pub mod scenario;
 pub mod tokens;
 pub mod upstream;
