@@ -71,6 +71,10 @@ check: toolchain ## Check the format and the lints, of the native build and the 
 bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
 	@cargo bench --locked --bench envoy
 
+.PHONY: soak
+soak: wasm envoy ## Send a million and a half of clients through a real Envoy and watch its memory
+	@cargo test --locked --test all -- --ignored --nocapture envoy::limits
+
 .PHONY: clean
 clean: ## Remove what was built; the downloaded Envoy stays in .venv
 	@rm -rf target

@@ -11,6 +11,7 @@ mod configuration;
 mod fleet;
 mod host_facts;
 mod identity;
+mod limits;
 mod protocol;
 mod robustness;
 mod telemetry;

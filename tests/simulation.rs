@@ -5,7 +5,7 @@
 //! backwards. All of it follows from a seed, which a failure names. A decision that was stored is compared with the
 //! model as the stores before it left it; a refusal, which stores nothing, with the model at its last reading.
 //!
-//! Token bucket and fixed window must agree with their model to the unit; sliding window and concurrency must keep the
+//! Token bucket, fixed and shared window must agree with their model to the unit; sliding window and concurrency must keep the
 //! bounds that their pages state, in both directions: never too much, and no refusal without reason. Not covered: the
 //! host's own memory, which `tests/envoy/limits.rs` meets.
 
@@ -19,8 +19,13 @@ use std::collections::BTreeMap;
 
 const START: u64 = 1_800_000_000_000;
 
-const ALL: [Algorithm; 4] =
-    [Algorithm::TokenBucket, Algorithm::SlidingWindow, Algorithm::FixedWindow, Algorithm::Concurrency];
+const ALL: [Algorithm; 5] = [
+    Algorithm::TokenBucket,
+    Algorithm::SlidingWindow,
+    Algorithm::FixedWindow,
+    Algorithm::SharedWindow,
+    Algorithm::Concurrency,
+];
 
 const SEEDS: u64 = 240;
 const TURNS: usize = 150;
@@ -304,7 +309,8 @@ impl World {
     fn judge(&self, before: &[Event], seen: u64, now: u64, cost: u64, taken: bool) -> Result<(), String> {
         match self.algorithm {
             Algorithm::TokenBucket => self.judge_token_bucket(before, now, cost, taken),
-            Algorithm::FixedWindow => self.judge_fixed_window(before, now, cost, taken),
+            // One Envoy of a fleet that has heard of no other.
+            Algorithm::FixedWindow | Algorithm::SharedWindow => self.judge_fixed_window(before, now, cost, taken),
             Algorithm::SlidingWindow => self.judge_sliding_window(before, now, cost, taken),
             Algorithm::Concurrency => self.judge_concurrency(before, seen, now, cost, taken),
         }
@@ -315,7 +321,7 @@ impl World {
     fn judge_lives(&self, key: u64, now: u64, cost: u64, taken: bool, life: Life) -> Result<(), String> {
         let events = self.events.borrow();
         let own: Vec<Event> = events.iter().filter(|event| event.key == key).copied().collect();
-        let exact = matches!(self.algorithm, Algorithm::TokenBucket | Algorithm::FixedWindow);
+        let exact = !matches!(self.algorithm, Algorithm::SlidingWindow | Algorithm::Concurrency);
         for earlier in (1..life.number).filter(|_| taken) {
             let both = |event: &&Event| [earlier, life.number].contains(&event.life.number);
             let before: Vec<Event> = own.iter().filter(both).copied().collect();

@@ -9,6 +9,7 @@
 //! - [`redis`]: one real redis-server, which holds the counts of fleet-wide limits.
 //! - [`ratelimit`]: a rate limit service on Redis that speaks Envoy's protocol, and can be told to misbehave.
 //! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
+//! - [`flood`]: many requests at once, over several connections.
 //! - [`scenario`]: the examples (`examples/*`): parsed, and replayed against a real Envoy.
 //! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
 //!
@@ -19,6 +20,7 @@ mod body;
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+pub mod flood;
 mod process;
 pub mod ratelimit;
 pub mod redis;

@@ -2,7 +2,7 @@
 //!
 //! It is what an attacker wants to reach, so its answers look real and some of them are sensitive (card numbers,
 //! addresses, an IBAN). `/echo` reports a request as it arrived, and [`Upstream::hits`] counts arrivals: so a test
-//! sees what got past the filter, not what the filter says.
+//! sees what got past the filter, not what the filter says. `/hold` answers when it is told to ([`Upstream::release`]).
 //!
 //! Bounds: bodies up to 16 MiB; all data is fixed and in memory, nothing is stored. It checks no tokens and owns
 //! no rights: that is the filter's work. Paths are reported as hyper parsed them, which keeps all but a
@@ -10,7 +10,9 @@
 
 mod api;
 mod data;
+mod hold;
 
+use self::hold::Hold;
 use anyhow::{Context, Result};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -28,6 +30,7 @@ use tokio::sync::oneshot;
 pub struct Upstream {
     address: SocketAddr,
     hits: Arc<AtomicU64>,
+    hold: Arc<Hold>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,15 +52,16 @@ impl Upstream {
         let address = listener.local_addr()?;
         let hits = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = oneshot::channel();
-        let counter = Arc::clone(&hits);
+        let hold = Arc::new(Hold::default());
+        let (counter, door) = (Arc::clone(&hits), Arc::clone(&hold));
         let serve = move || {
             runtime.block_on(async {
-                tokio::spawn(accept(listener, counter));
+                tokio::spawn(accept(listener, counter, door));
                 let _asked_or_dropped = stopped.await;
             });
         };
         let thread = std::thread::Builder::new().name("upstream".into()).spawn(serve)?;
-        Ok(Upstream { address, hits, stop: Some(stop), thread: Some(thread) })
+        Ok(Upstream { address, hits, hold, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -68,6 +72,16 @@ impl Upstream {
     /// How many requests have arrived so far.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::SeqCst)
+    }
+
+    /// How many requests to `/hold` are waiting for their answer.
+    pub fn held(&self) -> u64 {
+        self.hold.waiting()
+    }
+
+    /// Answers all that wait.
+    pub fn release(&self) {
+        self.hold.release();
     }
 
     /// Serves until the process ends; for the binary.
@@ -88,7 +102,7 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, hits: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, hits: Arc<AtomicU64>, hold: Arc<Hold>) {
     loop {
         let Ok((stream, _peer)) = listener.accept().await else {
             // Out of file descriptors, most likely: wait for some to be closed instead of spinning.
@@ -96,10 +110,10 @@ async fn accept(listener: TcpListener, hits: Arc<AtomicU64>) {
             continue;
         };
         let _best_effort = stream.set_nodelay(true);
-        let hits = Arc::clone(&hits);
+        let (hits, hold) = (Arc::clone(&hits), Arc::clone(&hold));
         let service = service_fn(move |request| {
             hits.fetch_add(1, Ordering::SeqCst);
-            api::answer(request)
+            api::answer(request, Arc::clone(&hold))
         });
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());

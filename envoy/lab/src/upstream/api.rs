@@ -3,6 +3,7 @@
 //! Unknown paths get 404 and known paths with another method too: the service has no opinion about attackers.
 
 use super::data;
+use super::hold::Hold;
 use crate::body::Frames;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -11,6 +12,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{json, Value};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -23,12 +25,15 @@ struct Received {
     trailers: HeaderMap,
 }
 
-pub(super) async fn answer(request: Request<Incoming>) -> Result<Response<Frames>, Infallible> {
+pub(super) async fn answer(request: Request<Incoming>, hold: Arc<Hold>) -> Result<Response<Frames>, Infallible> {
     let (head, body) = request.into_parts();
     // Every route reads its body, also those that ignore it, so that no connection closes on unread bytes.
     let Ok(collected) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
         return Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body was cut off or is too long"));
     };
+    if head.uri.path() == "/hold" {
+        hold.wait().await;
+    }
     let trailers = collected.trailers().cloned().unwrap_or_default();
     Ok(route(&head, &Received { body: collected.to_bytes(), trailers }))
 }
@@ -37,7 +42,7 @@ fn route(head: &Parts, received: &Received) -> Response<Frames> {
     let segments: Vec<&str> = head.uri.path().split('/').skip(1).collect();
     match (head.method.as_str(), segments.as_slice()) {
         (_, ["echo"]) => echo(head, received),
-        ("GET", ["healthz"]) => json(StatusCode::OK, &json!({"status": "ok"})),
+        ("GET", ["healthz"] | ["hold"]) => json(StatusCode::OK, &json!({"status": "ok"})),
         ("GET", ["api", "products"]) => json(StatusCode::OK, &data::products()),
         ("GET", ["api", "products", id]) => found(data::product(id)),
         ("GET", ["api", "orders"]) => json(StatusCode::OK, &data::orders()),

@@ -51,6 +51,25 @@ fn trailers_and_pieces_arrive_over_both_protocols() {
 }
 
 #[test]
+fn what_is_held_is_answered_when_it_is_released() {
+    let upstream = Upstream::start();
+    for client in both(&upstream) {
+        std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..3).map(|_| scope.spawn(|| client.send(Request::get("/hold")))).collect();
+            while upstream.held() < 3 {
+                std::thread::yield_now();
+            }
+            assert!(asking.iter().all(|thread| !thread.is_finished()));
+            upstream.release();
+            for thread in asking {
+                assert_eq!(thread.join().unwrap().unwrap().status, 200);
+            }
+        });
+        assert_eq!(upstream.held(), 0);
+    }
+}
+
+#[test]
 fn the_api_answers_as_a_shop_would() {
     let upstream = Upstream::start();
     let client = Client::http1(upstream.address());
