@@ -15,8 +15,7 @@ mod traffic;
 
 use divan::{black_box, Bencher};
 use portcullis::config::Config;
-use portcullis::engine::{Engine, Step};
-use portcullis::memory::in_process::InProcess;
+use portcullis::engine::{Engine, Ports, Step};
 use portcullis::request::headers::Headers;
 use portcullis::request::{path, source_address, Request};
 use portcullis::stages::CHECKS;
@@ -92,7 +91,7 @@ impl Case {
         let pseudo = [(":authority", "shop.example"), (":method", "GET"), (":path", TARGET), (":scheme", "http")];
         let fields = pseudo.map(|(name, value)| (name, value.to_owned())).into_iter();
         let fields: Vec<_> = fields.chain(traffic::fields(&token, client)).collect();
-        (Engine::new(config, Box::<InProcess>::default(), [7; 16]), wire(&fields))
+        (Engine::new(config, Ports::in_process([7; 16])), wire(&fields))
     }
 }
 

@@ -16,6 +16,8 @@ pub mod waiting;
 use self::waiting::Wait;
 use crate::config::{Config, Route, RouteId};
 use crate::finding::{Finding, Findings};
+use crate::jose::native::{Native, NoNative};
+use crate::memory::in_process::InProcess;
 use crate::memory::{Memory, Shared, Survey, Trace};
 use crate::reply::Reply;
 use crate::request::headers::Headers;
@@ -23,7 +25,7 @@ use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::rls::{Fault, Reply as FleetReply};
 use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::{self, Caller};
+use crate::stages::identity::{self, Caller, Proof};
 use crate::stages::limits::fleet::Report;
 use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling};
@@ -43,12 +45,31 @@ pub struct Engine {
     world: Rc<World>,
 }
 
+/// What the core needs of its host.
+#[derive(Debug)]
+pub struct Ports {
+    /// The memory that the workers of a process share.
+    pub shared: Box<dyn Shared>,
+    /// Its signature check.
+    pub native: Box<dyn Native>,
+    /// Random bytes of this worker. They key what it alone hashes, and what all workers hash if they have no key yet.
+    pub random: [u8; 16],
+}
+
+impl Ports {
+    /// A host of one worker that checks no signatures: for tests, replays and tools.
+    pub fn in_process(random: [u8; 16]) -> Self {
+        Self { shared: Box::<InProcess>::default(), native: Box::new(NoNative), random }
+    }
+}
+
 /// What does not change from request to request.
 #[derive(Debug)]
 struct World {
     config: Config,
     memory: Memory,
     shared: Box<dyn Shared>,
+    native: Box<dyn Native>,
     outbox: RefCell<Outbox>,
     tokens: RefCell<TokenCache>,
 }
@@ -101,22 +122,23 @@ struct Case {
     method: String,
     grpc: bool,
     caller: Caller,
+    proof: Option<Proof>,
     findings: Findings,
     ledger: Ledger,
     judgement: Judgement,
 }
 
 impl Engine {
-    /// An engine for a configuration, on the memory that the workers of this process share. `random` keys what only
-    /// this worker hashes, and is used as their common secret if they have none yet. All memory that will ever be needed is taken here.
-    pub fn new(config: Config, shared: Box<dyn Shared>, random: [u8; 16]) -> Self {
+    /// An engine for a configuration. All memory that will ever be needed is taken here.
+    pub fn new(config: Config, ports: Ports) -> Self {
+        let Ports { shared, native, random } = ports;
         let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
         if !config.limits.is_empty() {
             memory.seed(shared.as_ref());
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
-        Self { world: Rc::new(World { config, memory, shared, outbox: RefCell::default(), tokens }) }
+        Self { world: Rc::new(World { config, memory, shared, native, outbox: RefCell::default(), tokens }) }
     }
 
     /// Takes out what this worker has to report to the fleet; `None` once there is nothing left.
@@ -190,8 +212,9 @@ impl Head {
         shape::check_head(&config.request, route, &request, &mut case.findings);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(config, route, &case.findings) {
-            let scene = identity::Scene { config, route, request: &request, cache: &world.tokens, now };
-            case.caller = identity::check(&scene, &mut case.findings);
+            let (cache, native) = (&world.tokens, world.native.as_ref());
+            let scene = identity::Scene { config, route, request: &request, cache, native, now };
+            (case.caller, case.proof) = identity::check(&scene, &mut case.findings);
         }
         case.limit(&request, None, now);
         Open { case, request, now }.proceed(has_body)
@@ -294,6 +317,7 @@ impl Case {
             method: String::new(),
             grpc: false,
             caller: Caller::Anonymous,
+            proof: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
             judgement: Judgement::default(),

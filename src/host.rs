@@ -12,14 +12,16 @@ mod calls;
 mod exchange;
 mod report;
 mod shared;
+mod signatures;
 mod stream;
 
 use self::calls::Buffer;
 use self::report::{FleetEvent, Report};
 use self::shared::SharedData;
+use self::signatures::Envoy;
 use self::stream::{Stream, Waiting};
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, Ports};
 use crate::memory::Trace;
 use crate::rls::Fault;
 use crate::stages::limits::fleet;
@@ -97,7 +99,8 @@ impl RootContext for Root {
             return false;
         };
         let period = if config.may_wait() { WATCH } else { HEARTBEAT };
-        let engine = Engine::new(config, Box::new(SharedData), random);
+        let ports = Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random };
+        let engine = Engine::new(config, ports);
         self.loaded = Some(Loaded {
             engine,
             report: Rc::new(report),

@@ -8,6 +8,7 @@
 
 pub mod claims;
 pub mod keys;
+pub mod native;
 pub mod token;
 
 pub use claims::Claims;

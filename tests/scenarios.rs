@@ -6,8 +6,7 @@
 
 use portcullis::config::Config;
 use portcullis::engine::waiting::Wait;
-use portcullis::engine::{Done, Engine, Step};
-use portcullis::memory::in_process::InProcess;
+use portcullis::engine::{Done, Engine, Ports, Step};
 use portcullis::request::body::Unread;
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
@@ -32,7 +31,7 @@ fn every_promise_holds_natively() {
     for example in examples() {
         let config = Config::parse(example.filter.as_bytes(), CHECKS)
             .unwrap_or_else(|error| panic!("examples/{}/filter.json: {error}", example.name));
-        let engine = Engine::new(config, Box::<InProcess>::default(), [7; 16]);
+        let engine = Engine::new(config, Ports::in_process([7; 16]));
         for exchange in &example.scenario.exchanges {
             // What Envoy refuses never gets here.
             if exchange.expect.verdict == Outcome::None {

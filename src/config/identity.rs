@@ -25,6 +25,8 @@ pub struct Identity {
     pub token_bytes_max: usize,
     /// Memory of one worker for tokens that were verified, in bytes.
     pub cache_budget_bytes: u64,
+    /// Whether the host checks the signatures that it can.
+    pub native_signatures: bool,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
     /// Claims that tie a token to its holder, where a token carries them.
@@ -134,6 +136,7 @@ impl Identity {
             sources: sources(&written.sources)?,
             token_bytes_max: usize::try_from(limit).unwrap_or(usize::MAX),
             cache_budget_bytes: written.cache_budget.0,
+            native_signatures: written.native_signatures,
             issuers: issuers(&written.issuers)?,
             bindings: Bindings::new(&written.bindings)?,
         })

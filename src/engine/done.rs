@@ -4,6 +4,7 @@ use super::Done;
 use crate::config::RouteId;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
+use crate::stages::identity::Proof;
 use crate::stages::limits::{self, Deed, Ledger};
 use crate::stages::risk::{Judgement, Verdict, Weighed};
 use crate::time::Millis;
@@ -44,6 +45,11 @@ impl Done {
             (Verdict::Allow, Some(400..=499)) => Deed::Faulted,
             (Verdict::Allow, _) => Deed::Good,
         }
+    }
+
+    /// How the caller's token was found to be good.
+    pub fn proof(&self) -> Option<Proof> {
+        self.case.proof
     }
 
     /// What the limits said, and what the memory met.

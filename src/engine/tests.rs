@@ -1,5 +1,4 @@
 use super::*;
-use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
 use crate::request::source_address;
 use crate::stages::CHECKS;
@@ -8,11 +7,7 @@ use serde_json::{json, Value};
 const NOW: Millis = Millis::from_secs(1_800_000_000);
 
 fn engine(document: &Value) -> Engine {
-    Engine::new(
-        Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(),
-        Box::<InProcess>::default(),
-        [7; 16],
-    )
+    Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(), Ports::in_process([7; 16]))
 }
 
 fn request(pairs: &[(&str, &str)]) -> Request {

@@ -79,6 +79,14 @@ extern "C" {
     fn proxy_define_metric(kind: MetricKind, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_send_local_response(
@@ -176,6 +184,13 @@ pub(crate) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
 /// Writes a value that all workers share, if its version is the given one or it has none yet.
 pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), Failed> {
     done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
+}
+
+/// What a function of the host answers that is not part of the ABI. `None` if there is no such function, or it failed.
+pub(crate) fn foreign(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
+    taken(|data, size| unsafe {
+        proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), data, size)
+    })
 }
 
 /// Declares a metric. Each call costs the host an entry for ever, so each metric is declared once.

@@ -8,6 +8,7 @@ use super::calls::{self, Metric, MetricKind};
 use crate::config::{Config, Mode, RouteId};
 use crate::engine::Done;
 use crate::memory::{Survey, Trace};
+use crate::stages::identity::Proof;
 use crate::stages::limits::Decision;
 use crate::stages::risk::Judgement;
 use crate::stages::CHECKS;
@@ -20,6 +21,7 @@ pub(crate) struct Report {
     limits: BTreeMap<(usize, Decision), Metric>,
     memory: [Option<Metric>; 3],
     fleet: BTreeMap<FleetEvent, Metric>,
+    tokens: BTreeMap<Proof, Metric>,
     occupancy: Option<Metric>,
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
@@ -83,12 +85,18 @@ impl Report {
             let labels = [("event", event.name())];
             fleet.extend(counter(&labels, "portcullis_fleet_reports_total").map(|metric| (event, metric)));
         }
+        let mut tokens = BTreeMap::new();
+        for proof in Proof::ALL.into_iter().filter(|_| config.identity.is_some()) {
+            let labels = [("event", proof.name())];
+            tokens.extend(counter(&labels, "portcullis_tokens_total").map(|metric| (proof, metric)));
+        }
         Self {
             requests,
             findings,
             limits,
             memory,
             fleet,
+            tokens,
             occupancy: calls::define_metric(MetricKind::Gauge, "portcullis_memory_occupancy_permille"),
             duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
             heartbeats: counter(&[], "portcullis_heartbeats_total"),
@@ -106,6 +114,7 @@ impl Report {
             increment(self.limits.get(&(applied.limit, applied.decision)), 1);
         }
         self.memory(ledger.trace);
+        increment(done.proof().and_then(|proof| self.tokens.get(&proof)), 1);
         if let Some(histogram) = self.duration_us {
             calls::record(histogram, spent_nanos / 1000);
         }

@@ -7,6 +7,7 @@
 //! jwt-simple's JWK reader is strict: RSA of 2048 to 4096 bits with exponent 65537, points on their curve, `use`
 //! and `key_ops` that permit verification. Not covered: ES512, which it does not offer, and ES256K.
 
+use super::native::{self, Native};
 use super::Token;
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
 use jwt_simple::prelude::*;
@@ -141,6 +142,15 @@ pub enum KeyFault {
     Form,
 }
 
+/// Who has checked a signature.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// The host.
+    Host,
+    /// jwt-simple, in the filter.
+    Filter,
+}
+
 impl KeySet {
     /// Compiles a JWK Set. Keys for encryption (`use: enc`) are passed over; every other key must be usable with at
     /// least one of the `allowed` algorithms.
@@ -184,23 +194,22 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeyFault`].
-    pub fn verify(&self, token: &Token<'_>) -> Result<(), KeyFault> {
-        self.select(token)?.check(token).map_err(|error| {
-            let unsigned = |fault: &JWTError| {
-                matches!(fault, JWTError::InvalidSignature | JWTError::InvalidAuthenticationTag)
-            };
-            let of_form = error.downcast_ref::<JWTError>().is_some_and(|fault| !unsigned(fault));
-            if of_form || error.is::<serde_json::Error>() {
-                KeyFault::Form
-            } else {
-                KeyFault::Signature
-            }
-        })
+    pub fn verify(&self, token: &Token<'_>, native: &dyn Native) -> Result<By, KeyFault> {
+        let verifier = self.select(token)?;
+        let by_host = verifier.spki.as_ref().and_then(|key| native::verify(token, key, native));
+        match by_host {
+            // In jwt-simple's order: the header, the signature, the claims.
+            Some(_) if !native::reads_header(token) => Err(KeyFault::Form),
+            Some(false) => Err(KeyFault::Signature),
+            Some(true) if !native::reads_claims(token) => Err(KeyFault::Form),
+            Some(true) => Ok(By::Host),
+            None => verifier.key.check(token).map(|()| By::Filter).map_err(|error| fault(&error)),
+        }
     }
 
     fn select(&self, token: &Token<'_>) -> Result<&Verifier, KeyFault> {
         let of_algorithm =
-            |key: &'_ Key| key.verifiers.iter().any(|verifier| verifier.algorithm() == token.algorithm);
+            |key: &'_ Key| key.verifiers.iter().any(|verifier| verifier.key.algorithm() == token.algorithm);
         let mut candidates = self.keys.iter().filter(|key| match &token.key_id {
             Some(id) => key.id.as_ref() == Some(id),
             None => of_algorithm(key),
@@ -214,13 +223,29 @@ impl KeySet {
             (Some(only), None) => Some(only),
         };
         let verifiers = key.ok_or(KeyFault::Algorithm)?.verifiers.iter();
-        verifiers.into_iter().find(|verifier| verifier.algorithm() == token.algorithm).ok_or(KeyFault::Algorithm)
+        verifiers
+            .into_iter()
+            .find(|verifier| verifier.key.algorithm() == token.algorithm)
+            .ok_or(KeyFault::Algorithm)
+    }
+}
+
+fn fault(error: &jwt_simple::Error) -> KeyFault {
+    let unsigned =
+        |fault: &JWTError| matches!(fault, JWTError::InvalidSignature | JWTError::InvalidAuthenticationTag);
+    let of_form = error.downcast_ref::<JWTError>().is_some_and(|fault| !unsigned(fault));
+    if of_form || error.is::<serde_json::Error>() {
+        KeyFault::Form
+    } else {
+        KeyFault::Signature
     }
 }
 
 impl Key {
     fn shares_algorithm_with(&self, other: &Self) -> bool {
-        self.verifiers.iter().any(|one| other.verifiers.iter().any(|two| one.algorithm() == two.algorithm()))
+        self.verifiers
+            .iter()
+            .any(|one| other.verifiers.iter().any(|two| one.key.algorithm() == two.key.algorithm()))
     }
 
     fn from_jwk(jwk: &Value, allowed: &[Algorithm]) -> Result<Self, (&'static str, String)> {
@@ -257,7 +282,21 @@ fn member<'a>(jwk: &'a Value, name: &str) -> Option<&'a str> {
     jwk.get(name)?.as_str()
 }
 
-enum Verifier {
+/// One way to use a key.
+struct Verifier {
+    key: PublicKey,
+    /// The same key as the host wants it, where the host can use it.
+    spki: Option<Vec<u8>>,
+}
+
+impl Verifier {
+    fn from_jwk(algorithm: Algorithm, jwk: &Value, text: &str) -> Result<Self, String> {
+        let key = PublicKey::from_jwk(algorithm, jwk, text)?;
+        Ok(Self { spki: key.spki(), key })
+    }
+}
+
+enum PublicKey {
     Hs256(HS256Key),
     Hs384(HS384Key),
     Hs512(HS512Key),
@@ -272,7 +311,7 @@ enum Verifier {
     EdDsa(Ed25519PublicKey),
 }
 
-impl Verifier {
+impl PublicKey {
     fn from_jwk(algorithm: Algorithm, jwk: &Value, text: &str) -> Result<Self, String> {
         let verifier = match algorithm {
             Algorithm::Hs256 => Ok(Self::Hs256(HS256Key::from_bytes(&secret(jwk, algorithm)?))),
@@ -289,6 +328,18 @@ impl Verifier {
             Algorithm::EdDsa => Ed25519PublicKey::from_jwk(text).map(Self::EdDsa),
         };
         verifier.map_err(|fault| format!("not a usable {} key: {fault}", algorithm.name()))
+    }
+
+    /// Its DER-encoded SubjectPublicKeyInfo, for the algorithms that a host can check.
+    fn spki(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Rs256(key) => key.to_der().ok(),
+            Self::Rs384(key) => key.to_der().ok(),
+            Self::Rs512(key) => key.to_der().ok(),
+            Self::Es256(key) => key.to_der().ok(),
+            Self::Es384(key) => key.to_der().ok(),
+            _ => None,
+        }
     }
 
     const fn algorithm(&self) -> Algorithm {
@@ -367,7 +418,7 @@ impl JwksError {
 impl fmt::Debug for Key {
     /// Names the key and its algorithms; key material stays out of logs.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let algorithms: Vec<_> = self.verifiers.iter().map(|verifier| verifier.algorithm().name()).collect();
+        let algorithms: Vec<_> = self.verifiers.iter().map(|verifier| verifier.key.algorithm().name()).collect();
         formatter.debug_struct("Key").field("id", &self.id).field("algorithms", &algorithms).finish()
     }
 }

@@ -28,7 +28,8 @@ use crate::config::identity::{Identity, Issuer, Requirement};
 use crate::config::{Config, Demand, Mode, Route};
 use crate::finding::{quoted, Family, Finding, Findings, Weight};
 use crate::jose::claims::WrongType;
-use crate::jose::keys::KeyFault;
+use crate::jose::keys::{By, KeyFault};
+use crate::jose::native::{Native, NoNative};
 use crate::jose::{Claims, Token, TokenFault};
 use crate::request::Request;
 use crate::time::Millis;
@@ -89,15 +90,40 @@ pub struct Scene<'a> {
     pub request: &'a Request,
     /// Tokens verified before.
     pub cache: &'a RefCell<TokenCache>,
+    /// The host's signature check.
+    pub native: &'a dyn Native,
     /// When.
     pub now: Millis,
 }
 
-/// Establishes the caller of a request.
-pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Caller {
+/// How a token was found to be good.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// It was verified before.
+    Remembered,
+    /// Its signature was checked.
+    Signature(By),
+}
+
+impl Proof {
+    /// Every way, in a fixed order.
+    pub const ALL: [Self; 3] = [Self::Remembered, Self::Signature(By::Host), Self::Signature(By::Filter)];
+
+    /// Its name in the statistics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Remembered => "remembered",
+            Self::Signature(By::Host) => "host",
+            Self::Signature(By::Filter) => "filter",
+        }
+    }
+}
+
+/// Establishes the caller of a request, and how.
+pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> (Caller, Option<Proof>) {
     let Scene { config, route, request, .. } = *scene;
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
-        return Caller::Anonymous;
+        return (Caller::Anonymous, None);
     };
     let present = match source::token(&identity.sources, request) {
         Ok(None) => None,
@@ -107,10 +133,10 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Caller {
             Some(None)
         }
     };
-    if let Some(Some(verified)) = present {
+    if let Some(Some((verified, proof))) = present {
         authorize(&route.requirement, &verified.claims, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
-        return Caller::Verified(verified);
+        return (Caller::Verified(verified), Some(proof));
     }
     // A check that is held back lets a token pass that proves nothing; that is then the same as none.
     let refused = findings.iter().any(|finding| finding.check.family == Family::Token && config.refuses(finding));
@@ -119,52 +145,38 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Caller {
             if present.is_some() { "the token proves nothing" } else { "no token in any configured place" };
         findings.add(Finding::new(&TOKEN_MISSING, reason));
     }
-    Caller::Anonymous
+    (Caller::Anonymous, None)
 }
 
 /// What a token proves: by memory, if it was verified before and is still in date, or else by its signature.
-fn recall(identity: &Identity, text: &[u8], scene: &Scene<'_>, findings: &mut Findings) -> Option<Rc<Verified>> {
+fn recall(
+    identity: &Identity,
+    text: &[u8],
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+) -> Option<(Rc<Verified>, Proof)> {
     let known = scene.cache.borrow().get(text);
     let in_date = |verified: &Rc<Verified>| {
         let issuer = identity.issuers.get(verified.issuer);
         issuer.is_some_and(|issuer| check_dates(issuer, &verified.claims, scene.now).is_ok())
     };
     if let Some(verified) = known.filter(in_date) {
-        return Some(verified);
+        return Some((verified, Proof::Remembered));
     }
     let before = findings.len();
-    let bar = Bar { config: scene.config, route: scene.route };
-    let verified = Rc::new(verify(identity, text, scene.now, &bar, findings)?);
+    let (verified, by) = verify(identity, text, scene, findings)?;
+    let verified = Rc::new(verified);
     // What was only let pass is judged anew each time.
     if findings.len() == before {
         scene.cache.borrow_mut().insert(text, &verified);
     }
-    Some(verified)
-}
-
-/// What a finding has to reach to make further work pointless.
-struct Bar<'a> {
-    config: &'a Config,
-    route: &'a Route,
-}
-
-impl Bar<'_> {
-    fn is_reached(&self, findings: &Findings) -> bool {
-        let in_force =
-            |finding| self.config.weigh(finding, self.route.mode) == Some((Weight::Refuse, Mode::Enforce));
-        findings.iter().any(in_force)
-    }
+    Some((verified, Proof::Signature(by)))
 }
 
 /// Judges a token. What is wrong with its claims is added and, unless it refuses, does not end the work: a check that is
 /// held back must not hold back the signature with it.
-fn verify(
-    identity: &Identity,
-    text: &[u8],
-    now: Millis,
-    bar: &Bar<'_>,
-    findings: &mut Findings,
-) -> Option<Verified> {
+fn verify(identity: &Identity, text: &[u8], scene: &Scene<'_>, findings: &mut Findings) -> Option<(Verified, By)> {
+    let Scene { config, route, native, now, .. } = *scene;
     let read = read(identity, text).and_then(|token| Ok((issuer_of(identity, &token)?, token)));
     let ((place, issuer), token) = match read {
         Ok(read) => read,
@@ -181,11 +193,12 @@ fn verify(
         check_dates(issuer, claims, now),
     ];
     faults.into_iter().filter_map(Result::err).for_each(|finding| findings.add(finding));
-    if bar.is_reached(findings) {
+    let in_force = |finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
+    if findings.iter().any(in_force) {
         return None;
     }
-    match issuer.keys.verify(&token) {
-        Ok(()) => Some(Verified::new(place, issuer.name.clone(), token.claims)),
+    match issuer.keys.verify(&token, if identity.native_signatures { native } else { &NoNative }) {
+        Ok(by) => Some((Verified::new(place, issuer.name.clone(), token.claims), by)),
         Err(fault) => {
             findings.add(key_finding(&token, fault));
             None

@@ -148,3 +148,94 @@ fn a_401_says_how_to_authenticate() {
         assert_eq!(gate.http1().send(Request::get(path).bearer(&granted)).unwrap().status, 200, "{path}");
     }
 }
+
+/// Tokens of every algorithm: good, tampered with in every way, with odd header fields and claims, and with bytes changed at
+/// random places.
+fn vectors() -> Vec<String> {
+    let mut tokens = Vec::new();
+    let odd_claims = [json!({"jti": 7}), json!({"nonce": [1]}), json!({"jti": "one", "nbf": 0.5})];
+    let odd_fields = [
+        ("jwk", json!({"kty": "EC"})),
+        ("x5c", json!("one")),
+        ("salt", json!(1)),
+        ("cty", json!("JWT")),
+        ("jku", json!("x")),
+    ];
+    for algorithm in Algorithm::ALL {
+        let good = || Spec::new(algorithm, claims(json!({})));
+        let tampers =
+            [Tamper::None, Tamper::Signature, Tamper::Payload, Tamper::StripSignature, Tamper::HmacWithPublicKey];
+        let mut specs: Vec<Spec> = tampers.into_iter().map(|tamper| good().tamper(tamper)).collect();
+        specs.extend(odd_claims.iter().map(|odd| Spec::new(algorithm, claims(odd.clone()))));
+        specs.extend(odd_fields.iter().map(|(name, value)| {
+            let mut spec = good();
+            spec.header.insert((*name).to_owned(), value.clone());
+            spec
+        }));
+        tokens.extend(specs.iter().map(|spec| Issuer::demo().mint(spec)));
+        let text = Issuer::demo().mint(&good());
+        tokens.push(
+            text.rsplit_once('.').map(|(signed, signature)| format!("{signed}.{}", &signature[4..])).unwrap(),
+        );
+        tokens.push(format!("{text}AAAA"));
+        tokens.push(
+            text.rsplit_once('.')
+                .map(|(signed, signature)| format!("{signed}.{}", "A".repeat(signature.len())))
+                .unwrap(),
+        );
+        let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..20 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let mut bytes = text.clone().into_bytes();
+            let at = (dice >> 33) as usize % bytes.len();
+            bytes[at] = b"ABCDwxyz0189-_."[(dice >> 20) as usize % 15];
+            tokens.push(String::from_utf8(bytes).unwrap());
+        }
+    }
+    tokens
+}
+
+#[test]
+fn envoy_and_the_filter_agree_on_every_signature() {
+    let start = |native: bool| {
+        let mut config = config();
+        config["identity"]["native_signatures"] = native.into();
+        config["identity"]["cache_budget"] = json!("0B");
+        Gate::start(&config)
+    };
+    let gates = [start(true), start(false)];
+    let clients = gates.each_ref().map(Gate::http1);
+    let mut refused = 0;
+    for token in vectors() {
+        let [by_host, by_filter] = clients.each_ref().map(|client| {
+            let answer = client.send(Request::get("/echo").bearer(&token)).unwrap();
+            (answer.status, if answer.status == 200 { String::new() } else { code(&answer) })
+        });
+        assert_eq!(by_host, by_filter, "{token}");
+        refused += usize::from(by_host.0 != 200);
+    }
+    assert!(refused > 200, "hardly any of them was refused: {refused}");
+    let proofs = |gate: &Gate, event: &str| {
+        let name = format!("wasmcustom.event=.={event};.;portcullis_tokens_total");
+        gate.envoy.stats().get(&name).copied().unwrap_or_default()
+    };
+    let [host, filter] = &gates;
+    let (by_host, by_filter) = (proofs(host, "host"), proofs(host, "filter"));
+    assert!(by_host > 10 && by_filter > 10, "each has its share: {by_host}, {by_filter}");
+    assert_eq!((proofs(filter, "host"), proofs(filter, "remembered")), (0, 0));
+    assert_eq!(by_host + by_filter, proofs(filter, "filter"));
+    gates.iter().for_each(Gate::expect_unharmed);
+}
+
+#[test]
+fn a_token_seen_again_costs_no_signature() {
+    let gate = Gate::start(&config());
+    let token = mint(json!({}));
+    let client = gate.http1();
+    for _ in 0..5 {
+        assert_eq!(client.send(Request::get("/echo").bearer(&token)).unwrap().status, 200);
+    }
+    gate.expect_accounted(5);
+    let name = "wasmcustom.event=.=remembered;.;portcullis_tokens_total";
+    assert_eq!(gate.envoy.stats().get(name), Some(&4));
+}

@@ -16,6 +16,8 @@ pub(crate) struct Identity {
     pub(crate) token_bytes_max: ByteSize,
     #[serde(default = "default_cache_budget")]
     pub(crate) cache_budget: ByteSize,
+    #[serde(default = "enabled")]
+    pub(crate) native_signatures: bool,
     #[serde(default)]
     pub(crate) default: Demand,
     #[serde(default)]
@@ -167,6 +169,10 @@ fn default_sources() -> Vec<TokenSource> {
 
 fn default_token_bytes_max() -> ByteSize {
     ByteSize::kib(8)
+}
+
+const fn enabled() -> bool {
+    true
 }
 
 const fn default_cache_budget() -> ByteSize {

@@ -52,7 +52,7 @@ fn judged_under(config: &Config, token: &str, extra: &[(&str, &str)]) -> (Caller
 fn check_caller(config: &Config, request: &Request, findings: &mut Findings) -> Caller {
     let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
     let route = config.routes.get(RouteId::Unmatched);
-    check(&Scene { config, route, request, cache, now: Millis::from_secs(NOW) }, findings)
+    check(&Scene { config, route, request, cache, native: &NoNative, now: Millis::from_secs(NOW) }, findings).0
 }
 
 fn judged(token: &str) -> Vec<&'static str> {
@@ -312,7 +312,8 @@ fn remembered(config: &Config, token: &str, moments: &[u64]) -> Vec<(bool, Vec<&
     let judge = |now: &u64| {
         let known = cache.borrow().get(token.as_bytes()).is_some();
         let mut findings = Findings::default();
-        check(&Scene { config, route, request, cache, now: Millis::from_secs(*now) }, &mut findings);
+        let now = Millis::from_secs(*now);
+        check(&Scene { config, route, request, cache, native: &NoNative, now }, &mut findings);
         (known, findings.iter().map(|finding| finding.check.id).collect())
     };
     moments.iter().map(judge).collect()
