@@ -13,9 +13,10 @@
 //!
 //! What an eviction can give away is bounded: the floor is never less than what anybody who was evicted owes by its own
 //! doing, so two *lives* of a key (from its record's beginning to its eviction) take no more than one would have taken,
-//! whichever two they are. Who used up its limit gets nothing back. Who is evicted again and again after using half of
-//! it gets a half each time: what a life inherited is not passed on, since it may have been a stranger's. Under a
-//! sliding window and concurrency this holds for the lives that began without a debt.
+//! whichever two they are; under a sliding window and concurrency, of lives that began without a debt. Who used up its
+//! limit gets nothing back. Who is evicted again and again can gain, as what a life inherited is not passed on (it may
+//! have been a stranger's): that takes a bucket whose other twenty-four all owe more than a newcomer that has made its
+//! requests.
 
 use super::record::{put_millis, u64_le, Debt, Record, Share, RECORD_BYTES};
 use crate::time::Millis;
@@ -154,9 +155,10 @@ impl Bucket {
     }
 }
 
-/// The order of eviction: without debt first, the longest settled among them; then who owes least.
+/// The order of eviction: without debt first, the longest settled among them; then who owes least. What was inherited
+/// counts too: newcomers would otherwise owe less than all the others, and crowd out each other with every request.
 fn worth(record: &Record, now: Millis) -> (Share, Millis) {
-    (record.legacy(now).at(now), record.debt.settled)
+    (record.debt.at(now), record.debt.settled)
 }
 
 #[cfg(test)]
@@ -239,6 +241,20 @@ mod tests {
         }
         let (born, _, _) = bucket.find(99_999, Millis::new(1000));
         assert!(born.inherited.times(100) <= 13, "{:?}", born.inherited);
+    }
+
+    #[test]
+    fn newcomers_do_not_crowd_out_each_other() {
+        let mut bucket = full(owing(50, 9000));
+        for key in [98, 99] {
+            let (born, _, room) = bucket.find(key, Millis::new(1000));
+            assert_eq!(room, Room::Evicted);
+            let share = Share::of(born.inherited.times(100).saturating_add(1), 100);
+            add(&mut bucket, key, Debt { share, ..owing(0, 9000) });
+        }
+        for key in [98, 99] {
+            assert_eq!(bucket.find(key, Millis::new(1000)).2, Room::Known);
+        }
     }
 
     #[test]
