@@ -160,6 +160,29 @@ fn an_inherited_debt_leaves_that_much_less() {
     }
 }
 
+#[test]
+fn a_shared_window_counts_what_the_fleet_knows_and_what_it_does_not() {
+    use shared_window::{learn, restore, settle};
+    let rate = rate(10, 60_000);
+    let take = |state, cost| Algorithm::SharedWindow.take(state, &rate, at(0), cost);
+    let first = take(fresh(), 4);
+    let (state, _, reported) = settle(first.state, &rate, at(1));
+    assert_eq!(reported.units, 4);
+    let meanwhile = take(state, 1);
+    assert_eq!(meanwhile.remaining, 5, "what is on its way is not forgotten");
+    let (state, _) = learn(meanwhile.state, &rate, at(2), reported, 8);
+    assert_eq!(take(state, 1).remaining, 0, "others have used four");
+    let (state, _) = restore(meanwhile.state, &rate, at(2), reported);
+    assert_eq!(settle(state, &rate, at(3)).2.units, 5, "a lost report is reported again");
+    let (state, _) = learn(meanwhile.state, &rate, at(60_000), reported, 8);
+    let later = Algorithm::SharedWindow.take(state, &rate, at(60_000), 1);
+    assert_eq!(
+        (later.remaining, settle(later.state, &rate, at(60_001)).2.units),
+        (9, 1),
+        "of a window that is over"
+    );
+}
+
 proptest! {
     #[test]
     fn a_token_bucket_never_exceeds_its_rate(gaps in prop::collection::vec(0..4000_u64, 1..80), limit in 1..20_u64, burst in 1..20_u64) {

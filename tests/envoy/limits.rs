@@ -376,9 +376,9 @@ fn who_is_crowded_out_does_not_regain_its_burst() {
     // One after the other: newcomers would crowd out each other where all the others owe more (`src/memory/bucket.rs`).
     let passed: Vec<usize> =
         (0..CLIENTS).map(|client| gate.passed("/own", &format!("client-{client}"), 20)).collect();
-    // Eleven are left to who was not crowded out. A debt left behind is rounded up, which tells who was.
-    assert!(passed.iter().all(|passed| [10, 11].contains(passed)), "{passed:?}");
-    assert!(passed.iter().filter(|passed| **passed == 10).count() > CLIENTS / 2, "hardly anybody: {passed:?}");
+    // Eleven are left to who was not crowded out. A debt left behind is rounded up, sometimes twice, which tells who was.
+    assert!(passed.iter().all(|passed| (9..=11).contains(passed)), "{passed:?}");
+    assert!(passed.iter().filter(|passed| **passed < 11).count() > CLIENTS / 2, "hardly anybody: {passed:?}");
     assert!(gate.memory_events("eviction") > CLIENTS as u64);
     gate.expect_unharmed();
 }

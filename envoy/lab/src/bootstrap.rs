@@ -40,10 +40,7 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// The configuration in `envoy/envoy.yaml`, to be run with one worker.
     pub fn shipped() -> Result<Self> {
-        let path = workspace().join("envoy/envoy.yaml");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let document = serde_norway::from_str(&text).with_context(|| format!("no YAML: {}", path.display()))?;
-        Ok(Self::from_value(document))
+        Ok(Self::from_value(shipped_document("envoy/envoy.yaml")?))
     }
 
     /// Any configuration of the same shape.
@@ -103,22 +100,13 @@ impl Bootstrap {
         self
     }
 
-    /// Adds a cluster of one host that speaks HTTP/2 (h2c), for a gRPC service the filter calls. Envoy gives up a
-    /// connection to it that is not there after one second.
-    pub fn cluster_http2(mut self, name: &str, address: SocketAddr) -> Self {
-        let options = json!({
-            "@type": format!("type.googleapis.com/{HTTP_OPTIONS}"),
-            "explicit_http_config": {"http2_protocol_options": {}},
-        });
-        let host = json!({"endpoint": {"address": socket_address(address)}});
-        self.clusters.push(json!({
-            "name": name,
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "typed_extension_protocol_options": {HTTP_OPTIONS: options},
-            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [host]}]},
-        }));
-        self
+    /// Adds the shipped cluster of a fleet's rate limit service (`envoy/ratelimit/cluster.yaml`), with this address.
+    pub fn ratelimit(mut self, address: SocketAddr) -> Result<Self> {
+        let mut cluster = shipped_document("envoy/ratelimit/cluster.yaml")?;
+        let host = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint";
+        *at(&mut cluster, host)? = json!({"address": socket_address(address)});
+        self.clusters.push(cluster);
+        Ok(self)
     }
 
     /// Delivers the filter through a file in this (existing) directory that Envoy watches, so that
@@ -230,6 +218,12 @@ impl FilterFile {
             .and_then(|()| std::fs::rename(&draft, &self.path))
             .with_context(|| format!("cannot publish {}", self.path.display()))
     }
+}
+
+fn shipped_document(path: &str) -> Result<Value> {
+    let path = workspace().join(path);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_norway::from_str(&text).with_context(|| format!("no YAML: {}", path.display()))
 }
 
 fn socket_address(address: SocketAddr) -> Value {

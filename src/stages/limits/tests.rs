@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::RouteId;
 use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
 use crate::stages::identity::Verified;
@@ -387,4 +388,91 @@ fn reputation_is_earned_and_lost() {
     assert!((200..280).contains(&hostile), "{hostile}");
     let forgiven = live("192.0.2.2", Deed::Good, 86_400_000, 1);
     assert!(forgiven > 990, "{forgiven}");
+}
+
+/// A world whose limit of 10 a minute is shared with other Envoys.
+fn shared_with_a_fleet(mode: &str) -> World {
+    let limit = json!({
+        "name": "l", "key": ["source"], "algorithm": "fixed_window", "limit": 10, "window": "1m", "fleet": mode,
+    });
+    World::with(&json!({
+        "version": 1, "mode": "enforce", "limits": [limit],
+        "fleet": {"cluster": "c", "secret": "s", "on_error": {"timeout": "deny", "unavailable": "challenge"}},
+    }))
+}
+
+impl World {
+    fn report(&self, at: u64) -> Option<fleet::Report> {
+        self.outbox.borrow_mut().report(&self.ground(at), &mut Trace::default())
+    }
+
+    fn settle(&self, report: fleet::Report, answer: Result<Vec<crate::rls::Reply>, crate::rls::Fault>) {
+        self.outbox.borrow_mut().settle(report, answer, &self.ground(2), &mut Trace::default());
+    }
+}
+
+fn reply(over: bool, remaining: u64) -> crate::rls::Reply {
+    crate::rls::Reply { over, remaining, reset: Millis::from_secs(30) }
+}
+
+#[test]
+fn synced_hits_are_reported_once_for_each_key() {
+    let world = shared_with_a_fleet("synced");
+    assert_eq!(world.passing(&from("192.0.2.1"), 3) + world.passing(&from("192.0.2.2"), 2), 5);
+    let report = world.report(1).unwrap();
+    let mut units: Vec<u64> = report.question().counts.iter().map(|count| count.units).collect();
+    units.sort_unstable();
+    assert_eq!(units, [2, 3]);
+    let keys: Vec<&String> = report.question().counts.iter().map(|count| &count.key).collect();
+    assert!(keys[0] != keys[1] && keys.iter().all(|key| key.len() == 32), "{keys:?}");
+    assert!(world.report(1).is_none(), "nothing is reported twice");
+    world.settle(report, Ok(vec![reply(false, 1), reply(false, 1)]));
+    assert_eq!(world.passing(&from("192.0.2.1"), 5), 1, "the fleet has one left");
+}
+
+#[test]
+fn a_report_that_is_lost_is_made_again() {
+    let world = shared_with_a_fleet("synced");
+    world.passing(&get(), 4);
+    let report = world.report(1).unwrap();
+    world.settle(report, Err(crate::rls::Fault::Timeout));
+    let again = world.report(2).unwrap();
+    assert_eq!(again.question().counts[0].units, 4);
+    assert_eq!(world.passing(&get(), 20), 6, "and this Envoy's own count goes on");
+}
+
+#[test]
+fn an_outbox_is_bounded() {
+    let world = shared_with_a_fleet("synced");
+    let limit = &world.config.limits[0];
+    for number in 0..fleet::OUTBOX_KEYS_MAX + 100 {
+        let place = world.memory.locate(&number.to_le_bytes(), &limit.name);
+        world.outbox.borrow_mut().add(place, 0, || "k".to_owned());
+    }
+    assert!(format!("{:?}", world.outbox).matches("Entry").count() <= fleet::OUTBOX_KEYS_MAX);
+}
+
+#[test]
+fn the_fleet_has_the_last_word_on_a_strict_limit() {
+    type Answer = Result<Vec<crate::rls::Reply>, crate::rls::Fault>;
+    let judged = |answer: Answer| {
+        let world = shared_with_a_fleet("strict");
+        let (mut findings, mut ledger) = world.check(&get());
+        let asked = fleet::question(&world.config, &mut ledger).unwrap();
+        assert_eq!(asked.question().counts[0].units, 1);
+        let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
+        let World { config, memory, shared, outbox } = &world;
+        let route = config.routes.get(RouteId::Unmatched);
+        let (caller, body, risk, now) = (&Caller::Anonymous, None, 0, Millis::new(START));
+        let scene = Scene { config, memory, shared, outbox, route, request: &request, body, caller, risk, now };
+        fleet::take_in(&asked, answer, &scene, &mut findings, &mut ledger);
+        let found: Vec<_> = findings.iter().map(|finding| (finding.check.id, finding.weight)).collect();
+        (ledger.applied[0].decision, ledger.applied[0].remaining, found)
+    };
+    assert_eq!(judged(Ok(vec![reply(false, 4)])), (Decision::Allow, 4, vec![]));
+    assert_eq!(judged(Ok(vec![reply(true, 0)])), (Decision::Refuse, 0, vec![("limits.exceeded", None)]));
+    let unavailable = |weight| vec![("limits.fleet_unavailable", Some(weight))];
+    assert_eq!(judged(Err(crate::rls::Fault::Timeout)), (Decision::Unknown, 9, unavailable(Weight::Refuse)));
+    let away = crate::rls::Fault::Unavailable("away");
+    assert_eq!(judged(Err(away)), (Decision::Unknown, 9, unavailable(Weight::Challenge)));
 }

@@ -250,7 +250,7 @@ fn it_misbehaves_as_told_and_starts_again_at_its_address() {
 fn envoy_reaches_it_through_a_further_cluster() {
     let redis = Redis::start().unwrap();
     let service = RateLimitService::start(redis.address()).unwrap();
-    let bootstrap = Bootstrap::shipped().unwrap().without_filter().cluster_http2("ratelimit", service.address());
+    let bootstrap = Bootstrap::shipped().unwrap().without_filter().ratelimit(service.address()).unwrap();
     let bootstrap = bootstrap.edit(|document| {
         let hosts =
             "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts";
