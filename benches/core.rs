@@ -16,11 +16,16 @@ mod traffic;
 use divan::{black_box, Bencher};
 use portcullis::config::Config;
 use portcullis::engine::{Engine, Ports, Step};
+use portcullis::memory::bucket::RECORDS;
+use portcullis::memory::in_process::InProcess;
+use portcullis::memory::{Memory, Trace};
+use portcullis::rate::{Algorithm as Counting, Rate};
 use portcullis::request::headers::Headers;
 use portcullis::request::{path, source_address, Request};
 use portcullis::stages::CHECKS;
 use portcullis::time::Millis;
 use portcullis_lab::tokens::{now, Algorithm, Issuer};
+use std::cell::Cell;
 use std::fmt;
 use traffic::{Token, CLIENTS, TARGET};
 
@@ -41,6 +46,27 @@ const CASES: [Case; 5] = [
     Case::Good(Algorithm::RS256),
     Case::Expired(Algorithm::RS256),
 ];
+
+/// A way to count, and whether the bucket is full.
+#[derive(Clone, Copy)]
+struct Decision {
+    algorithm: Counting,
+    full: bool,
+}
+
+const DECISIONS: [Decision; 8] = {
+    let mut all = [Decision { algorithm: Counting::TokenBucket, full: false }; 8];
+    let mut at = 0;
+    while at < all.len() {
+        all[at].algorithm = ALGORITHMS[at / 2];
+        all[at].full = at % 2 == 1;
+        at += 1;
+    }
+    all
+};
+
+const ALGORITHMS: [Counting; 4] =
+    [Counting::TokenBucket, Counting::SlidingWindow, Counting::FixedWindow, Counting::Concurrency];
 
 fn main() {
     divan::main();
@@ -77,6 +103,37 @@ fn judge_head(bencher: Bencher<'_, '_>, case: Case) {
     });
 }
 
+/// One limit applied to one request: hash, load, decide, store. The bucket has the client's record alone, or is full of
+/// records that all have to be looked at.
+#[divan::bench(args = DECISIONS)]
+fn decide_limit(bencher: Bencher<'_, '_>, decision: Decision) {
+    let shared = InProcess::default();
+    let memory = Memory::open(&shared, 0, [7; 16]);
+    memory.seed(&shared);
+    let rate = Rate { limit: 60_000, window: Millis::from_secs(1), burst: 60_000 };
+    let time = Millis::from_secs(now());
+    let apply = |owner: &str, time: Millis| {
+        let place = memory.locate(black_box(b"client"), owner);
+        memory.change(&shared, place, time, &mut Trace::default(), |mut record| {
+            let state = match record.is_new() {
+                true => decision.algorithm.begin(&rate, time, record.inherited),
+                false => record.state,
+            };
+            let taken = decision.algorithm.take(state, &rate, time, 1);
+            record.settle(taken.state, taken.debt);
+            (taken.allowed, Some(record))
+        })
+    };
+    let others = if decision.full { RECORDS - 1 } else { 0 };
+    (0..others).for_each(|other| assert!(apply(&other.to_string(), time).unwrap()));
+    // Ten milliseconds a request: there are always units left, and windows begin and end.
+    let passed = Cell::new(0);
+    bencher.bench_local(|| {
+        passed.set(passed.get() + 10);
+        assert!(apply("limit", time.saturating_add(Millis::new(passed.get()))).unwrap());
+    });
+}
+
 impl Case {
     fn prepare(self) -> (Engine, Vec<u8>) {
         let issuer = Issuer::demo();
@@ -102,6 +159,12 @@ impl fmt::Display for Case {
             Self::Good(algorithm) => formatter.write_str(algorithm.name()),
             Self::Expired(algorithm) => write!(formatter, "{}, expired", algorithm.name()),
         }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}, {}", self.algorithm, if self.full { "full bucket" } else { "alone" })
     }
 }
 

@@ -13,9 +13,10 @@
 //!
 //! What an eviction can give away is bounded: the floor is never less than what anybody who was evicted owes by its own
 //! doing, so two *lives* of a key (from its record's beginning to its eviction) take no more than one would have taken,
-//! whichever two they are. Who used up its limit gets nothing back. Who is evicted again and again after using half of
-//! it gets a half each time, for which twenty-four others must owe as much: what a life inherited is not passed on, since
-//! it may have been a stranger's. Under a sliding window and concurrency this holds for the lives that began without a debt.
+//! whichever two they are; under a sliding window and concurrency, of lives that began without a debt. Who used up its
+//! limit gets nothing back. Who is evicted again and again can gain, as what a life inherited is not passed on (it may
+//! have been a stranger's): that takes a bucket whose other twenty-four all owe more than a newcomer that has made its
+//! requests.
 
 use super::record::{put_millis, u64_le, Debt, Record, Share, RECORD_BYTES};
 use crate::time::Millis;

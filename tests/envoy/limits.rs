@@ -356,12 +356,11 @@ fn a_million_keys_and_more_take_no_more_memory() {
     soak(&Soak { budget: "16MiB", filling: 500_000, strangers: 1_000_000 });
 }
 
-/// Strangers who owe as much as the clients that were there first crowd these out, as those were there longer. What the
-/// clients had used stays used.
+/// Strangers who owe as much as the clients that were there first crowd these out. What the clients had used stays used.
 #[test]
 fn who_is_crowded_out_does_not_regain_its_burst() {
     const CLIENTS: usize = 100;
-    let mut limit = limit("clients", "token_bucket", 20, json!(["unmatched"]));
+    let mut limit = limit("clients", "fixed_window", 20, json!(["unmatched"]));
     limit["cost"] = json!({"default": 1, "methods": {"POST": 9}});
     let gate = Gate::start_with(&config(json!([limit])), |bootstrap| with_own_answer(bootstrap.concurrency(2)));
     let post = |name: String| {
@@ -374,13 +373,12 @@ fn who_is_crowded_out_does_not_regain_its_burst() {
     let all_pass = |statuses: Vec<u16>| assert!(statuses.iter().all(|status| *status == 200));
     all_pass(send(CLIENTS, &|number| post(format!("client-{number}"))));
     all_pass(send(40_000, &|number| post(format!("stranger-{number}"))));
-    let statuses = send(CLIENTS * 20, &|number| get("/own", "x-client", &format!("client-{}", number % CLIENTS)));
-    let passed =
-        |client: usize| (client..statuses.len()).step_by(CLIENTS).filter(|at| statuses[*at] == 200).count();
-    let passed: Vec<usize> = (0..CLIENTS).map(passed).collect();
-    // Eleven are left to who was not crowded out. A debt left behind is rounded up, so one less to who was.
-    assert!(passed.iter().all(|passed| [10, 11].contains(passed)), "{passed:?}");
-    assert!(passed.iter().filter(|passed| **passed == 10).count() > CLIENTS / 2, "hardly anybody: {passed:?}");
+    // One after the other: newcomers would crowd out each other where all the others owe more (`src/memory/bucket.rs`).
+    let passed: Vec<usize> =
+        (0..CLIENTS).map(|client| gate.passed("/own", &format!("client-{client}"), 20)).collect();
+    // Eleven are left to who was not crowded out. A debt left behind is rounded up, sometimes twice, which tells who was.
+    assert!(passed.iter().all(|passed| (9..=11).contains(passed)), "{passed:?}");
+    assert!(passed.iter().filter(|passed| **passed < 11).count() > CLIENTS / 2, "hardly anybody: {passed:?}");
     assert!(gate.memory_events("eviction") > CLIENTS as u64);
     gate.expect_unharmed();
 }
