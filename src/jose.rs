@@ -9,6 +9,7 @@
 pub mod claims;
 pub mod keys;
 pub mod native;
+mod public_key;
 pub mod token;
 
 pub use claims::Claims;

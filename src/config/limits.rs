@@ -29,6 +29,8 @@ pub struct Memory {
 pub struct Limit {
     /// Its name in configuration, statistics and receipts.
     pub name: String,
+    /// Whose records its counts are: another algorithm or window counts anew.
+    pub owner: String,
     /// The routes that it holds on; all, if there are none.
     routes: Vec<String>,
     /// What is counted together.
@@ -143,14 +145,16 @@ impl Limit {
         let key = key(&written.key, path, bindings)?;
         let when = When::new(&written.when, &format!("{path}.when"))?;
         let cost = Cost::new(written, path)?;
+        let algorithm = algorithm(written, path)?;
         Ok(Self {
             needs_body: key.iter().any(KeyPart::needs_body)
                 || when.fields.iter().any(|(field, _)| field.needs_body())
                 || cost.field.as_ref().is_some_and(Field::needs_body),
+            owner: format!("{}/{algorithm:?}/{}", written.name, written.window.0.as_u64()),
             name: written.name.clone(),
             routes: written.routes.clone(),
             key,
-            algorithm: algorithm(written, path)?,
+            algorithm,
             rate: rate(written, path)?,
             when,
             cost,

@@ -37,7 +37,7 @@ use crate::stages::identity::Caller;
 use crate::time::Millis;
 use std::cell::RefCell;
 
-/// The owner of the records of actors' pasts. No limit can have a name with a slash.
+/// The owner of the records of actors' pasts. The owner's name of a limit has two slashes.
 const REPUTATION: &str = "actor/reputation";
 
 /// A limit is used up.
@@ -204,7 +204,7 @@ fn apply(
     ledger: &mut Ledger,
 ) -> Decision {
     let key = fields::key(limit, scene);
-    let call = Call { index, limit, place: scene.memory.locate(&key, &limit.name), cost };
+    let call = Call { index, limit, place: scene.memory.locate(&key, &limit.owner), cost };
     let factors = limit.adapt.as_ref().map(|adapt| Factors::new(adapt, scene, || past(scene, ledger)));
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());
@@ -325,7 +325,9 @@ fn take(call: &Call<'_>, rate: &Rate, scene: &Scene<'_>, trace: &mut Trace) -> R
     scene.memory.change(scene.shared, place, scene.now, trace, |mut record| {
         let state = begun(limit, rate, &record, scene.now);
         let taken = limit.algorithm.take(state, rate, scene.now, cost);
-        if !taken.allowed {
+        // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
+        // be settled at another limit's pace.
+        if !taken.allowed && !record.is_new() {
             return (taken, None);
         }
         record.settle(taken.state, taken.debt);

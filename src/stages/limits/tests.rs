@@ -255,6 +255,38 @@ fn a_count_survives_a_change_of_the_rules_around_it() {
     let memory = Memory::open(&before.shared, 0, [9; 16]);
     let after = World { config, memory, shared: before.shared, outbox: RefCell::default() };
     assert_eq!(after.decisions(&get()), [Decision::Allow, Decision::Refuse]);
+    let document =
+        json!({"version": 1, "mode": "enforce", "limits": [with(limit(&["source"]), "window", json!("1h"))]});
+    let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let slower = World { config, ..after };
+    assert_eq!(slower.decisions(&get()), [Decision::Allow], "another window counts anew");
+}
+
+#[test]
+fn a_newcomer_to_a_crowded_place_waits_as_long_as_it_is_told() {
+    let daily =
+        with(with(with(limit(&["source"]), "name", json!("daily")), "window", json!("1d")), "limit", json!(1));
+    let fast = with(with(limit(&["header:x"]), "window", json!("1s")), "limit", json!(10));
+    let world = World::new(&json!([
+        with(daily, "when", json!({"methods": ["PUT"]})),
+        with(fast, "when", json!({"methods": ["POST"]}))
+    ]));
+    for number in 0..64 * 25 * 3 {
+        let source: &'static str = format!("10.0.{}.{}", number / 250, number % 250).leak();
+        world.check(&Sent { method: "PUT", ..from(source) });
+    }
+    let mut waited = 0;
+    for client in 0..40 {
+        let client: &'static str = format!("client {client}").leak();
+        let request = Sent { method: "POST", headers: vec![("x", client)], ..get() };
+        let refused = world.check(&request).0.iter().next().cloned();
+        let Some(refused) = refused else { continue };
+        let wait =
+            refused.advice.iter().find(|(name, _)| *name == "retry-after").unwrap().1.parse::<u64>().unwrap();
+        assert_eq!(world.decisions(&Sent { at: wait * 1000, ..request }), [Decision::Allow], "after {wait} s");
+        waited += 1;
+    }
+    assert!(waited > 10, "there was room for nearly everybody: {waited}");
 }
 
 #[test]
@@ -446,7 +478,7 @@ fn an_outbox_is_bounded() {
     let world = shared_with_a_fleet("synced");
     let limit = &world.config.limits[0];
     for number in 0..fleet::OUTBOX_KEYS_MAX + 100 {
-        let place = world.memory.locate(&number.to_le_bytes(), &limit.name);
+        let place = world.memory.locate(&number.to_le_bytes(), &limit.owner);
         world.outbox.borrow_mut().add(place, 0, || "k".to_owned());
     }
     assert!(format!("{:?}", world.outbox).matches("Entry").count() <= fleet::OUTBOX_KEYS_MAX);
