@@ -20,6 +20,7 @@ use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
 use crate::memory::{Memory, Shared, Survey, Trace};
 use crate::reply::Reply;
+use crate::request::headers::same_field;
 use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
@@ -31,7 +32,6 @@ use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -375,9 +375,10 @@ impl Case {
 /// Fields that only we may write, found in what a client sent. Services that make variables of fields (CGI, WSGI) take an
 /// underscore for a hyphen.
 fn internal_fields(fields: &Headers) -> Vec<String> {
-    let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name));
-    let ours = names.filter(|name| name.replace('_', "-").starts_with(INTERNAL_PREFIX));
-    ours.map(Cow::into_owned).collect::<BTreeSet<String>>().into_iter().collect()
+    let prefix = INTERNAL_PREFIX.as_bytes();
+    let is_ours = |name: &[u8]| name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix));
+    let ours: BTreeSet<&[u8]> = fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)).collect();
+    ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[cfg(test)]

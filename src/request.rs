@@ -9,7 +9,7 @@ pub mod graphql;
 pub mod headers;
 pub mod path;
 
-use self::headers::Headers;
+use self::headers::{same_field, Headers};
 use self::path::{Ambiguity, Path};
 use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
@@ -65,14 +65,8 @@ impl Request {
     /// The header field by which a client asks for another method. Services that make variables of fields (CGI, WSGI) take
     /// an underscore for a hyphen.
     pub fn method_override(&self) -> Option<&'static str> {
-        let same = |field: &[u8], name: &str| {
-            field.len() == name.len()
-                && field
-                    .iter()
-                    .zip(name.bytes())
-                    .all(|(byte, wanted)| *byte == wanted || (*byte == b'_' && wanted == b'-'))
-        };
-        METHOD_OVERRIDES.into_iter().find(|name| self.headers.iter().any(|(field, _)| same(field, name)))
+        let sent = |name: &str| self.headers.iter().any(|(field, _)| same_field(field, name.as_bytes()));
+        METHOD_OVERRIDES.into_iter().find(|name| sent(name))
     }
 
     /// The method that rules are about: one for `GET` is also for `HEAD`, which servers answer with the same code (RFC 9110

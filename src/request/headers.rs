@@ -129,6 +129,12 @@ impl Headers {
     }
 }
 
+/// Whether two names of fields are the same to a service that takes an underscore for a hyphen. `wanted` has hyphens.
+pub fn same_field(name: &[u8], wanted: &[u8]) -> bool {
+    let same = |(byte, wanted): (&u8, &u8)| byte == wanted || (*byte == b'_' && *wanted == b'-');
+    name.len() == wanted.len() && name.iter().zip(wanted).all(same)
+}
+
 fn read_u32(buffer: &[u8], at: usize) -> Option<usize> {
     let bytes = buffer.get(at..at.checked_add(4)?)?;
     usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
