@@ -113,8 +113,8 @@ const fn refusal(id: &'static str, code: &'static str, class: Class, means: &'st
     }
 }
 
-/// A refusal that the configuration cannot take back: a request without one meaning is on no route, so that no rule would
-/// guard it.
+/// A refusal that the configuration cannot take back: a request without one meaning could be meant for any route, and would
+/// be guarded by none.
 const fn fixed(id: &'static str, code: &'static str, class: Class, means: &'static str) -> Check {
     Check { tunable: false, ..refusal(id, code, class, means) }
 }
