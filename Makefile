@@ -67,6 +67,12 @@ check: toolchain ## Check the format and the lints, of the native build and the 
 		echo 'skipped: the lints of the wasm build, as rustc has no library for $(TARGET)'; \
 	fi
 
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --all-features check bans licenses sources; \
+	else \
+		echo 'skipped: the licences, as cargo-deny is not installed'; \
+	fi
+
 .PHONY: bench
 bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
 	@cargo bench --locked --bench envoy
