@@ -235,7 +235,7 @@ impl Open {
         if !self.route().needs_body || self.is_decided() {
             return self.ask(0);
         }
-        if has_body {
+        if has_body && !self.request.is_upgrade() {
             return Step::Wait(Wait::Body(waiting::Held::new(self)));
         }
         self.case.limit(&self.request, Some(&request::body::Body::default()), self.now);

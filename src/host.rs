@@ -39,6 +39,9 @@ const HEARTBEAT: Millis = Millis::new(5000);
 /// Time between two ticks where requests may wait: what a wait can last beyond its time.
 const WATCH: Millis = Millis::new(100);
 
+/// Longest wait for the answer to a report. No request waits for it, and giving up early would leave units in doubt.
+const REPORT_TIMEOUT: Millis = Millis::from_secs(5);
+
 /// Reports of one tick: what is left goes with the next.
 const REPORTS_MAX: usize = 8;
 
@@ -70,7 +73,12 @@ impl Context for Root {
         let id = self.id;
         let Some(loaded) = &mut self.loaded else { return };
         match loaded.reports.remove(&token) {
-            Some((report, _)) => loaded.settle(report, None),
+            Some((report, until)) => {
+                // Envoy's timers may be a little early, and what it says of a call that it gave up varies.
+                let is_late = now().saturating_add(WATCH) >= until;
+                let fault = callout::answer(report.question()).err().filter(|_| is_late);
+                loaded.settle(report, fault.map(|_| Fault::Timeout));
+            }
             None => {
                 loaded.waiting.answer(token);
                 let _ = calls::set_effective_context(id);
@@ -158,9 +166,9 @@ impl Loaded {
             let report = self.engine.report(now, &mut trace);
             self.report.memory(trace);
             let (Some(report), Some(fleet)) = (report, &self.engine.config().fleet) else { return };
-            match callout::ask(report.question(), &fleet.cluster, fleet.timeout) {
+            match callout::ask(report.question(), &fleet.cluster, REPORT_TIMEOUT) {
                 Ok(token) => {
-                    let until = now.saturating_add(fleet.timeout).saturating_add(WATCH);
+                    let until = now.saturating_add(REPORT_TIMEOUT);
                     self.reports.insert(token, (report, until));
                 }
                 // What could not be reported goes back into the outbox; it would come out again at once.

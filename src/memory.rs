@@ -134,8 +134,8 @@ impl Memory {
         let mut hasher = SipHasher24::new_with_key(&self.secret);
         hasher.write(actor);
         let bucket = hasher.finish128().h1;
-        // The actor's bytes may end like an owner's name begins; 0xFF is in neither (both are UTF-8 or hashes of
-        // fixed length).
+        // The actor's bytes may end like an owner's name begins. No owner's name, which is UTF-8, contains 0xFF, so the last
+        // one is where the name begins.
         hasher.write_u8(0xff);
         hasher.write(owner.as_bytes());
         let fingerprint = hasher.finish128().h2;

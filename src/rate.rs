@@ -52,7 +52,7 @@ pub struct Taken {
     pub reset: Millis,
     /// Time until the same request would be allowed; zero if it was. `None`: it asks for more than there ever is.
     pub retry_after: Option<Millis>,
-    /// What to store. A refusal stores nothing new.
+    /// What to store. A refusal takes nothing.
     pub state: State,
     /// What the state is worth.
     pub debt: Debt,
@@ -79,6 +79,20 @@ impl Algorithm {
             Self::Concurrency => concurrency::begin(rate, now, inherited),
             Self::SharedWindow => shared_window::begin(rate, now, inherited),
         }
+    }
+
+    /// What a debt that somebody else left behind is worth here. It is settled at `settled`; where it would last longer
+    /// under this rate it counts that much less, or a debt of seconds became one of days.
+    pub fn inherit(self, rate: &Rate, now: Millis, share: Share, settled: Millis) -> Share {
+        let left = settled.saturating_sub(now).as_u64();
+        let lasts = match self {
+            // Until the window ends, as that of a stranger to the same limit does.
+            Self::FixedWindow | Self::SharedWindow => shared_window::left(rate, now).as_u64(),
+            // It falls by itself there; only what is all but over is worth less.
+            Self::SlidingWindow | Self::Concurrency => rate.window.as_u64() / 10,
+            Self::TokenBucket => share.times(token_bucket::lasts(rate).as_u64()),
+        };
+        share.scaled(left, lasts.max(1))
     }
 
     /// Takes `cost` units, if there are that many.

@@ -112,13 +112,18 @@ impl Request {
         target.get(start..).unwrap_or_default()
     }
 
-    /// The first parameter of that name in the query, decoded as forms are (WHATWG URL §5.1).
-    pub fn parameter(&self, name: &str) -> Option<Vec<u8>> {
-        self.query().split(|byte| *byte == b'&').find_map(|pair| {
+    /// The parameters of that name in the query, decoded as forms are (WHATWG URL §5.1).
+    pub fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+        self.query().split(|byte| *byte == b'&').filter_map(move |pair| {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (key, value) = (halves.next()?, halves.next().unwrap_or_default());
             (form_decoded(key) == name.as_bytes()).then(|| form_decoded(value))
         })
+    }
+
+    /// Whether the connection is to become another one (RFC 9110 §7.8, §9.3.6; RFC 8441): its body never ends.
+    pub fn is_upgrade(&self) -> bool {
+        self.method() == "CONNECT" || self.headers.first("upgrade").is_some()
     }
 
     /// The declared length of the body, where there is one (RFC 9110 §8.6).
@@ -181,10 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_decoded_and_the_first_counts() {
+    fn parameters_are_decoded() {
         let sent = request(&[(":path", "/search?a%20b=c+d%26&limit=50&limit=7&flag")]);
-        for (name, value) in [("a b", Some("c d&")), ("limit", Some("50")), ("flag", Some("")), ("x", None)] {
-            assert_eq!(sent.parameter(name).as_deref(), value.map(str::as_bytes), "{name}");
+        for (name, values) in [("a b", &["c d&"][..]), ("limit", &["50", "7"]), ("flag", &[""]), ("x", &[])] {
+            let values: Vec<_> = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            assert_eq!(sent.parameters(name).collect::<Vec<_>>(), values, "{name}");
         }
     }
 

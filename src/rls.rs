@@ -99,24 +99,26 @@ impl Question {
             (b"200", None) => return Err(Fault::Unavailable("the answer has no gRPC status")),
             _ => return Err(Fault::Unavailable("the service cannot be reached")),
         }
-        let replies = decode(body).ok_or(Fault::Unavailable("the answer is no message of the protocol"))?;
-        if replies.len() == self.counts.len() {
-            Ok(replies)
-        } else {
-            Err(Fault::Unavailable("the answer is to another question"))
+        let statuses = decode(body).ok_or(Fault::Unavailable("the answer is no message of the protocol"))?;
+        if statuses.len() != self.counts.len() {
+            return Err(Fault::Unavailable("the answer is to another question"));
         }
+        // What a service that does not know the domain says looks like "none left" otherwise.
+        if statuses.iter().any(|status| status.current_limit.is_none()) {
+            return Err(Fault::Unavailable("the service knows no such limit: does it know the domain?"));
+        }
+        Ok(statuses.iter().map(reply).collect())
     }
 }
 
-fn decode(body: &[u8]) -> Option<Vec<Reply>> {
+fn decode(body: &[u8]) -> Option<Vec<wire::Status>> {
     let (frame, message) = body.split_at_checked(FRAME_BYTES)?;
     let (flag, length) = frame.split_first()?;
     let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
     if *flag != 0 || message.len() != length {
         return None;
     }
-    let response = wire::Response::decode(message).ok()?;
-    Some(response.statuses.iter().map(reply).collect())
+    Some(wire::Response::decode(message).ok()?.statuses)
 }
 
 fn reply(status: &wire::Status) -> Reply {
@@ -195,6 +197,9 @@ mod wire {
     pub(super) struct Status {
         #[prost(int32, tag = "1")]
         pub(super) code: i32,
+        /// What it counts against; of it only the presence matters.
+        #[prost(message, optional, tag = "2")]
+        pub(super) current_limit: Option<Override>,
         #[prost(uint32, tag = "3")]
         pub(super) limit_remaining: u32,
         #[prost(message, optional, tag = "4")]
@@ -275,6 +280,13 @@ mod tests {
             let answer = question().answer(http, grpc, body);
             assert!(matches!(answer, Err(Fault::Unavailable(_))), "{http:?} {grpc:?} {body:?}");
         }
+    }
+
+    #[test]
+    fn a_service_that_knows_no_limit_is_no_service() {
+        // OK, nothing left, no current limit: what envoyproxy/ratelimit says about a domain it does not know.
+        let unknown = framed(b"\x08\x01\x12\x02\x08\x01");
+        assert!(matches!(question().answer(b"200", Some(b"0"), &unknown), Err(Fault::Unavailable(_))));
     }
 
     proptest! {

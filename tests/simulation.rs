@@ -3,7 +3,7 @@
 //! Nothing runs at the same time here: the memory itself lets other workers act between a worker's reading and its
 //! writing, as often as dice say, and those let others act in turn. Clocks differ between workers and sometimes go
 //! backwards. All of it follows from a seed, which a failure names. A decision that was stored is compared with the
-//! model as the stores before it left it; a refusal, which stores nothing, with the model at its last reading.
+//! model as the stores before it left it; a refusal, which takes nothing, with the model at its last reading.
 //!
 //! Token bucket, fixed and shared window must agree with their model to the unit; sliding window and concurrency must keep the
 //! bounds that their pages state, in both directions: never too much, and no refusal without reason. Not covered: the

@@ -131,6 +131,11 @@ impl Limit {
                     "needs the section `fleet`, which says where",
                 ));
             }
+            let interval = document.fleet.as_ref().map_or(Millis::default(), |fleet| fleet.sync_interval.0);
+            if raw.fleet == Some(FleetMode::Synced) && interval.saturating_add(interval) > raw.window.0 {
+                let fault = "is less than twice `fleet.sync_interval`: a window would end before it is reported";
+                return Err(ConfigError::new(format!("{path}.window"), fault));
+            }
             check_routes(raw, &path, routes)?;
             limits.push(Self::new(raw, &path, &bindings)?);
         }

@@ -2,10 +2,11 @@
 
 use super::Done;
 use crate::config::RouteId;
+use crate::finding::Family;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
 use crate::stages::identity::Proof;
-use crate::stages::limits::{self, Deed, Ledger};
+use crate::stages::limits::{Deed, Ledger};
 use crate::stages::risk::{Judgement, Verdict, Weighed};
 use crate::time::Millis;
 use std::net::IpAddr;
@@ -37,13 +38,20 @@ impl Done {
         self.case.ledger.close(deed, response.bytes, &self.case.world.ground(now));
     }
 
-    fn deed(&self, status: Option<u16>) -> Deed {
-        let Judgement { would, code, .. } = &self.case.judgement;
+    /// `None` for what we could not judge through no fault of the actor.
+    fn deed(&self, status: Option<u16>) -> Option<Deed> {
+        let Judgement { would, code, weighed, .. } = &self.case.judgement;
+        let decisive = weighed.iter().find(|weighed| Some(weighed.finding.check.code) == *code);
         match (would, status) {
-            (Verdict::Deny, _) if *code == Some(limits::EXCEEDED.code) => Deed::Limited,
-            (Verdict::Challenge | Verdict::Deny, _) => Deed::Refused,
-            (Verdict::Allow, Some(400..=499)) => Deed::Faulted,
-            (Verdict::Allow, _) => Deed::Good,
+            (Verdict::Allow, Some(400..=499)) => Some(Deed::Faulted),
+            (Verdict::Allow, _) => Some(Deed::Good),
+            (Verdict::Challenge | Verdict::Deny, _) => {
+                match decisive.map(|weighed| weighed.finding.check.family) {
+                    Some(Family::Failure) => None,
+                    Some(Family::Limits) => Some(Deed::Limited),
+                    _ => Some(Deed::Refused),
+                }
+            }
         }
     }
 

@@ -49,7 +49,7 @@ impl Share {
 
     /// `part / whole` of this share, at most all of it, rounded up once: told step by step it is never less. Of nothing
     /// there is nothing.
-    fn scaled(self, part: u64, whole: u64) -> Self {
+    pub fn scaled(self, part: u64, whole: u64) -> Self {
         let product = u128::from(self.0).saturating_mul(u128::from(part.min(whole)));
         let steps = if whole == 0 { 0 } else { product.div_ceil(u128::from(whole)) };
         Self(u16::try_from(steps).unwrap_or(self.0).min(self.0))

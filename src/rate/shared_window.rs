@@ -7,7 +7,8 @@
 //!
 //! One Envoy alone lets exactly `limit` units pass in every window. E Envoys together let at most
 //! `limit + (E − 1) × u` pass, where `u` is what one of them lets through between two answers of the service (the
-//! interval of the ticks and one round trip), at most `limit` itself. The state is the window's number, and known and
+//! interval of the ticks and one round trip, with the units on their way meanwhile), at most `limit` itself. Units whose key
+//! is not reported before the window ends (a full outbox, a worker's VM that was lost) are missing in that sum. The state is the window's number, and known and
 //! unsettled units of 32 bits each.
 
 use super::fixed_window::number;
@@ -68,6 +69,11 @@ pub fn restore(state: State, rate: &Rate, now: Millis, reported: Reported) -> (S
         counts.unsettled = counts.unsettled.saturating_add(reported.units);
     }
     (store(counts), debt(counts, rate))
+}
+
+/// Time until the window that is now ends.
+pub fn left(rate: &Rate, now: Millis) -> Millis {
+    ends(number(rate, now), rate).saturating_sub(now)
 }
 
 /// Units on their way to the service.

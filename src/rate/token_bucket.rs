@@ -42,6 +42,11 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
+/// How long a bucket takes from empty to full.
+pub(super) fn lasts(rate: &Rate) -> Millis {
+    millis(capacity(rate))
+}
+
 fn interval(rate: &Rate) -> u64 {
     nanos(rate.window).checked_div(rate.limit).unwrap_or_default().max(1)
 }

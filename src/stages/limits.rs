@@ -2,8 +2,8 @@
 //!
 //! Each limit counts the requests that it is for, under a key made of parts of the request, in the memory that all
 //! workers share ([`crate::memory`]), by one of four algorithms ([`crate::rate`]). Limits are applied in the order they
-//! are written, those that need the body after all others; after one that refuses no further one is charged. A limit in
-//! monitor mode is charged as if it were in force and refuses nothing. What a limit allows may depend on the request
+//! are written, those that need the body after all others; after one that refuses no further one is charged. The fleet is
+//! asked last, about all its strict limits at once: what it refuses has been charged to the limits before. A limit in monitor mode is charged as if it were in force and refuses nothing. What a limit allows may depend on the request
 //! ([`Factors`]) and on what other Envoys have let pass ([`fleet`]).
 //!
 //! Keys are hashed with a secret before they leave this file, so an API key that is counted is stored nowhere.
@@ -274,8 +274,8 @@ impl Ledger {
     }
 
     /// Settles what is left when the request is over: gives back what it held, charges what its response cost, and
-    /// remembers how the actor behaved. Call it once.
-    pub fn close(&mut self, deed: Deed, response_bytes: u64, ground: &Ground<'_>) {
+    /// remembers how the actor behaved, if that can be told. Call it once.
+    pub fn close(&mut self, deed: Option<Deed>, response_bytes: u64, ground: &Ground<'_>) {
         let Ground { config, memory, shared, now } = *ground;
         self.give_back(ground);
         for (index, place) in std::mem::take(&mut self.owing) {
@@ -294,7 +294,7 @@ impl Ledger {
                 ((), Some(record))
             });
         }
-        let Some(place) = self.actor.take() else { return };
+        let (Some(place), Some(deed)) = (self.actor.take(), deed) else { return };
         let _ = memory.change(shared, place, now, &mut self.trace, |mut record| {
             let (state, debt) = Past::of(&record, now, &config.reputation).with(deed).store(&config.reputation);
             record.settle(state, debt);
@@ -338,7 +338,8 @@ fn take(call: &Call<'_>, rate: &Rate, scene: &Scene<'_>, trace: &mut Trace) -> R
 /// The state of a record, which begins with what the record inherited if it is new.
 fn begun(limit: &Limit, rate: &Rate, record: &Record, now: Millis) -> State {
     if record.is_new() {
-        limit.algorithm.begin(rate, now, record.inherited)
+        let inherited = limit.algorithm.inherit(rate, now, record.inherited, record.debt.settled);
+        limit.algorithm.begin(rate, now, inherited)
     } else {
         record.state
     }
@@ -369,8 +370,12 @@ fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
 fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {
     let Cost { default, methods, field, field_max, .. } = &limit.cost;
     let asked = || {
-        let text = fields::text(field.as_ref()?, scene)?;
-        // What is not a whole number costs as much as there may be: nobody saves by writing nonsense.
+        let field = field.as_ref()?;
+        // What is no whole number, or several, costs as much as there may be: nobody saves by writing nonsense.
+        if fields::is_repeated(field, scene) {
+            return Some(*field_max);
+        }
+        let text = fields::text(field, scene)?;
         Some(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(*field_max))
     };
     match asked() {

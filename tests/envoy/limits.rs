@@ -349,7 +349,7 @@ fn memory_stays_flat_when_the_tables_are_full() {
     soak(&Soak { budget: "1MiB", filling: 60_000, strangers: 140_000 });
 }
 
-/// `make soak`: the same with the default budget and as many keys as fill it.
+/// `make soak`: the same with more memory and as many keys as fill it.
 #[test]
 #[ignore = "takes minutes: make soak"]
 fn a_million_keys_and_more_take_no_more_memory() {

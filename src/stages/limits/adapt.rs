@@ -10,8 +10,8 @@
 //! geo          the factor of the source's location, else `others`
 //! ```
 //!
-//! A factor that is not configured is 1. All are whole thousandths, rounded down, so that every machine gets the same
-//! limit. Burst and limit are scaled alike, the window is not. The location is only as good as the geoip filter that
+//! A factor that is not configured is 1. All are whole thousandths, and what they add or take away is rounded down, so
+//! that every machine gets the same limit. Burst and limit are scaled alike, the window is not. The location is only as good as the geoip filter that
 //! writes its header field: without that filter it is the client's word.
 
 use super::reputation::Past;

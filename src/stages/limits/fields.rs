@@ -8,24 +8,42 @@ use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// The value of a field as text. `None` where the request has none, and for values that are no text, number or flag.
-pub(super) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8>> {
+/// Every value of a field as text: a header field, cookie or parameter may be repeated.
+fn values(field: &Field, scene: &Scene<'_>) -> Vec<Vec<u8>> {
+    let headers = &scene.request.headers;
     match field {
-        Field::Claim(name) => scene.caller.claims()?.get(name).and_then(plain),
-        Field::Header(name) => scene.request.headers.first(name).map(<[u8]>::to_vec),
-        Field::Cookie(name) => scene.request.headers.cookies(name).next().map(<[u8]>::to_vec),
-        Field::Query(name) => scene.request.parameter(name),
-        Field::Body(path) => scene.body?.get(path).and_then(plain),
-        Field::GraphqlOperation => graphql_operation(scene),
+        Field::Claim(name) => {
+            scene.caller.claims().and_then(|claims| plain(claims.get(name)?)).into_iter().collect()
+        }
+        Field::Header(name) => headers.all(name).map(<[u8]>::to_vec).collect(),
+        Field::Cookie(name) => headers.cookies(name).map(<[u8]>::to_vec).collect(),
+        Field::Query(name) => scene.request.parameters(name).collect(),
+        Field::Body(path) => scene.body.and_then(|body| plain(body.get(path)?)).into_iter().collect(),
+        Field::GraphqlOperation => graphql_operations(scene),
     }
 }
 
-/// Whether a field has one of the allowed values.
+/// The one value of a field. `None` where the request has none, or several: services differ in which of them they take.
+pub(super) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8>> {
+    let mut values = values(field, scene).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether a field is there more than once.
+pub(super) fn is_repeated(field: &Field, scene: &Scene<'_>) -> bool {
+    values(field, scene).len() > 1
+}
+
+/// Whether a field has one of the allowed values. A body that could not be read may have any: nobody escapes a condition by
+/// making it unreadable.
 pub(super) fn matches(field: &Field, allowed: &[String], scene: &Scene<'_>) -> bool {
+    if field.needs_body() && scene.body.is_some_and(|body| body.fault().is_some()) {
+        return true;
+    }
     match field {
         // A claim may be a list of values.
         Field::Claim(name) => scene.caller.claims().is_some_and(|claims| claims.matches(name, allowed)),
-        _ => text(field, scene).is_some_and(|value| allowed.iter().any(|one| one.as_bytes() == value)),
+        _ => values(field, scene).iter().any(|value| allowed.iter().any(|one| one.as_bytes() == value)),
     }
 }
 
@@ -38,14 +56,23 @@ fn plain(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-fn graphql_operation(scene: &Scene<'_>) -> Option<Vec<u8>> {
-    let sent = |name: &str| match scene.body?.get(&[name]) {
+/// The operation of the request, or of each request of a batch.
+fn graphql_operations(scene: &Scene<'_>) -> Vec<Vec<u8>> {
+    let document = scene.body.and_then(|body| body.get::<&str>(&[]));
+    let in_body: Vec<Option<&Value>> = match document {
+        Some(Value::Array(batch)) => batch.iter().map(Some).collect(),
+        document => vec![document],
+    };
+    in_body.into_iter().filter_map(|document| graphql_operation(document, scene)).map(String::into_bytes).collect()
+}
+
+fn graphql_operation(document: Option<&Value>, scene: &Scene<'_>) -> Option<String> {
+    let sent = |name: &str| match document.and_then(|document| document.get(name)) {
         Some(Value::String(text)) => Some(text.clone()),
-        _ => String::from_utf8(scene.request.parameter(name)?).ok(),
+        _ => String::from_utf8(scene.request.parameters(name).next()?).ok(),
     };
     let named = sent("operationName").filter(|name| !name.is_empty());
-    let name = named.or_else(|| graphql::first_operation(&sent("query")?).map(str::to_owned));
-    name.map(String::into_bytes)
+    named.or_else(|| graphql::first_operation(&sent("query")?).map(str::to_owned))
 }
 
 /// The parts of the key, each with its length before it, so that no two lists of parts look the same.
@@ -72,7 +99,17 @@ fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
         KeyPart::Any(fields) => fields.iter().find_map(|field| text(field, scene)),
         KeyPart::Field(field) => text(field, scene),
         KeyPart::Route => Some(scene.route.name.as_bytes().to_vec()),
-        KeyPart::Method => Some(scene.request.method().as_bytes().to_vec()),
+        KeyPart::Method => Some(method(scene.request.method()).as_bytes().to_vec()),
+    }
+}
+
+/// A method as it is counted: `HEAD` with `GET`, and all that are not of HTTP (RFC 9110 §9, RFC 5789) as one, or whoever
+/// invents methods would have a count for each.
+fn method(method: &str) -> &str {
+    match method {
+        "HEAD" => "GET",
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT" => method,
+        _ => "other",
     }
 }
 

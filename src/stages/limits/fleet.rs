@@ -8,7 +8,7 @@
 //! leaves this Envoy: what stands for it is an HMAC with the fleet's secret.
 //!
 //! Bounds: [`OUTBOX_KEYS_MAX`] keys of a worker between two reports, [`REPORT_KEYS_MAX`] in one report. A key for which
-//! there is no place in the outbox goes in with its next request.
+//! there is no place in the outbox goes in with the next of its requests that passes.
 
 use super::advice::exceeded;
 use super::{Applied, Call, Decision, Ground, Ledger, Scene};
@@ -17,8 +17,10 @@ use crate::config::{Config, Fleet, FleetMode};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::{Hashed, Trace};
 use crate::rate::shared_window::{self, Reported};
+use crate::rate::Rate;
 use crate::rls::{Count, Fault, Question, Reply};
-use std::collections::BTreeMap;
+use crate::time::Millis;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Keys that a worker remembers between two reports.
 pub const OUTBOX_KEYS_MAX: usize = 10_000;
@@ -49,6 +51,8 @@ pub struct Asked {
 #[derive(Debug, Default)]
 pub struct Outbox {
     keys: BTreeMap<Hashed, Entry>,
+    /// The same keys, the longest waiting first.
+    order: VecDeque<Hashed>,
 }
 
 #[derive(Debug, Clone)]
@@ -90,6 +94,7 @@ impl Outbox {
     pub(super) fn add(&mut self, place: Hashed, limit: usize, key: impl FnOnce() -> String) {
         if self.keys.len() < OUTBOX_KEYS_MAX && !self.keys.contains_key(&place) {
             self.keys.insert(place, Entry { limit, key: key() });
+            self.order.push_back(place);
         }
     }
 
@@ -100,7 +105,8 @@ impl Outbox {
         let mut report =
             Report { question: Question { domain: fleet.domain.clone(), counts: Vec::new() }, lines: Vec::new() };
         while report.lines.len() < REPORT_KEYS_MAX {
-            let Some((place, Entry { limit, key })) = self.keys.pop_first() else { break };
+            let Some(place) = self.order.pop_front() else { break };
+            let Some(Entry { limit, key }) = self.keys.remove(&place) else { continue };
             let Some(rules) = config.limits.get(limit) else { continue };
             let settled = memory.change(shared, place, now, trace, |mut record| {
                 if record.is_new() {
@@ -120,7 +126,8 @@ impl Outbox {
         (!report.lines.is_empty()).then_some(report)
     }
 
-    /// Takes in what came of a report. Without an answer its units are to be reported again.
+    /// Takes in what came of a report. After a definite failure its units are to be reported again; after a time-out they
+    /// may have been counted, so they are taken for known: to report them again could count them many times.
     pub fn settle(
         &mut self,
         report: Report,
@@ -129,11 +136,14 @@ impl Outbox {
         trace: &mut Trace,
     ) {
         let Ground { config, memory, shared, now } = *ground;
-        let replies = answer.ok();
+        let lost = matches!(answer, Err(Fault::Unavailable(_)));
+        let replies = answer.unwrap_or_default();
         for (at, (line, count)) in report.lines.into_iter().zip(report.question.counts).enumerate() {
             let Some(rules) = config.limits.get(line.limit) else { continue };
-            let reply = replies.as_ref().and_then(|replies| replies.get(at));
-            let total = reply.map(|reply| rules.rate.limit.saturating_sub(reply.remaining));
+            let total = replies.get(at).and_then(|reply| total(reply, &rules.rate, now));
+            if total.is_none() && !lost {
+                continue;
+            }
             // Under contention the units stay known, and the next answer has them.
             let _ = memory.change(shared, line.place, now, trace, |mut record| {
                 if record.is_new() {
@@ -146,12 +156,23 @@ impl Outbox {
                 record.settle(state, debt);
                 ((), Some(record))
             });
-            if total.is_none() {
+            if lost {
                 self.add(line.place, line.limit, || count.key);
             }
         }
     }
 }
+
+/// What the fleet has used of the window that is now. `None` if the service, whose clock is behind, speaks of the one
+/// before: its total would count against this one.
+fn total(reply: &Reply, rate: &Rate, now: Millis) -> Option<u64> {
+    let left = shared_window::left(rate, now);
+    let speaks_of_now = reply.reset.saturating_add(CLOCKS_APART_MAX) >= left;
+    speaks_of_now.then(|| rate.limit.saturating_sub(reply.remaining))
+}
+
+/// How far the service's clock may be from ours; its times are whole seconds.
+const CLOCKS_APART_MAX: Millis = Millis::from_secs(2);
 
 /// What a limit that let a request pass means for the fleet.
 pub(super) fn note(call: &Call<'_>, key: &[u8], scene: &Scene<'_>, ledger: &mut Ledger) {

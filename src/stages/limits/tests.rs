@@ -239,9 +239,9 @@ fn what_is_in_flight_is_given_back_when_it_is_over() {
     let (findings, _) = world.check(&get());
     assert!(!findings.is_empty());
     // Twice, and by one that held nothing: nothing is given back that was not taken.
-    flights[0].close(Deed::Good, 0, &over);
-    flights[0].close(Deed::Good, 0, &over);
-    flights[2].close(Deed::Good, 0, &over);
+    flights[0].close(Some(Deed::Good), 0, &over);
+    flights[0].close(Some(Deed::Good), 0, &over);
+    flights[2].close(Some(Deed::Good), 0, &over);
     assert_eq!(world.passing(&get(), 5), 1);
 }
 
@@ -367,10 +367,10 @@ fn what_a_response_cost_is_charged_when_it_is_over() {
             World::new(&json!([with(with(by_size.clone(), "limit", json!(60)), "algorithm", json!(algorithm))]));
         let (_, mut ledger) = world.check(&get());
         assert!(ledger.charges_responses());
-        ledger.close(Deed::Good, 50 << 10, &world.ground(0));
+        ledger.close(Some(Deed::Good), 50 << 10, &world.ground(0));
         assert_eq!(world.check(&get()).1.applied[0].remaining, 8, "{algorithm}");
         let (_, mut ledger) = world.check(&get());
-        ledger.close(Deed::Good, 500 << 10, &world.ground(0));
+        ledger.close(Some(Deed::Good), 500 << 10, &world.ground(0));
         assert_eq!(world.decisions(&get()), [Decision::Refuse], "{algorithm} owes more than there is");
     }
 }
@@ -408,7 +408,7 @@ fn reputation_is_earned_and_lost() {
         for _ in 0..requests {
             let (_, mut ledger) = world.check(&Sent { at, ..from(source) });
             allowed = ledger.applied[0].rate.limit;
-            ledger.close(deed, 0, &world.ground(at));
+            ledger.close(Some(deed), 0, &world.ground(at));
         }
         allowed
     };
@@ -444,7 +444,7 @@ impl World {
 }
 
 fn reply(over: bool, remaining: u64) -> crate::rls::Reply {
-    crate::rls::Reply { over, remaining, reset: Millis::from_secs(30) }
+    crate::rls::Reply { over, remaining, reset: Millis::from_secs(60) }
 }
 
 #[test]
@@ -467,10 +467,45 @@ fn a_report_that_is_lost_is_made_again() {
     let world = shared_with_a_fleet("synced");
     world.passing(&get(), 4);
     let report = world.report(1).unwrap();
-    world.settle(report, Err(crate::rls::Fault::Timeout));
+    world.settle(report, Err(crate::rls::Fault::Unavailable("away")));
     let again = world.report(2).unwrap();
     assert_eq!(again.question().counts[0].units, 4);
     assert_eq!(world.passing(&get(), 20), 6, "and this Envoy's own count goes on");
+}
+
+#[test]
+fn a_report_that_may_have_been_counted_is_not_made_again() {
+    let world = shared_with_a_fleet("synced");
+    world.passing(&get(), 4);
+    let report = world.report(1).unwrap();
+    world.settle(report, Err(crate::rls::Fault::Timeout));
+    assert!(world.report(2).is_none());
+    assert_eq!(world.passing(&get(), 20), 6);
+}
+
+#[test]
+fn an_answer_about_the_window_before_does_not_count_against_this_one() {
+    let world = shared_with_a_fleet("synced");
+    world.passing(&get(), 4);
+    let report = world.report(1).unwrap();
+    world.settle(report, Ok(vec![crate::rls::Reply { over: true, remaining: 0, reset: Millis::from_secs(1) }]));
+    assert_eq!(world.passing(&get(), 20), 6, "59 seconds are left, not one");
+}
+
+#[test]
+fn the_longest_waiting_is_reported_first() {
+    let world = shared_with_a_fleet("synced");
+    world.passing(&from("192.0.2.1"), 1);
+    for number in 0..fleet::REPORT_KEYS_MAX {
+        let source: &'static str = format!("10.0.{}.{}", number / 250, number % 250).leak();
+        world.passing(&from(source), 1);
+    }
+    let first = world.report(1).unwrap();
+    assert_eq!(first.question().counts.len(), fleet::REPORT_KEYS_MAX);
+    let (second, alone) = (world.report(1).unwrap(), shared_with_a_fleet("synced"));
+    let last: &'static str = format!("10.0.{}.{}", 499 / 250, 499 % 250).leak();
+    alone.passing(&from(last), 1);
+    assert_eq!(second.question().counts, alone.report(1).unwrap().question().counts, "the youngest has to wait");
 }
 
 #[test]
@@ -507,4 +542,55 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
     assert_eq!(judged(Err(crate::rls::Fault::Timeout)), (Decision::Unknown, 9, unavailable(Weight::Refuse)));
     let away = crate::rls::Fault::Unavailable("away");
     assert_eq!(judged(Err(away)), (Decision::Unknown, 9, unavailable(Weight::Challenge)));
+}
+
+#[test]
+fn what_is_repeated_is_nobodys_and_costs_the_most() {
+    let costly = with(limit(&["header:x-client"]), "cost", json!({"field": "query:limit", "field_max": 8}));
+    let world = World::new(&json!([with(costly, "limit", json!(10))]));
+    let left = |sent: &Sent| world.check(sent).1.applied.first().map(|applied| applied.remaining);
+    assert_eq!(left(&Sent { path: "/?limit=1&limit=9", ..with_header("x-client", "a") }), Some(2));
+    let twice = |first| Sent { headers: vec![("x-client", first), ("x-client", "a")], ..get() };
+    assert_eq!(
+        (left(&twice("b")), left(&twice("c")), left(&get())),
+        (Some(9), Some(8), Some(7)),
+        "as their source"
+    );
+}
+
+#[test]
+fn invented_methods_share_a_count() {
+    let world = World::new(&json!([limit(&["method"])]));
+    let passes = |method: &'static str| world.passing(&Sent { method, ..get() }, 1);
+    assert_eq!((passes("FOO"), passes("BAR"), passes("BAZ")), (1, 1, 0));
+    assert_eq!((passes("GET"), passes("HEAD"), passes("GET"), passes("POST")), (1, 1, 0, 1));
+}
+
+#[test]
+fn a_body_that_cannot_be_read_escapes_no_condition() {
+    let transfers = with(limit(&["source"]), "when", json!({"body": {"type": ["transfer"]}}));
+    assert_eq!(World::new(&json!([transfers])).passing(&posting("\u{feff}{\"type\": \"transfer\"}"), 5), 2);
+    let login = with(limit(&["source"]), "when", json!({"graphql_operations": ["Login"]}));
+    let world = World::new(&json!([login]));
+    assert_eq!(world.passing(&posting(r#"[{"query": "{a}"}, {"operationName": "Login"}]"#), 5), 2);
+    assert_eq!(world.passing(&posting(r#"[{"query": "{a}"}]"#), 5), 5);
+}
+
+#[test]
+fn a_debt_of_seconds_does_not_become_one_of_days() {
+    let fast = with(with(limit(&["header:x"]), "window", json!("10s")), "limit", json!(1));
+    let daily =
+        with(with(with(limit(&["source"]), "window", json!("1d")), "limit", json!(100)), "name", json!("daily"));
+    for algorithm in ["fixed_window", "token_bucket", "sliding_window"] {
+        let daily = with(with(daily.clone(), "algorithm", json!(algorithm)), "when", json!({"methods": ["POST"]}));
+        let world = World::new(&json!([with(fast.clone(), "when", json!({"methods": ["PUT"]})), daily]));
+        for number in 0..64 * 25 * 3 {
+            let client: &'static str = format!("client {number}").leak();
+            world.check(&Sent { method: "PUT", headers: vec![("x", client)], ..get() });
+        }
+        for source in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+            let passing = world.passing(&Sent { method: "POST", ..from(source) }, 100);
+            assert!(passing >= 98, "{algorithm}: {passing}");
+        }
+    }
 }
