@@ -10,24 +10,25 @@
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
 //! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
 
+mod chores;
 mod done;
 pub mod waiting;
+
+pub use self::chores::Former;
 
 use self::waiting::Wait;
 use crate::config::{Config, Route, RouteId};
 use crate::finding::{Finding, Findings};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
-use crate::memory::{Memory, Shared, Survey, Trace};
+use crate::memory::{Memory, Shared};
 use crate::reply::Reply;
 use crate::request::headers::same_field;
 use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
-use crate::rls::{Fault, Reply as FleetReply};
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::{self, Caller, Proof};
-use crate::stages::limits::fleet::Report;
 use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling};
 use crate::stages::{shape, INTERNAL};
@@ -35,9 +36,6 @@ use crate::time::Millis;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-
-/// Time between two looks at how full the memory is.
-const SURVEY_INTERVAL: Millis = Millis::from_secs(4);
 
 /// The stages under one configuration, with the memory of all requests. Cheap to clone: one for each request.
 #[derive(Debug, Clone)]
@@ -139,24 +137,6 @@ impl Engine {
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
         Self { world: Rc::new(World { config, memory, shared, native, outbox: RefCell::default(), tokens }) }
-    }
-
-    /// Takes out what this worker has to report to the fleet; `None` once there is nothing left.
-    pub fn report(&self, now: Millis, trace: &mut Trace) -> Option<Report> {
-        self.world.outbox.borrow_mut().report(&self.world.ground(now), trace)
-    }
-
-    /// Takes in what the fleet answered to a report.
-    pub fn settle(&self, report: Report, answer: Result<Vec<FleetReply>, Fault>, now: Millis, trace: &mut Trace) {
-        self.world.outbox.borrow_mut().settle(report, answer, &self.world.ground(now), trace);
-    }
-
-    /// Looks how full the memory is, in a sample that begins at this bucket. `None` if there is no memory, or another
-    /// worker does it.
-    pub fn survey(&self, first: u64, now: Millis) -> Option<Survey> {
-        let World { config, memory, shared, .. } = self.world.as_ref();
-        let chosen = !config.limits.is_empty() && memory.lease(shared.as_ref(), "survey", now, SURVEY_INTERVAL);
-        chosen.then(|| memory.survey(shared.as_ref(), first))
     }
 
     /// The configuration.

@@ -4,8 +4,8 @@
 //! start, or goes on with the previous configuration. Nothing here depends on anything that could be different the
 //! next time, since Envoy remembers a refusal.
 //!
-//! Several configurations may live in one VM while listeners drain, so nothing is global: each root context owns its
-//! engine and its statistics.
+//! Several configurations may live in one VM while listeners drain, so each root context owns its engine and its statistics.
+//! One thing passes from one to the next: what has not been reported to the fleet yet.
 
 mod callout;
 mod calls;
@@ -21,7 +21,7 @@ use self::shared::SharedData;
 use self::signatures::Envoy;
 use self::stream::{Stream, Waiting};
 use crate::config::Config;
-use crate::engine::{Engine, Ports};
+use crate::engine::{Engine, Former, Ports};
 use crate::memory::Trace;
 use crate::rls::Fault;
 use crate::stages::limits::fleet;
@@ -30,6 +30,7 @@ use crate::time::Millis;
 use log::Level;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -44,6 +45,11 @@ const REPORT_TIMEOUT: Millis = Millis::from_secs(5);
 
 /// Reports of one tick: what is left goes with the next.
 const REPORTS_MAX: usize = 8;
+
+thread_local! {
+    /// The configuration that was loaded last.
+    static FORMER: RefCell<Option<Former>> = const { RefCell::new(None) };
+}
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -109,6 +115,9 @@ impl RootContext for Root {
         let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let ports = Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random };
         let engine = Engine::new(config, ports);
+        if let Some(former) = FORMER.with(|former| former.replace(Some(engine.former()))) {
+            engine.take_over(&former);
+        }
         self.loaded = Some(Loaded {
             engine,
             report: Rc::new(report),

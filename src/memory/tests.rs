@@ -129,6 +129,28 @@ fn a_flood_of_identities_does_not_grow_the_memory() {
     assert_eq!(trace.evictions, 20_000_u32.saturating_sub(room), "every place is used before anybody has to go");
 }
 
+#[test]
+fn a_lease_is_held_by_one_worker_at_a_time() {
+    let (shared, memory) = opened();
+    let ask = |seconds: u64| {
+        memory.lease(&shared, "job", NOW.saturating_add(Millis::from_secs(seconds)), Millis::from_secs(10))
+    };
+    assert_eq!([ask(0), ask(0), ask(9), ask(10), ask(11)], [true, false, false, true, false]);
+    assert!(memory.lease(&shared, "other job", NOW, Millis::from_secs(10)));
+}
+
+#[test]
+fn a_survey_goes_round_all_buckets() {
+    let (shared, memory) = opened();
+    memory.seed(&shared);
+    for identity in 0..100_u32 {
+        count(&memory, &shared, &identity.to_le_bytes(), &mut Trace::default()).unwrap();
+    }
+    let survey = memory.survey(&shared, 7);
+    let places = BUCKETS_MIN.saturating_mul(u64::try_from(RECORDS).unwrap());
+    assert_eq!(survey, Survey { records: 100, places, next: 7 });
+}
+
 fn any_debt() -> impl Strategy<Value = Debt> {
     (0..=100_u64, 0..400_u64, 0..400_u64).prop_map(|(share, since, falls)| Debt {
         share: Share::of(share, 100),

@@ -3,7 +3,7 @@
 //! The service is the laboratory's own, which speaks the protocol of envoyproxy/ratelimit and counts in a real Redis. Not
 //! covered: envoyproxy/ratelimit itself.
 
-use super::{bootstrap, code, echoed, enforcing, Gate, Wire, SOON};
+use super::{bootstrap, code, echoed, enforcing, Gate, Scratch, Wire, SOON};
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::client::{Client, Request, Response};
 use portcullis_lab::envoy::Envoy;
@@ -127,6 +127,26 @@ fn a_synced_limit_overshoots_no_more_than_promised() {
     let most = usize::try_from(LIMIT).unwrap() + 2 * PER_ROUND;
     assert!((20..=most).contains(&total), "{total} passed");
     gates.iter().for_each(Gate::expect_unharmed);
+}
+
+#[test]
+fn what_is_not_reported_yet_outlives_a_change_of_the_configuration() {
+    let (_redis, service) = fleet();
+    let scratch = Scratch::new();
+    let before = config("synced", json!({"sync_interval": "3s"}));
+    let gate =
+        Gate::start_with(&before, |bootstrap| bootstrap.ecds(&scratch.0).ratelimit(service.address()).unwrap());
+    let client = gate.http1();
+    // Ticks are a hundred milliseconds apart: the first report is over before the hits that matter.
+    assert!(passed(&hit(&client, "early")));
+    assert!(gate.envoy.wait_for(|_| service.requests() == 1, SOON));
+    assert_eq!((0..LIMIT).filter(|_| passed(&hit(&client, "ada"))).count(), 20);
+    let mut after = before;
+    after["telemetry"]["allow_sample"] = json!(0.5);
+    gate.envoy.push_filter_config(&after.to_string()).unwrap();
+    assert!(gate.envoy.wait_for(|_| service.requests() > 1, SOON), "{}", gate.envoy.log());
+    let other = start(&config("strict", json!({})), service.address(), 1);
+    assert!(!passed(&hit(&other.http1(), "ada")), "the fleet knows of all twenty");
 }
 
 #[test]

@@ -98,6 +98,21 @@ impl Outbox {
         }
     }
 
+    /// Takes over what was noted under another configuration, for the limits that are still there.
+    pub(crate) fn take_over(&mut self, former: &mut Self, former_config: &Config, config: &Config) {
+        let secret = |config: &Config| config.fleet.as_ref().map(|fleet| fleet.secret.clone());
+        if secret(former_config) != secret(config) {
+            return;
+        }
+        for (place, Entry { limit, key }) in std::mem::take(former).keys {
+            let owner = former_config.limits.get(limit).map(|limit| &limit.owner);
+            let same = |limit: &Limit| limit.fleet == Some(FleetMode::Synced) && Some(&limit.owner) == owner;
+            if let Some(limit) = config.limits.iter().position(same) {
+                self.add(place, limit, || key);
+            }
+        }
+    }
+
     /// Takes the next report out; `None` once there is nothing to report.
     pub fn report(&mut self, ground: &Ground<'_>, trace: &mut Trace) -> Option<Report> {
         let Ground { config, memory, shared, now } = *ground;
