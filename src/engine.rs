@@ -177,6 +177,12 @@ impl Engine {
 }
 
 impl World {
+    fn identity_scene<'a>(&'a self, route: &'a Route, request: &'a Request, now: Millis) -> identity::Scene<'a> {
+        let Self { config, tokens: cache, native, memory, shared, .. } = self;
+        let (native, shared) = (native.as_ref(), shared.as_ref());
+        identity::Scene { config, route, request, cache, native, memory, shared, now }
+    }
+
     fn ground(&self, now: Millis) -> Ground<'_> {
         Ground { config: &self.config, memory: &self.memory, shared: self.shared.as_ref(), now }
     }
@@ -192,8 +198,7 @@ impl Head {
         shape::check_head(&config.request, route, &request, &mut case.findings);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(config, route, &case.findings) {
-            let (cache, native) = (&world.tokens, world.native.as_ref());
-            let scene = identity::Scene { config, route, request: &request, cache, native, now };
+            let scene = world.identity_scene(route, &request, now);
             (case.caller, case.proof) = identity::check(&scene, &mut case.findings);
         }
         case.limit(&request, None, now);

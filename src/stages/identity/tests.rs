@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::{Config, RouteId};
+use crate::jose::native::NoNative;
+use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
 use crate::stages::CHECKS;
 use portcullis_lab::tokens::{Algorithm, Issuer as Lab, Spec, Tamper};
@@ -51,8 +53,21 @@ fn judged_under(config: &Config, token: &str, extra: &[(&str, &str)]) -> (Caller
 
 fn check_caller(config: &Config, request: &Request, findings: &mut Findings) -> Caller {
     let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
-    let route = config.routes.get(RouteId::Unmatched);
-    check(&Scene { config, route, request, cache, native: &NoNative, now: Millis::from_secs(NOW) }, findings).0
+    check_at(NOW, config, request, cache, findings)
+}
+
+/// A check in a memory of its own.
+fn check_at(
+    now_secs: u64,
+    config: &Config,
+    request: &Request,
+    cache: &RefCell<TokenCache>,
+    findings: &mut Findings,
+) -> Caller {
+    let shared = &InProcess::default();
+    let memory = &Memory::open(shared, 0, [0; 16]);
+    let (route, now) = (config.routes.get(RouteId::Unmatched), Millis::from_secs(now_secs));
+    check(&Scene { config, route, request, cache, native: &NoNative, memory, shared, now }, findings).0
 }
 
 fn judged(token: &str) -> Vec<&'static str> {
@@ -308,12 +323,10 @@ fn remembered(config: &Config, token: &str, moments: &[u64]) -> Vec<(bool, Vec<&
     let cache = &RefCell::new(TokenCache::new(1 << 20, [0; 16]));
     let bearer = format!("Bearer {token}");
     let request = &Request::new(Headers::from_pairs([(":path", "/"), ("authorization", &bearer)]), || None);
-    let route = config.routes.get(RouteId::Unmatched);
     let judge = |now: &u64| {
         let known = cache.borrow().get(token.as_bytes()).is_some();
         let mut findings = Findings::default();
-        let now = Millis::from_secs(*now);
-        check(&Scene { config, route, request, cache, native: &NoNative, now }, &mut findings);
+        check_at(*now, config, request, cache, &mut findings);
         (known, findings.iter().map(|finding| finding.check.id).collect())
     };
     moments.iter().map(judge).collect()

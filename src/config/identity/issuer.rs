@@ -1,0 +1,82 @@
+//! Whose tokens are accepted, validated.
+
+use crate::config::raw;
+use crate::config::ConfigError;
+use crate::jose::token::media_type;
+use crate::jose::{Algorithm, KeySet};
+use crate::time::Millis;
+
+/// Issuers of one configuration at most.
+const ISSUERS_MAX: usize = 32;
+
+/// A clock that is further off is broken, and an expired token would live on.
+const CLOCK_SKEW_MAX: Millis = Millis::from_secs(600);
+
+/// One issuer of tokens.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The exact `iss` of its tokens.
+    pub name: String,
+    /// A token must be meant for one of these.
+    pub audiences: Vec<String>,
+    /// Its keys.
+    pub keys: KeySet,
+    /// Accepted `typ` values, lower case and without `application/`. A token without `typ` is accepted if `jwt` is among them.
+    pub types: Vec<String>,
+    /// How far its clock may be from ours.
+    pub clock_skew: Millis,
+    /// Longest time between `iat` and `exp`.
+    pub lifetime_max: Millis,
+    /// Claims that each of its tokens must have.
+    pub required_claims: Vec<String>,
+}
+
+pub(super) fn all(written: &[raw::Issuer]) -> Result<Vec<Issuer>, ConfigError> {
+    if written.is_empty() || written.len() > ISSUERS_MAX {
+        return Err(ConfigError::new(
+            "identity.issuers",
+            format!("has {} issuers, expected 1 to {ISSUERS_MAX}", written.len()),
+        ));
+    }
+    let mut issuers: Vec<Issuer> = Vec::with_capacity(written.len());
+    for (index, raw) in written.iter().enumerate() {
+        let path = format!("identity.issuers[{index}]");
+        if issuers.iter().any(|other| other.name == raw.issuer) {
+            return Err(ConfigError::new(
+                format!("{path}.issuer"),
+                format!("`{}` is configured twice", raw.issuer),
+            ));
+        }
+        issuers.push(issuer(raw, &path)?);
+    }
+    Ok(issuers)
+}
+
+fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
+    if written.issuer.is_empty() {
+        return Err(ConfigError::new(format!("{path}.issuer"), "is empty"));
+    }
+    if written.audiences.is_empty() {
+        return Err(ConfigError::new(
+            format!("{path}.audiences"),
+            "is empty: a token must be meant for somebody (RFC 8725 §3.9)",
+        ));
+    }
+    if written.clock_skew.0 > CLOCK_SKEW_MAX {
+        return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
+    }
+    let allowed = written.algorithms.as_deref().unwrap_or(&Algorithm::ASYMMETRIC);
+    let keys = KeySet::from_jwks(&written.jwks, allowed).map_err(|error| {
+        let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
+        ConfigError::new(format!("{path}.jwks{place}"), error.fault)
+    })?;
+    Ok(Issuer {
+        name: written.issuer.clone(),
+        audiences: written.audiences.clone(),
+        keys,
+        types: written.types.iter().map(|kind| media_type(kind)).collect(),
+        clock_skew: written.clock_skew.0,
+        lifetime_max: written.lifetime_max.0,
+        required_claims: written.required_claims.clone(),
+    })
+}

@@ -1,0 +1,71 @@
+//! What routes demand of their callers, validated.
+
+use crate::config::raw;
+use crate::config::{ConfigError, Demand};
+use std::collections::BTreeMap;
+
+/// What the callers of a route must prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// Whether a token is asked for.
+    pub token: Demand,
+    /// Scopes that must all be granted.
+    pub scopes: Vec<String>,
+    /// Claims, each with its allowed values; an empty list asks for presence alone.
+    pub claims: BTreeMap<String, Vec<String>>,
+}
+
+impl Requirement {
+    /// What holds without an `identity` section: nobody can be known, so nobody is asked.
+    pub(in crate::config) fn none() -> Self {
+        Self { token: Demand::Ignored, scopes: Vec::new(), claims: BTreeMap::new() }
+    }
+
+    /// What holds on routes that no requirement names.
+    pub(in crate::config) fn general(written: &raw::Identity) -> Self {
+        Self { token: written.default, ..Self::none() }
+    }
+
+    /// The requirement of each named route.
+    pub(in crate::config) fn by_route(
+        written: &raw::Identity,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, Self>, ConfigError> {
+        let mut by_route = BTreeMap::new();
+        for (index, requirement) in written.requirements.iter().enumerate() {
+            let path = format!("identity.requirements[{index}]");
+            let asks = !requirement.scopes.is_empty() || !requirement.claims.is_empty();
+            if asks && requirement.token != Demand::Required {
+                return Err(ConfigError::new(path, "asks for scopes or claims, so `token` must be \"required\""));
+            }
+            if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
+                return Err(ConfigError::new(
+                    format!("{path}.scopes"),
+                    format!("`{}` is no scope (RFC 6749 §3.3)", scope.escape_debug()),
+                ));
+            }
+            if requirement.routes.is_empty() {
+                return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+            }
+            for (at, name) in requirement.routes.iter().enumerate() {
+                let place = format!("{path}.routes[{at}]");
+                if !names.contains(&name.as_str()) {
+                    return Err(ConfigError::unknown(place, "route", name, names.iter().copied()));
+                }
+                let own = Self {
+                    token: requirement.token,
+                    scopes: requirement.scopes.clone(),
+                    claims: requirement.claims.clone(),
+                };
+                if by_route.insert(name.clone(), own).is_some() {
+                    return Err(ConfigError::new(place, format!("route `{name}` already has a requirement")));
+                }
+            }
+        }
+        Ok(by_route)
+    }
+}
+
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
