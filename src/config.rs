@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod identity;
 pub mod limits;
 mod raw;
+pub mod remote;
 pub mod routes;
 mod units;
 
@@ -163,9 +164,10 @@ impl Config {
         self.weigh(finding, Mode::Enforce) == Some((Weight::Refuse, Mode::Enforce))
     }
 
-    /// Whether a request may have to wait: for its body, or for the fleet.
+    /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.
     pub fn may_wait(&self) -> bool {
-        self.fleet.is_some() || self.limits.iter().any(|limit| limit.needs_body)
+        let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
+        asks_others || self.fleet.is_some() || self.limits.iter().any(|limit| limit.needs_body)
     }
 
     /// How much a family can contribute to the risk.

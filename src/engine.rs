@@ -1,7 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► identity ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► identity [keys] ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                            └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -11,10 +11,12 @@
 //! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
 
 mod chores;
+mod documents;
 mod done;
 pub mod waiting;
 
 pub use self::chores::Former;
+pub use self::documents::{Fetch, Fetched};
 
 use self::waiting::Wait;
 use crate::config::{Config, Route, RouteId};
@@ -28,7 +30,8 @@ use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::{self, Caller, Proof};
+use crate::stages::identity::keys::KeyRing;
+use crate::stages::identity::{self, Caller, Need, Patience, Proof};
 use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
 use crate::stages::risk::{self, Judgement, Permit, Ruling};
 use crate::stages::{shape, INTERNAL};
@@ -36,6 +39,9 @@ use crate::time::Millis;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+
+/// Requests of one worker that may wait for something of identity at a time.
+const WAITING_MAX: usize = 1024;
 
 /// The stages under one configuration, with the memory of all requests. Cheap to clone: one for each request.
 #[derive(Debug, Clone)]
@@ -70,6 +76,9 @@ struct World {
     native: Box<dyn Native>,
     outbox: RefCell<Outbox>,
     tokens: RefCell<TokenCache>,
+    keys: RefCell<KeyRing>,
+    /// Taken by each request that waits for something of identity.
+    seats: Rc<()>,
 }
 
 /// A request whose head has been read and not yet judged.
@@ -136,7 +145,12 @@ impl Engine {
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
-        Self { world: Rc::new(World { config, memory, shared, native, outbox: RefCell::default(), tokens }) }
+        let (outbox, keys, seats) = Default::default();
+        let engine =
+            Self { world: Rc::new(World { config, memory, shared, native, outbox, tokens, keys, seats }) };
+        // What was fetched under the configuration before is there already.
+        engine.look();
+        engine
     }
 
     /// The configuration.
@@ -177,10 +191,16 @@ impl Engine {
 }
 
 impl World {
-    fn identity_scene<'a>(&'a self, route: &'a Route, request: &'a Request, now: Millis) -> identity::Scene<'a> {
-        let Self { config, tokens: cache, native, memory, shared, .. } = self;
+    fn identity_scene<'a>(
+        &'a self,
+        route: &'a Route,
+        request: &'a Request,
+        patience: Patience,
+        now: Millis,
+    ) -> identity::Scene<'a> {
+        let Self { config, tokens: cache, native, memory, shared, keys, .. } = self;
         let (native, shared) = (native.as_ref(), shared.as_ref());
-        identity::Scene { config, route, request, cache, native, memory, shared, now }
+        identity::Scene { config, route, request, cache, native, memory, shared, keys, patience, now }
     }
 
     fn ground(&self, now: Millis) -> Ground<'_> {
@@ -196,31 +216,47 @@ impl Head {
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
-        // What is refused already needs no signature checked, and is charged to nobody.
-        if !risk::is_refused(config, route, &case.findings) {
-            let scene = world.identity_scene(route, &request, now);
-            (case.caller, case.proof) = identity::check(&scene, &mut case.findings);
-        }
-        case.limit(&request, None, now);
-        Open { case, request, now }.proceed(has_body)
+        // Many may wait, not all: what is held back costs memory.
+        let crowded = Rc::strong_count(&world.seats) > WAITING_MAX;
+        let patience = if crowded { Patience::None } else { Patience::Fresh };
+        Open { case, request, has_body, now }.identify(patience)
     }
 }
 
-/// A request whose head has been judged.
+/// A request whose form has been judged.
 #[derive(Debug)]
 struct Open {
     case: Case,
     request: Request,
+    has_body: bool,
     now: Millis,
 }
 
 impl Open {
+    /// Establishes the caller, and applies the limits.
+    fn identify(mut self, patience: Patience) -> Step<Body> {
+        let world = Rc::clone(&self.case.world);
+        let route = self.route();
+        // What is refused already needs no signature checked, and is charged to nobody.
+        if !risk::is_refused(&world.config, route, &self.case.findings) {
+            let scene = world.identity_scene(route, &self.request, patience, self.now);
+            let mut findings = Findings::default();
+            match identity::check(&scene, &mut findings) {
+                Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),
+                Err(Need::Keys(missing)) => return Step::Wait(Wait::Keys(waiting::Locked::new(self, missing))),
+            }
+            self.case.findings.append(findings);
+        }
+        self.case.limit(&self.request, None, self.now);
+        self.proceed()
+    }
+
     /// Goes on to the body, if a rule needs it and the head has not decided already.
-    fn proceed(mut self, has_body: bool) -> Step<Body> {
+    fn proceed(mut self) -> Step<Body> {
         if !self.route().needs_body || self.is_decided() {
             return self.ask(0);
         }
-        if has_body && !self.request.is_upgrade() {
+        if self.has_body && !self.request.is_upgrade() {
             return Step::Wait(Wait::Body(waiting::Held::new(self)));
         }
         self.case.limit(&self.request, Some(&request::body::Body::default()), self.now);

@@ -212,6 +212,12 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Adds what a later stage has found.
+    pub fn append(&mut self, later: Self) {
+        self.dropped = self.dropped.saturating_add(later.dropped);
+        later.kept.into_iter().for_each(|finding| self.add(finding));
+    }
+
     /// Adds one; beyond [`FINDINGS_MAX`] it is only counted.
     pub fn add(&mut self, finding: Finding) {
         if self.kept.len() < FINDINGS_MAX {

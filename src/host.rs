@@ -10,12 +10,14 @@
 mod callout;
 mod calls;
 mod exchange;
+mod fetching;
 mod report;
 mod shared;
 mod signatures;
 mod stream;
 
 use self::calls::Buffer;
+use self::fetching::Fetching;
 use self::report::{FleetEvent, Report};
 use self::shared::SharedData;
 use self::signatures::Envoy;
@@ -69,6 +71,7 @@ struct Loaded {
     waiting: Waiting,
     /// Reports to the fleet that have not been answered, by their token, with the time until which they are waited for.
     reports: BTreeMap<u32, (fleet::Report, Millis)>,
+    fetching: Fetching,
     next_beat: Millis,
     next_report: Millis,
     survey_from: u64,
@@ -78,11 +81,17 @@ impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
         let id = self.id;
         let Some(loaded) = &mut self.loaded else { return };
+        let now = now();
+        if loaded.fetching.answer(&loaded.engine, &loaded.report, token, now) {
+            loaded.waiting.wake(now);
+            let _ = calls::set_effective_context(id);
+            return;
+        }
         match loaded.reports.remove(&token) {
             Some((report, until)) => {
                 // Envoy's timers may be a little early, and what it says of a call that it gave up varies.
-                let is_late = now().saturating_add(WATCH) >= until;
-                let fault = callout::answer(report.question()).err().filter(|_| is_late);
+                let is_late = now.saturating_add(WATCH) >= until;
+                let fault = callout::counts(report.question()).err().filter(|_| is_late);
                 loaded.settle(report, fault.map(|_| Fault::Timeout));
             }
             None => {
@@ -112,6 +121,7 @@ impl RootContext for Root {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
         };
+        // On the first tick keys are fetched.
         let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let ports = Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random };
         let engine = Engine::new(config, ports);
@@ -123,6 +133,7 @@ impl RootContext for Root {
             report: Rc::new(report),
             waiting: Waiting::default(),
             reports: BTreeMap::new(),
+            fetching: Fetching::default(),
             next_beat: Millis::default(),
             next_report: Millis::default(),
             survey_from: 0,
@@ -135,6 +146,8 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = now();
         if let Some(loaded) = &mut self.loaded {
+            loaded.engine.look();
+            loaded.waiting.wake(now);
             loaded.waiting.expire(now);
             let _ = calls::set_effective_context(self.id);
             loaded.tick(now);
@@ -160,7 +173,9 @@ impl Loaded {
                 self.survey_from = survey.next;
                 self.report.occupancy(&survey);
             }
+            self.report.served(&self.engine.served(), now);
         }
+        self.fetching.tick(&self.engine, &self.report, now);
         self.give_up_late_reports(now);
         let interval = self.engine.config().fleet.as_ref().map(|fleet| fleet.sync_interval);
         if let Some(interval) = interval.filter(|_| now >= self.next_report) {
@@ -198,7 +213,7 @@ impl Loaded {
 
     /// Takes in what came of a report: a fault, or the answer that the current callback is about.
     fn settle(&self, report: fleet::Report, fault: Option<Fault>) {
-        let answer = fault.map_or_else(|| callout::answer(report.question()), Err);
+        let answer = fault.map_or_else(|| callout::counts(report.question()), Err);
         let event = match answer {
             Ok(_) => FleetEvent::Reported,
             Err(Fault::Timeout) => FleetEvent::Timeout,

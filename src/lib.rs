@@ -31,6 +31,7 @@ pub mod json;
 pub mod memory;
 pub mod rate;
 mod receipt;
+pub mod remote;
 pub mod reply;
 pub mod request;
 pub mod response;

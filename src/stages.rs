@@ -56,6 +56,7 @@ pub static CHECKS: &[&Check] = &[
     &identity::checks::TOKEN_NOT_YET_VALID,
     &identity::checks::TOKEN_LIFETIME,
     &identity::checks::TOKEN_KEY_UNKNOWN,
+    &identity::checks::TOKEN_KEYS_UNAVAILABLE,
     &identity::checks::TOKEN_SIGNATURE,
     &identity::checks::SCOPE_INSUFFICIENT,
     &identity::checks::CLAIM_REFUSED,

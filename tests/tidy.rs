@@ -19,6 +19,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("config", &["crate::stages", "crate::engine", "crate::host", "crate::request", "crate::response"]),
     ("jose", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("request", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
+    ("remote", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
     ("rls", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("memory", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),

@@ -5,11 +5,13 @@
 
 mod identity;
 mod limits;
+mod remote;
 
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Identity, Issuer, TokenSource};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub(crate) use self::remote::Served;
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;

@@ -7,7 +7,7 @@
 use super::callout;
 use super::calls::{self, Buffer, Map};
 use super::report::Report;
-use crate::engine::waiting::Wait;
+use crate::engine::waiting::{Held, Wait};
 use crate::engine::{Answer, Body, Done, Engine, Step};
 use crate::reply::Reply;
 use crate::request::body::Unread;
@@ -82,6 +82,19 @@ impl Exchange {
         matches!(&self.state, State::Wait(wait) if wait.deadline() <= now)
     }
 
+    /// Whether it has waited for keys that have come.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(&self.state, State::Wait(Wait::Keys(locked)) if locked.is_ready())
+    }
+
+    /// Judges its token with the keys that have come.
+    pub(crate) fn retry(&mut self, now: Millis) {
+        match self.take() {
+            State::Wait(Wait::Keys(locked)) => self.resume(locked.retry(now)),
+            other => self.state = other,
+        }
+    }
+
     /// Ends the wait, whatever has come.
     pub(crate) fn expire(&mut self, now: Millis) {
         match self.take() {
@@ -138,17 +151,31 @@ impl Exchange {
         }
     }
 
-    /// Asks the fleet where that is what a request waits for, and judges what has arrived meanwhile of one that goes on.
+    /// Reads the body and asks the fleet where that is what a request waits for, and judges what has arrived meanwhile of one
+    /// that goes on.
     fn advance(&mut self, mut step: Step<Body>) -> Step<Body> {
-        while let Step::Wait(Wait::Fleet(asking)) = step {
-            match callout::ask(asking.question(), asking.cluster(), asking.timeout()) {
-                Ok(token) => {
-                    self.token = Some(token);
-                    return Step::Wait(Wait::Fleet(asking));
+        loop {
+            step = match step {
+                Step::Wait(Wait::Body(held)) => match self.read(held) {
+                    Step::Wait(Wait::Body(held)) => return Step::Wait(Wait::Body(held)),
+                    next => next,
+                },
+                Step::Wait(Wait::Fleet(asking)) if self.token.is_none() => {
+                    match callout::ask(asking.question(), asking.cluster(), asking.timeout()) {
+                        Ok(token) => {
+                            self.token = Some(token);
+                            return Step::Wait(Wait::Fleet(asking));
+                        }
+                        Err(fault) => asking.judge(Err(fault), now()),
+                    }
                 }
-                Err(fault) => step = asking.judge(Err(fault), now()),
+                step => return self.catch_up(step),
             }
         }
+    }
+
+    /// Judges what has arrived of the body while the request was held back.
+    fn catch_up(&mut self, step: Step<Body>) -> Step<Body> {
         match step {
             Step::Forward(permit, body) if self.held_bytes > self.judged_bytes => {
                 let unjudged = self.held_bytes.saturating_sub(self.judged_bytes);
@@ -170,7 +197,7 @@ impl Exchange {
         self.token = None;
         match self.take() {
             State::Wait(Wait::Fleet(asking)) => {
-                let answer = callout::answer(asking.question());
+                let answer = callout::counts(asking.question());
                 Some(asking.judge(answer, now()))
             }
             other => {
@@ -183,21 +210,22 @@ impl Exchange {
     /// More of the body is there while the request waits. `size` is all that is held back.
     fn wait_on(&mut self, wait: Wait, size: usize) -> Action {
         self.held_bytes = self.held_bytes.max(size);
-        match wait {
-            Wait::Body(held) if self.ended || size > held.bytes_max() => {
-                self.judged_bytes = size;
-                let step = match calls::buffer(Buffer::RequestBody, held.bytes_max().saturating_add(1)) {
-                    _ if size > held.bytes_max() => held.judge_unread(Unread::TooLong, size, now()),
-                    Some(bytes) => held.judge(&bytes, now()),
-                    None if size == 0 => held.judge(b"", now()),
-                    None => held.judge_unread(Unread::Unavailable, size, now()),
-                };
-                self.obey(step)
-            }
-            wait => {
-                self.state = State::Wait(wait);
-                Action::Pause
-            }
+        self.obey(Step::Wait(wait))
+    }
+
+    /// Reads the body, if all of it is there that is waited for.
+    fn read(&mut self, held: Held) -> Step<Body> {
+        let size = self.held_bytes;
+        let is_long = size > held.bytes_max();
+        if !self.ended && !is_long {
+            return Step::Wait(Wait::Body(held));
+        }
+        self.judged_bytes = size;
+        match calls::buffer(Buffer::RequestBody, held.bytes_max().saturating_add(1)) {
+            _ if is_long => held.judge_unread(Unread::TooLong, size, now()),
+            Some(bytes) => held.judge(&bytes, now()),
+            None if size == 0 => held.judge(b"", now()),
+            None => held.judge_unread(Unread::Unavailable, size, now()),
         }
     }
 

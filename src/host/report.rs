@@ -5,13 +5,16 @@
 //! from our own tables, never from a client, so the number of series is known when the configuration loads.
 
 use super::calls::{self, Metric, MetricKind};
+use crate::config::identity::Keys;
 use crate::config::{Config, Mode, RouteId};
-use crate::engine::Done;
+use crate::engine::{Done, Fetched};
 use crate::memory::{Survey, Trace};
+use crate::remote::State;
 use crate::stages::identity::Proof;
 use crate::stages::limits::Decision;
 use crate::stages::risk::Judgement;
 use crate::stages::CHECKS;
+use crate::time::Millis;
 use std::collections::BTreeMap;
 
 /// All metrics of one configuration.
@@ -22,6 +25,9 @@ pub(crate) struct Report {
     memory: [Option<Metric>; 3],
     fleet: BTreeMap<FleetEvent, Metric>,
     tokens: BTreeMap<Proof, Metric>,
+    /// By the issuer's place.
+    fetches: BTreeMap<(usize, &'static str), Metric>,
+    served: BTreeMap<(usize, Served), Metric>,
     occupancy: Option<Metric>,
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
@@ -36,6 +42,29 @@ pub(crate) enum FleetEvent {
     Timeout,
     /// The service cannot be reached or answered with an error; its units are reported again.
     Unavailable,
+}
+
+/// What is told of keys that an issuer serves.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Served {
+    /// Seconds since the last success.
+    Age,
+    /// Failures since then.
+    Failures,
+    /// The time of the last success, in seconds since 1970.
+    LastSuccess,
+}
+
+impl Served {
+    const ALL: [Self; 3] = [Self::Age, Self::Failures, Self::LastSuccess];
+
+    const fn metric(self) -> &'static str {
+        match self {
+            Self::Age => "portcullis_keys_age_seconds",
+            Self::Failures => "portcullis_keys_failures",
+            Self::LastSuccess => "portcullis_keys_last_success_timestamp_seconds",
+        }
+    }
 }
 
 impl FleetEvent {
@@ -90,7 +119,25 @@ impl Report {
             let labels = [("event", proof.name())];
             tokens.extend(counter(&labels, "portcullis_tokens_total").map(|metric| (proof, metric)));
         }
+        let mut fetches = BTreeMap::new();
+        let mut served = BTreeMap::new();
+        for (place, issuer) in config.identity.iter().flat_map(|identity| identity.issuers.iter().enumerate()) {
+            let Keys::Served(document) = &issuer.keys else { continue };
+            let place_name = document.location.plain();
+            let label = ("keys", place_name.as_str());
+            for result in Fetched::NAMES {
+                let labels = [label, ("event", result)];
+                let metric = counter(&labels, "portcullis_keys_fetches_total");
+                fetches.extend(metric.map(|metric| ((place, result), metric)));
+            }
+            for what in Served::ALL {
+                let metric = calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
+                served.extend(metric.map(|metric| ((place, what), metric)));
+            }
+        }
         Self {
+            fetches,
+            served,
             requests,
             findings,
             limits,
@@ -100,6 +147,27 @@ impl Report {
             occupancy: calls::define_metric(MetricKind::Gauge, "portcullis_memory_occupancy_permille"),
             duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
             heartbeats: counter(&[], "portcullis_heartbeats_total"),
+        }
+    }
+
+    /// Counts what became of a fetch of an issuer's keys.
+    pub(crate) fn fetched(&self, issuer: usize, fetched: &Fetched) {
+        increment(self.fetches.get(&(issuer, fetched.name())), 1);
+    }
+
+    /// Tells how old the keys are that issuers serve.
+    pub(crate) fn served(&self, states: &[(usize, State)], now: Millis) {
+        for (issuer, state) in states {
+            for what in Served::ALL {
+                let value = match what {
+                    Served::Age => state.age(now).map(|age| age.as_u64() / 1000),
+                    Served::Failures => Some(state.failures),
+                    Served::LastSuccess => Some(state.succeeded.as_u64() / 1000),
+                };
+                if let (Some(metric), Some(value)) = (self.served.get(&(*issuer, what)), value) {
+                    calls::record(*metric, value);
+                }
+            }
         }
     }
 
@@ -148,8 +216,12 @@ impl Report {
 }
 
 fn counter(labels: &[(&str, &str)], name: &str) -> Option<Metric> {
+    calls::define_metric(MetricKind::Counter, &labelled(labels, name))
+}
+
+fn labelled(labels: &[(&str, &str)], name: &str) -> String {
     let labels: String = labels.iter().map(|(label, value)| format!("{label}=.={value};.;")).collect();
-    calls::define_metric(MetricKind::Counter, &format!("{labels}{name}"))
+    format!("{labels}{name}")
 }
 
 fn increment(metric: Option<&Metric>, times: u32) {

@@ -38,6 +38,17 @@ impl Waiting {
         }
     }
 
+    /// Takes up every request whose keys have come. Leaves the effective context at that of one of the streams.
+    pub(crate) fn wake(&self, now: Millis) {
+        for (id, exchange) in self.streams() {
+            let mut exchange = exchange.borrow_mut();
+            if exchange.is_ready() && calls::set_effective_context(id).is_ok() {
+                exchange.retry(now);
+            }
+            self.forget_unless_waiting(id, &exchange);
+        }
+    }
+
     /// Hands over the answer to a callout that was made in the root's name: one of a stream whose wait for its body ended
     /// on a tick.
     pub(crate) fn answer(&self, token: u32) {

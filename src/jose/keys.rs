@@ -114,8 +114,13 @@ pub struct KeySet {
     keys: Vec<Key>,
 }
 
+/// Which key it was: a digest of its JWK, so the same key is recognised in a later set, whatever it is called.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct KeyPrint([u8; 32]);
+
 struct Key {
     id: Option<String>,
+    print: KeyPrint,
     verifiers: Vec<Verifier>,
 }
 
@@ -151,31 +156,16 @@ pub enum By {
 }
 
 impl KeySet {
-    /// Compiles a JWK Set. Keys for encryption (`use: enc`) are passed over; every other key must be usable with at
-    /// least one of the `allowed` algorithms.
+    /// Compiles a JWK Set that somebody wrote for us. Keys for encryption (`use: enc`) are passed over; every other key must
+    /// be usable with at least one of the `allowed` algorithms.
     ///
     /// # Errors
     /// [`JwksError`] for the first key that is not, for a shared secret that is too short, for an empty set.
     pub fn from_jwks(jwks: &Value, allowed: &[Algorithm]) -> Result<Self, JwksError> {
-        let listed = jwks.get("keys").and_then(Value::as_array);
-        let listed =
-            listed.ok_or_else(|| JwksError::new("", "expected a JWK Set: an object with an array `keys`"))?;
-        if listed.len() > KEYS_MAX {
-            return Err(JwksError::new(
-                "keys",
-                format!("has {} keys, at most {KEYS_MAX} are allowed", listed.len()),
-            ));
-        }
-        let for_signatures = |(_, jwk): &(usize, &Value)| member(jwk, "use") != Some("enc");
-        let keys = listed.iter().enumerate().filter(for_signatures);
-        let keys = keys.map(|(index, jwk)| {
-            Key::from_jwk(jwk, allowed)
-                .map_err(|(name, fault)| JwksError::new(format!("keys[{index}]{name}"), fault))
-        });
+        let keys = for_signatures(jwks)?.map(|(index, jwk)| Key::at(index, jwk, allowed));
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         for (index, key) in keys.iter().enumerate() {
-            let same = |other: &&Key| other.id.is_some() && other.id == key.id && other.shares_algorithm_with(key);
-            if let Some(other) = keys.iter().take(index).find(same) {
+            if let Some(other) = keys.iter().take(index).find(|other| other.is_taken_for(key)) {
                 let fault = format!(
                     "two keys are called `{}`, and tokens would not say which of them signed",
                     other.id.as_deref().unwrap_or_default()
@@ -183,30 +173,57 @@ impl KeySet {
                 return Err(JwksError::new("keys", fault));
             }
         }
+        Self::of(keys)
+    }
+
+    /// Compiles a JWK Set that an issuer serves, for the world and not for us: keys that we cannot use are passed over (RFC
+    /// 7517 §5), and of keys of one name the first counts. Shared secrets are none where everybody can read them.
+    ///
+    /// # Errors
+    /// [`JwksError`] if no usable key is left.
+    pub fn from_served(jwks: &Value, allowed: &[Algorithm]) -> Result<Self, JwksError> {
+        let public: Vec<Algorithm> =
+            allowed.iter().copied().filter(|algorithm| Algorithm::ASYMMETRIC.contains(algorithm)).collect();
+        let mut keys: Vec<Key> = Vec::new();
+        for key in for_signatures(jwks)?.filter_map(|(index, jwk)| Key::at(index, jwk, &public).ok()) {
+            if !keys.iter().any(|other| other.is_taken_for(&key)) {
+                keys.push(key);
+            }
+        }
+        Self::of(keys)
+    }
+
+    fn of(keys: Vec<Key>) -> Result<Self, JwksError> {
         if keys.is_empty() {
             return Err(JwksError::new("keys", "has no key for signatures"));
         }
         Ok(Self { keys })
     }
 
-    /// Whether one of these keys signed the token, with an algorithm it is allowed for. Says nothing about claims.
+    /// Whether a key is in this set.
+    pub fn holds(&self, print: KeyPrint) -> bool {
+        self.keys.iter().any(|key| key.print == print)
+    }
+
+    /// Which of these keys signed the token, with an algorithm it is allowed for, and who found that out. Says nothing about
+    /// claims.
     ///
     /// # Errors
     /// [`KeyFault`].
-    pub fn verify(&self, token: &Token<'_>, native: &dyn Native) -> Result<By, KeyFault> {
-        let verifier = self.select(token)?;
+    pub fn verify(&self, token: &Token<'_>, native: &dyn Native) -> Result<(KeyPrint, By), KeyFault> {
+        let (print, verifier) = self.select(token)?;
         let by_host = verifier.spki.as_ref().and_then(|key| native::verify(token, key, native));
         match by_host {
             // In jwt-simple's order: the header, the signature, the claims.
             Some(_) if !native::reads_header(token) => Err(KeyFault::Form),
             Some(false) => Err(KeyFault::Signature),
             Some(true) if !native::reads_claims(token) => Err(KeyFault::Form),
-            Some(true) => Ok(By::Host),
-            None => verifier.key.check(token).map(|()| By::Filter).map_err(|error| fault(&error)),
+            Some(true) => Ok((print, By::Host)),
+            None => verifier.key.check(token).map(|()| (print, By::Filter)).map_err(|error| fault(&error)),
         }
     }
 
-    fn select(&self, token: &Token<'_>) -> Result<&Verifier, KeyFault> {
+    fn select(&self, token: &Token<'_>) -> Result<(KeyPrint, &Verifier), KeyFault> {
         let of_algorithm =
             |key: &'_ Key| key.verifiers.iter().any(|verifier| verifier.key.algorithm() == token.algorithm);
         let mut candidates = self.keys.iter().filter(|key| match &token.key_id {
@@ -221,11 +238,9 @@ impl KeySet {
             (Some(first), Some(_)) => [first].into_iter().chain(candidates).find(|key| of_algorithm(key)),
             (Some(only), None) => Some(only),
         };
-        let verifiers = key.ok_or(KeyFault::Algorithm)?.verifiers.iter();
-        verifiers
-            .into_iter()
-            .find(|verifier| verifier.key.algorithm() == token.algorithm)
-            .ok_or(KeyFault::Algorithm)
+        let key = key.ok_or(KeyFault::Algorithm)?;
+        let verifier = key.verifiers.iter().find(|verifier| verifier.key.algorithm() == token.algorithm);
+        verifier.map(|verifier| (key.print, verifier)).ok_or(KeyFault::Algorithm)
     }
 }
 
@@ -240,11 +255,30 @@ fn fault(error: &jwt_simple::Error) -> KeyFault {
     }
 }
 
+/// The keys of a set that are not for encryption, with their places.
+fn for_signatures(jwks: &Value) -> Result<impl Iterator<Item = (usize, &Value)>, JwksError> {
+    let listed = jwks.get("keys").and_then(Value::as_array);
+    let listed = listed.ok_or_else(|| JwksError::new("", "expected a JWK Set: an object with an array `keys`"))?;
+    if listed.len() > KEYS_MAX {
+        let fault = format!("has {} keys, at most {KEYS_MAX} are allowed", listed.len());
+        return Err(JwksError::new("keys", fault));
+    }
+    Ok(listed.iter().enumerate().filter(|(_, jwk)| member(jwk, "use") != Some("enc")))
+}
+
 impl Key {
-    fn shares_algorithm_with(&self, other: &Self) -> bool {
-        self.verifiers
-            .iter()
-            .any(|one| other.verifiers.iter().any(|two| one.key.algorithm() == two.key.algorithm()))
+    /// Whether a token that names one of two keys may mean the other.
+    fn is_taken_for(&self, other: &Self) -> bool {
+        let shares_algorithm = || {
+            let of_other =
+                |one: &Verifier| other.verifiers.iter().any(|two| one.key.algorithm() == two.key.algorithm());
+            self.verifiers.iter().any(of_other)
+        };
+        self.id.is_some() && self.id == other.id && shares_algorithm()
+    }
+
+    fn at(index: usize, jwk: &Value, allowed: &[Algorithm]) -> Result<Self, JwksError> {
+        Self::from_jwk(jwk, allowed).map_err(|(name, fault)| JwksError::new(format!("keys[{index}]{name}"), fault))
     }
 
     fn from_jwk(jwk: &Value, allowed: &[Algorithm]) -> Result<Self, (&'static str, String)> {
@@ -273,7 +307,8 @@ impl Key {
             );
             return Err(("", format!("no allowed algorithm can use this key ({what}); `algorithms` names those allowed, and symmetric ones must be named")));
         }
-        Ok(Self { id: member(jwk, "kid").map(str::to_owned), verifiers })
+        let print = KeyPrint(hmac_sha256::Hash::hash(text.as_bytes()));
+        Ok(Self { id: member(jwk, "kid").map(str::to_owned), print, verifiers })
     }
 }
 

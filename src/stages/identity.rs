@@ -11,21 +11,23 @@
 //! A token that was in order is remembered ([`cache`]).
 //!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
-//! Not covered: keys that are fetched, tokens bound by a certificate or proof of possession, replay, revocation.
+//! Not covered: tokens bound by a certificate or proof of possession, replay, revocation.
 
 mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
+pub mod keys;
 mod source;
 mod token;
 
 use self::cache::TokenCache;
 use self::checks::TOKEN_MISSING;
+use self::keys::{KeyRing, Missing};
 use crate::config::identity::Identity;
 use crate::config::{Config, Demand, Route};
 use crate::finding::{Family, Finding, Findings};
-use crate::jose::keys::By;
+use crate::jose::keys::{By, KeyPrint};
 use crate::jose::native::Native;
 use crate::jose::Claims;
 use crate::memory::{Memory, Shared};
@@ -50,12 +52,18 @@ pub struct Verified {
     issuer: usize,
     issuer_name: String,
     claims: Claims,
+    /// The key that signed it.
+    key: Option<KeyPrint>,
 }
 
 impl Verified {
     /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
     pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
-        Self { issuer, issuer_name, claims }
+        Self { issuer, issuer_name, claims, key: None }
+    }
+
+    fn by(self, key: KeyPrint) -> Self {
+        Self { key: Some(key), ..self }
     }
 }
 
@@ -94,8 +102,30 @@ pub struct Scene<'a> {
     pub memory: &'a Memory,
     /// Where it lies.
     pub shared: &'a dyn Shared,
+    /// The keys of issuers that serve them.
+    pub keys: &'a RefCell<KeyRing>,
+    /// Whether the request may wait.
+    pub patience: Patience,
     /// When.
     pub now: Millis,
+}
+
+/// Whether a request may wait for what is not there.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Patience {
+    /// It may.
+    Fresh,
+    /// It has waited for these keys.
+    Waited(Missing),
+    /// It may not: too many others do.
+    None,
+}
+
+/// What a caller cannot be established without.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Keys of an issuer.
+    Keys(Missing),
 }
 
 /// How a token was found to be good.
@@ -122,14 +152,18 @@ impl Proof {
 }
 
 /// Establishes the caller of a request, and how.
-pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> (Caller, Option<Proof>) {
+///
+/// # Errors
+/// What must be there first, if the request may wait. What was found until then is to be thrown away: everything is looked
+/// at again.
+pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Option<Proof>), Need> {
     let Scene { config, route, request, .. } = *scene;
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
-        return (Caller::Anonymous, None);
+        return Ok((Caller::Anonymous, None));
     };
     let present = match source::token(&identity.sources, request) {
         Ok(None) => None,
-        Ok(Some(text)) => Some(recall(identity, text, scene, findings)),
+        Ok(Some(text)) => Some(recall(identity, text, scene, findings)?),
         Err(finding) => {
             findings.add(finding);
             Some(None)
@@ -138,41 +172,48 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> (Caller, Option<Proo
     if let Some(Some((verified, proof))) = present {
         authorization::check(&route.requirement, &verified.claims, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
-        return (Caller::Verified(verified), Some(proof));
+        return Ok((Caller::Verified(verified), Some(proof)));
     }
-    // A check that is held back lets a token pass that proves nothing; that is then the same as none.
-    let refused = findings.iter().any(|finding| finding.check.family == Family::Token && config.refuses(finding));
-    if route.requirement.token == Demand::Required && !refused {
+    // A check that is held back lets a token pass that proves nothing; that is then the same as none. Where the keys are
+    // missing their own policy has decided.
+    let decides = |finding: &Finding| match finding.check.family {
+        Family::Token => config.refuses(finding),
+        family => family == Family::Failure,
+    };
+    if route.requirement.token == Demand::Required && !findings.iter().any(decides) {
         let reason =
             if present.is_some() { "the token proves nothing" } else { "no token in any configured place" };
         findings.add(Finding::new(&TOKEN_MISSING, reason));
     }
-    (Caller::Anonymous, None)
+    Ok((Caller::Anonymous, None))
 }
 
-/// What a token proves: by memory, if it was verified before and is still in date, or else by its signature.
+/// What a token proves: by memory, if it was verified before, is still in date and its key still counts, or else by its
+/// signature.
 fn recall(
     identity: &Identity,
     text: &[u8],
     scene: &Scene<'_>,
     findings: &mut Findings,
-) -> Option<(Rc<Verified>, Proof)> {
+) -> Result<Option<(Rc<Verified>, Proof)>, Need> {
     let known = scene.cache.borrow().get(text);
-    let in_date = |verified: &Rc<Verified>| {
+    let still_counts = |verified: &Rc<Verified>| {
         let issuer = identity.issuers.get(verified.issuer);
-        issuer.is_some_and(|issuer| token::check_dates(issuer, &verified.claims, scene.now).is_ok())
+        let in_date = issuer.is_some_and(|issuer| token::check_dates(issuer, &verified.claims, scene.now).is_ok());
+        let keys = scene.keys.borrow();
+        in_date && verified.key.is_some_and(|key| keys.holds(identity, verified.issuer, key, scene.now))
     };
-    if let Some(verified) = known.filter(in_date) {
-        return Some((verified, Proof::Remembered));
+    if let Some(verified) = known.filter(still_counts) {
+        return Ok(Some((verified, Proof::Remembered)));
     }
     let before = findings.len();
-    let (verified, by) = token::verify(identity, text, scene, findings)?;
+    let Some((verified, by)) = token::verify(identity, text, scene, findings)? else { return Ok(None) };
     let verified = Rc::new(verified);
     // What was only let pass is judged anew each time.
     if findings.len() == before {
         scene.cache.borrow_mut().insert(text, &verified);
     }
-    Some((verified, Proof::Signature(by)))
+    Ok(Some((verified, Proof::Signature(by))))
 }
 
 #[cfg(test)]

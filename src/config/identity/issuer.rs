@@ -1,6 +1,7 @@
 //! Whose tokens are accepted, validated.
 
 use crate::config::raw;
+use crate::config::remote::Document;
 use crate::config::ConfigError;
 use crate::jose::token::media_type;
 use crate::jose::{Algorithm, KeySet};
@@ -12,6 +13,15 @@ const ISSUERS_MAX: usize = 32;
 /// A clock that is further off is broken, and an expired token would live on.
 const CLOCK_SKEW_MAX: Millis = Millis::from_secs(600);
 
+/// Where the keys of an issuer are.
+#[derive(Debug)]
+pub enum Keys {
+    /// In the configuration.
+    Written(KeySet),
+    /// At the issuer.
+    Served(Document),
+}
+
 /// One issuer of tokens.
 #[derive(Debug)]
 pub struct Issuer {
@@ -20,7 +30,9 @@ pub struct Issuer {
     /// A token must be meant for one of these.
     pub audiences: Vec<String>,
     /// Its keys.
-    pub keys: KeySet,
+    pub keys: Keys,
+    /// Algorithms that its keys may be used with.
+    pub algorithms: Vec<Algorithm>,
     /// Accepted `typ` values, lower case and without `application/`. A token without `typ` is accepted if `jwt` is among them.
     pub types: Vec<String>,
     /// How far its clock may be from ours.
@@ -66,17 +78,33 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
         return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
     }
     let allowed = written.algorithms.as_deref().unwrap_or(&Algorithm::ASYMMETRIC);
-    let keys = KeySet::from_jwks(&written.jwks, allowed).map_err(|error| {
-        let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
-        ConfigError::new(format!("{path}.jwks{place}"), error.fault)
-    })?;
     Ok(Issuer {
         name: written.issuer.clone(),
         audiences: written.audiences.clone(),
-        keys,
+        keys: keys(written, allowed, path)?,
+        algorithms: allowed.to_vec(),
         types: written.types.iter().map(|kind| media_type(kind)).collect(),
         clock_skew: written.clock_skew.0,
         lifetime_max: written.lifetime_max.0,
         required_claims: written.required_claims.clone(),
     })
+}
+
+fn keys(written: &raw::Issuer, allowed: &[Algorithm], path: &str) -> Result<Keys, ConfigError> {
+    match (&written.jwks, &written.jwks_from) {
+        (Some(jwks), None) => KeySet::from_jwks(jwks, allowed).map(Keys::Written).map_err(|error| {
+            let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
+            ConfigError::new(format!("{path}.jwks{place}"), error.fault)
+        }),
+        (None, Some(served)) => {
+            if let Some(symmetric) = allowed.iter().find(|algorithm| !Algorithm::ASYMMETRIC.contains(algorithm)) {
+                return Err(ConfigError::new(
+                    format!("{path}.algorithms"),
+                    format!("has {}: a secret that an issuer serves is none", symmetric.name()),
+                ));
+            }
+            Document::new(served, "keys", &written.issuer, &format!("{path}.jwks_from")).map(Keys::Served)
+        }
+        _ => Err(ConfigError::new(path, "expected either `jwks` or `jwks_from`")),
+    }
 }

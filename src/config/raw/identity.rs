@@ -1,5 +1,6 @@
 //! The `identity` section as it is written.
 
+use super::{FailurePolicy, Served};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -18,6 +19,10 @@ pub(crate) struct Identity {
     pub(crate) cache_budget: ByteSize,
     #[serde(default = "enabled")]
     pub(crate) native_signatures: bool,
+    #[serde(default = "default_keys_wait_max")]
+    pub(crate) keys_wait_max: Duration,
+    #[serde(default)]
+    pub(crate) on_error: IdentityOnError,
     #[serde(default)]
     pub(crate) default: Demand,
     #[serde(default)]
@@ -26,12 +31,19 @@ pub(crate) struct Identity {
     pub(crate) bindings: Bindings,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IdentityOnError {
+    pub(crate) keys: FailurePolicy,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Issuer {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
-    pub(crate) jwks: Value,
+    pub(crate) jwks: Option<Value>,
+    pub(crate) jwks_from: Option<Served>,
     pub(crate) algorithms: Option<Vec<Algorithm>>,
     #[serde(default = "default_types")]
     pub(crate) types: Vec<String>,
@@ -169,6 +181,10 @@ fn default_sources() -> Vec<TokenSource> {
 
 fn default_token_bytes_max() -> ByteSize {
     ByteSize::kib(8)
+}
+
+const fn default_keys_wait_max() -> Duration {
+    Duration::from_secs(3)
 }
 
 const fn enabled() -> bool {

@@ -77,7 +77,7 @@ mod tests {
 
     fn verified(subject: &str) -> Rc<Verified> {
         let claims = serde_json::json!({ "sub": subject }).as_object().unwrap().clone();
-        Rc::new(Verified { issuer: 0, issuer_name: "i".to_owned(), claims: Claims::new(claims) })
+        Rc::new(Verified::new(0, "i".to_owned(), Claims::new(claims)))
     }
 
     #[test]

@@ -88,6 +88,19 @@ pub static TOKEN_KEY_UNKNOWN: Check = token(
     "The issuer has no key of that `kid`, or several could be meant.",
 );
 
+/// No keys to verify with.
+pub static TOKEN_KEYS_UNAVAILABLE: Check = Check {
+    family: Family::Failure,
+    class: Class::Unavailable,
+    tunable: false,
+    ..token(
+        "token.keys_unavailable",
+        "token_keys_unavailable",
+        None,
+        "The issuer's keys could not be fetched in time, or are older than `max_age`; the failure policy decided.",
+    )
+};
+
 /// A signature that is not the key's.
 pub static TOKEN_SIGNATURE: Check =
     token("token.signature", "token_signature", INVALID, "The signature does not verify: altered or forged.");

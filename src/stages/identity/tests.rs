@@ -67,7 +67,9 @@ fn check_at(
     let shared = &InProcess::default();
     let memory = &Memory::open(shared, 0, [0; 16]);
     let (route, now) = (config.routes.get(RouteId::Unmatched), Millis::from_secs(now_secs));
-    check(&Scene { config, route, request, cache, native: &NoNative, memory, shared, now }, findings).0
+    let (keys, patience) = (&RefCell::default(), Patience::None);
+    let scene = Scene { config, route, request, cache, native: &NoNative, memory, shared, keys, patience, now };
+    check(&scene, findings).unwrap().0
 }
 
 fn judged(token: &str) -> Vec<&'static str> {

@@ -4,34 +4,38 @@
 
 use super::checks::{
     TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_CLAIM_MISSING, TOKEN_CRITICAL, TOKEN_EXPIRED, TOKEN_ISSUER,
-    TOKEN_KEY_UNKNOWN, TOKEN_LIFETIME, TOKEN_MALFORMED, TOKEN_NOT_YET_VALID, TOKEN_SIGNATURE, TOKEN_TOO_LARGE,
-    TOKEN_TYPE,
+    TOKEN_KEYS_UNAVAILABLE, TOKEN_KEY_UNKNOWN, TOKEN_LIFETIME, TOKEN_MALFORMED, TOKEN_NOT_YET_VALID,
+    TOKEN_SIGNATURE, TOKEN_TOO_LARGE, TOKEN_TYPE,
 };
-use super::{Scene, Verified};
+use super::keys::NoKeys;
+use super::{Need, Patience, Scene, Verified};
 use crate::config::identity::{Identity, Issuer};
 use crate::config::Mode;
 use crate::finding::{quoted, Finding, Findings, Weight};
 use crate::jose::claims::WrongType;
-use crate::jose::keys::{By, KeyFault};
-use crate::jose::native::NoNative;
+use crate::jose::keys::{By, KeyFault, KeyPrint};
+use crate::jose::native::{Native, NoNative};
 use crate::jose::{Claims, Token, TokenFault};
 use crate::time::Millis;
 
 /// Judges a token. What is wrong with its claims is added and, unless it refuses, does not end the work: a check that is
 /// held back must not hold back the signature with it.
+///
+/// # Errors
+/// Keys that may come, if the request may wait for them.
 pub(super) fn verify(
     identity: &Identity,
     text: &[u8],
     scene: &Scene<'_>,
     findings: &mut Findings,
-) -> Option<(Verified, By)> {
-    let Scene { config, route, native, now, .. } = *scene;
+) -> Result<Option<(Verified, By)>, Need> {
+    let Scene { config, route, now, .. } = *scene;
     let read = read(identity, text).and_then(|token| Ok((issuer_of(identity, &token)?, token)));
     let ((place, issuer), token) = match read {
         Ok(read) => read,
         Err(finding) => {
             findings.add(finding);
-            return None;
+            return Ok(None);
         }
     };
     let claims = &token.claims;
@@ -44,15 +48,51 @@ pub(super) fn verify(
     faults.into_iter().filter_map(Result::err).for_each(|finding| findings.add(finding));
     let in_force = |finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
     if findings.iter().any(in_force) {
-        return None;
+        return Ok(None);
     }
-    match issuer.keys.verify(&token, if identity.native_signatures { native } else { &NoNative }) {
-        Ok(by) => Some((Verified::new(place, issuer.name.clone(), token.claims), by)),
-        Err(fault) => {
-            findings.add(key_finding(&token, fault));
-            None
+    match signer(identity, place, &token, scene)? {
+        Ok((key, by)) => Ok(Some((Verified::new(place, issuer.name.clone(), token.claims).by(key), by))),
+        Err(finding) => {
+            findings.add(finding);
+            Ok(None)
         }
     }
+}
+
+/// Which of its issuer's keys signed a token. An unknown one is sought once.
+fn signer(
+    identity: &Identity,
+    issuer: usize,
+    token: &Token<'_>,
+    scene: &Scene<'_>,
+) -> Result<Result<(KeyPrint, By), Finding>, Need> {
+    let native: &dyn Native = if identity.native_signatures { scene.native } else { &NoNative };
+    let verify = || match scene.keys.borrow().keys(identity, issuer, scene.now) {
+        Some(keys) => keys.verify(token, native),
+        None => Err(KeyFault::Unknown),
+    };
+    let verified = verify();
+    if verified != Err(KeyFault::Unknown) {
+        return Ok(verified.map_err(|fault| key_finding(token, fault)));
+    }
+    let sought = scene.keys.borrow_mut().seek(identity, issuer, token, scene.shared, scene.now);
+    match (sought, scene.patience) {
+        (Ok(None), _) => Ok(verify().map_err(|fault| key_finding(token, fault))),
+        (Ok(Some(missing)), Patience::Fresh) => Err(Need::Keys(missing)),
+        (Ok(Some(missing)), patience) => {
+            if matches!(patience, Patience::Waited(waited) if scene.keys.borrow().is_settled(&waited)) {
+                scene.keys.borrow_mut().give_up(identity, issuer, token, scene.now);
+            }
+            Ok(Err(if missing.is_key() { key_finding(token, KeyFault::Unknown) } else { unavailable(identity) }))
+        }
+        (Err(NoKeys::Unknown), _) => Ok(Err(key_finding(token, KeyFault::Unknown))),
+        (Err(NoKeys::Unavailable), _) => Ok(Err(unavailable(identity))),
+    }
+}
+
+fn unavailable(identity: &Identity) -> Finding {
+    let reason = "the issuer's keys could not be fetched, or are too old";
+    Finding::new(&TOKEN_KEYS_UNAVAILABLE, reason).weighing(identity.on_keys_unavailable.weight())
 }
 
 fn read<'t>(identity: &Identity, text: &'t [u8]) -> Result<Token<'t>, Finding> {

@@ -1,0 +1,78 @@
+//! Documents on their way: calls for them that have not been answered.
+//!
+//! Calls are made in the root's name, on its tick, so no request's end can cut one off. Envoy's time-outs may not fire, so
+//! each call has a deadline of its own.
+
+use super::callout;
+use super::calls;
+use super::report::Report;
+use crate::engine::{Engine, Fetch, Fetched};
+use crate::finding::quoted;
+use crate::remote::answer::{Answer, Fault};
+use crate::time::Millis;
+use log::Level;
+use std::collections::BTreeMap;
+
+/// How much longer than its time-out a call is waited for.
+const GRACE: Millis = Millis::new(500);
+
+/// The calls of one configuration, by their token, each with the time until which it is waited for.
+#[derive(Default)]
+pub(crate) struct Fetching(BTreeMap<u32, (Fetch, Millis)>);
+
+impl Fetching {
+    /// Begins what is due, and gives up what is late.
+    pub(crate) fn tick(&mut self, engine: &Engine, report: &Report, now: Millis) {
+        let late: BTreeMap<_, _>;
+        (late, self.0) = std::mem::take(&mut self.0).into_iter().partition(|(_, (_, until))| *until <= now);
+        for (fetch, _) in late.into_values() {
+            self.take_in(engine, report, fetch, Err(Fault("no answer in time".to_owned())), now);
+        }
+        for fetch in engine.fetches(now) {
+            self.begin(engine, report, fetch, now);
+        }
+    }
+
+    /// Takes in the answer that the current callback is about, if it is one of these. Says whether it was.
+    pub(crate) fn answer(&mut self, engine: &Engine, report: &Report, token: u32, now: Millis) -> bool {
+        let Some((fetch, _)) = self.0.remove(&token) else { return false };
+        let answer = callout::document(engine.terms(&fetch).2);
+        self.take_in(engine, report, fetch, answer, now);
+        true
+    }
+
+    fn begin(&mut self, engine: &Engine, report: &Report, fetch: Fetch, now: Millis) {
+        let (cluster, timeout, _) = engine.terms(&fetch);
+        match callout::fetch(&fetch, cluster, timeout) {
+            Ok(token) => {
+                self.0.insert(token, (fetch, now.saturating_add(timeout).saturating_add(GRACE)));
+            }
+            Err(fault) => self.take_in(engine, report, fetch, Err(fault), now),
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        engine: &Engine,
+        report: &Report,
+        fetch: Fetch,
+        answer: Result<Answer, Fault>,
+        now: Millis,
+    ) {
+        let issuer = fetch.issuer();
+        match engine.fetched(fetch, answer, now) {
+            Err(next) => self.begin(engine, report, next, now),
+            Ok(fetched) => {
+                report.fetched(issuer, &fetched);
+                if let Fetched::Failed(why) = &fetched {
+                    let name = engine.config().identity.as_ref().and_then(|identity| identity.issuers.get(issuer));
+                    let name = name.map_or_else(String::new, |issuer| quoted(&issuer.name));
+                    calls::log(
+                        Level::Warn,
+                        &format!("portcullis: the keys of {name} could not be fetched: {why}"),
+                    );
+                }
+            }
+        }
+    }
+}
