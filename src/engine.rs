@@ -10,6 +10,7 @@
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
 //! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
 
+mod case;
 mod chores;
 mod documents;
 mod done;
@@ -18,6 +19,7 @@ pub mod waiting;
 pub use self::chores::Former;
 pub use self::documents::{Fetch, Fetched};
 
+use self::case::Case;
 use self::waiting::Wait;
 use crate::config::{Config, Route, RouteId};
 use crate::finding::{Finding, Findings};
@@ -31,9 +33,9 @@ use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
-use crate::stages::identity::{self, Caller, Need, Patience, Proof};
-use crate::stages::limits::{self, Ground, Ledger, Outbox, Scene};
-use crate::stages::risk::{self, Judgement, Permit, Ruling};
+use crate::stages::identity::{self, Need, Patience};
+use crate::stages::limits::{self, Ground, Outbox};
+use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
 use std::cell::RefCell;
@@ -118,21 +120,6 @@ pub enum Step<Next> {
     Refuse(Reply, Box<Done>),
     /// Not yet: nothing of it may go on before what it waits for is there.
     Wait(Wait),
-}
-
-/// What is remembered of a request until it is over.
-#[derive(Debug)]
-struct Case {
-    world: Rc<World>,
-    route: RouteId,
-    request_id: String,
-    method: String,
-    grpc: bool,
-    caller: Caller,
-    proof: Option<Proof>,
-    findings: Findings,
-    ledger: Ledger,
-    judgement: Judgement,
 }
 
 impl Engine {
@@ -325,71 +312,6 @@ impl Answer {
     /// The exchange is over.
     pub fn finish(self, response: Response) -> Done {
         Done { case: self.case, response }
-    }
-}
-
-impl Case {
-    /// A request of which nothing is known but its name.
-    fn new(world: &Rc<World>, request_id: String) -> Self {
-        Self {
-            world: Rc::clone(world),
-            route: RouteId::Ambiguous,
-            request_id,
-            method: String::new(),
-            grpc: false,
-            caller: Caller::Anonymous,
-            proof: None,
-            findings: Findings::default(),
-            ledger: Ledger::default(),
-            judgement: Judgement::default(),
-        }
-    }
-
-    /// Applies the limits that can be applied now. What is refused already is charged to nobody.
-    fn limit(&mut self, request: &Request, body: Option<&request::body::Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
-        let World { config, memory, shared, outbox, .. } = world.as_ref();
-        let route = config.routes.get(self.route);
-        let (shared, caller) = (shared.as_ref(), &self.caller);
-        let risk = risk::so_far(config, route, &self.findings);
-        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
-        limits::recognise(&scene, &mut self.ledger);
-        if !risk::is_refused(config, route, &self.findings) {
-            limits::check(&scene, &mut self.findings, &mut self.ledger);
-        }
-    }
-
-    /// Where findings become a verdict: the way out of every state that can refuse.
-    fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
-        let world = Rc::clone(&self.world);
-        let route = world.config.routes.get(self.route);
-        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings);
-        self.judgement = judgement;
-        match ruling {
-            Ruling::Forward(permit) => Step::Forward(permit, next(self)),
-            Ruling::Refuse(refusal) => {
-                let reply = Reply::new(&refusal, route, &self.caller, &self.request_id, self.grpc);
-                let response = Response { status: Some(reply.status), bytes: 0 };
-                Step::Refuse(reply, Box::new(Done { case: self, response }))
-            }
-        }
-    }
-
-    fn response_headers(&self) -> Vec<(&'static str, String)> {
-        let config = &self.world.config;
-        if config.telemetry.limit_headers {
-            limits::headers(&self.ledger.applied, |index| config.limits.get(index))
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn upstream_headers(&self) -> Vec<(&'static str, String)> {
-        if !self.world.config.telemetry.upstream_headers {
-            return Vec::new();
-        }
-        let risk = format!("{:.3}", self.judgement.risk);
-        vec![("x-portcullis-verdict", self.judgement.outcome().to_owned()), ("x-portcullis-risk", risk)]
     }
 }
 

@@ -14,6 +14,7 @@ mod identity;
 mod limits;
 mod protocol;
 mod robustness;
+mod served_keys;
 mod telemetry;
 mod waiting;
 

@@ -109,6 +109,18 @@ impl Bootstrap {
         Ok(self)
     }
 
+    /// Adds a cluster of one host, over HTTP/1.1.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        let endpoint = json!({"endpoint": {"address": socket_address(address)}});
+        self.clusters.push(json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        }));
+        self
+    }
+
     /// Delivers the filter through a file in this (existing) directory that Envoy watches, so that
     /// [`Envoy::push_filter_config`](crate::envoy::Envoy::push_filter_config) can change it while Envoy runs. The
     /// directory has to outlive Envoy.

@@ -25,6 +25,7 @@ mod process;
 pub mod ratelimit;
 pub mod redis;
 pub mod scenario;
+pub mod service;
 pub mod tokens;
 pub mod upstream;
 

@@ -1,0 +1,94 @@
+//! What is known of one request, whatever state it is in, and the way out of every state: the verdict.
+
+use super::{Done, Step, World};
+use crate::config::RouteId;
+use crate::finding::Findings;
+use crate::reply::Reply;
+use crate::request::body::Body;
+use crate::request::Request;
+use crate::response::Response;
+use crate::stages::identity::{Caller, Proof};
+use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::risk::{self, Judgement, Ruling};
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// What is remembered of a request until it is over.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) world: Rc<World>,
+    pub(super) route: RouteId,
+    pub(super) request_id: String,
+    pub(super) method: String,
+    pub(super) grpc: bool,
+    pub(super) caller: Caller,
+    pub(super) proof: Option<Proof>,
+    pub(super) findings: Findings,
+    pub(super) ledger: Ledger,
+    pub(super) judgement: Judgement,
+}
+
+impl Case {
+    /// A request of which nothing is known but its name.
+    pub(super) fn new(world: &Rc<World>, request_id: String) -> Self {
+        Self {
+            world: Rc::clone(world),
+            route: RouteId::Ambiguous,
+            request_id,
+            method: String::new(),
+            grpc: false,
+            caller: Caller::Anonymous,
+            proof: None,
+            findings: Findings::default(),
+            ledger: Ledger::default(),
+            judgement: Judgement::default(),
+        }
+    }
+
+    /// Applies the limits that can be applied now. What is refused already is charged to nobody.
+    pub(super) fn limit(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        let (shared, caller) = (shared.as_ref(), &self.caller);
+        let risk = risk::so_far(config, route, &self.findings);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        limits::recognise(&scene, &mut self.ledger);
+        if !risk::is_refused(config, route, &self.findings) {
+            limits::check(&scene, &mut self.findings, &mut self.ledger);
+        }
+    }
+
+    /// Where findings become a verdict: the way out of every state that can refuse.
+    pub(super) fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+        let world = Rc::clone(&self.world);
+        let route = world.config.routes.get(self.route);
+        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings);
+        self.judgement = judgement;
+        match ruling {
+            Ruling::Forward(permit) => Step::Forward(permit, next(self)),
+            Ruling::Refuse(refusal) => {
+                let reply = Reply::new(&refusal, route, &self.caller, &self.request_id, self.grpc);
+                let response = Response { status: Some(reply.status), bytes: 0 };
+                Step::Refuse(reply, Box::new(Done { case: self, response }))
+            }
+        }
+    }
+
+    pub(super) fn response_headers(&self) -> Vec<(&'static str, String)> {
+        let config = &self.world.config;
+        if config.telemetry.limit_headers {
+            limits::headers(&self.ledger.applied, |index| config.limits.get(index))
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn upstream_headers(&self) -> Vec<(&'static str, String)> {
+        if !self.world.config.telemetry.upstream_headers {
+            return Vec::new();
+        }
+        let risk = format!("{:.3}", self.judgement.risk);
+        vec![("x-portcullis-verdict", self.judgement.outcome().to_owned()), ("x-portcullis-risk", risk)]
+    }
+}
