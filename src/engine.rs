@@ -1,7 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► identity [keys] ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► identity [documents] ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                            └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -17,7 +17,7 @@ mod done;
 pub mod waiting;
 
 pub use self::chores::Former;
-pub use self::documents::{Fetch, Fetched};
+pub use self::documents::{Fetch, Fetched, Purpose};
 
 use self::case::Case;
 use self::waiting::Wait;
@@ -33,7 +33,8 @@ use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
-use crate::stages::identity::{self, Need, Patience};
+use crate::stages::identity::revocation::Revocations;
+use crate::stages::identity::{self, Patience};
 use crate::stages::limits::{self, Ground, Outbox};
 use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
@@ -79,6 +80,7 @@ struct World {
     outbox: RefCell<Outbox>,
     tokens: RefCell<TokenCache>,
     keys: RefCell<KeyRing>,
+    revocations: RefCell<Revocations>,
     /// Taken by each request that waits for something of identity.
     seats: Rc<()>,
 }
@@ -132,9 +134,10 @@ impl Engine {
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
-        let (outbox, keys, seats) = Default::default();
-        let engine =
-            Self { world: Rc::new(World { config, memory, shared, native, outbox, tokens, keys, seats }) };
+        let (outbox, keys, revocations, seats) = Default::default();
+        let engine = Self {
+            world: Rc::new(World { config, memory, shared, native, outbox, tokens, keys, revocations, seats }),
+        };
         // What was fetched under the configuration before is there already.
         engine.look();
         engine
@@ -185,9 +188,9 @@ impl World {
         patience: Patience,
         now: Millis,
     ) -> identity::Scene<'a> {
-        let Self { config, tokens: cache, native, memory, shared, keys, .. } = self;
+        let Self { config, tokens: cache, native, memory, shared, keys, revocations, .. } = self;
         let (native, shared) = (native.as_ref(), shared.as_ref());
-        identity::Scene { config, route, request, cache, native, memory, shared, keys, patience, now }
+        identity::Scene { config, route, request, cache, native, memory, shared, keys, revocations, patience, now }
     }
 
     fn ground(&self, now: Millis) -> Ground<'_> {
@@ -230,7 +233,7 @@ impl Open {
             let mut findings = Findings::default();
             match identity::check(&scene, &mut findings) {
                 Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),
-                Err(Need::Keys(missing)) => return Step::Wait(Wait::Keys(waiting::Locked::new(self, missing))),
+                Err(need) => return Step::Wait(Wait::Identity(waiting::Unknown::new(self, need))),
             }
             self.case.findings.append(findings);
         }

@@ -121,7 +121,7 @@ impl RootContext for Root {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
         };
-        // On the first tick keys are fetched.
+        // On the first tick documents are fetched.
         let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let ports = Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random };
         let engine = Engine::new(config, ports);
@@ -173,7 +173,7 @@ impl Loaded {
                 self.survey_from = survey.next;
                 self.report.occupancy(&survey);
             }
-            self.report.served(&self.engine.served(), now);
+            self.report.documents(&self.engine.documents(), now);
         }
         self.fetching.tick(&self.engine, &self.report, now);
         self.give_up_late_reports(now);

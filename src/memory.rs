@@ -143,6 +143,18 @@ impl Memory {
         Hashed { bucket: bucket.checked_rem(self.buckets).unwrap_or_default(), fingerprint: fingerprint.max(1) }
     }
 
+    /// A keyed hash of some names together: nobody outside can find another list of names with the same one.
+    pub fn name(&self, parts: &[&str]) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        for part in parts {
+            hasher.write(part.as_bytes());
+            // No UTF-8 contains this byte.
+            hasher.write_u8(0xff);
+        }
+        let hash = hasher.finish128();
+        u128::from(hash.h1) << 64 | u128::from(hash.h2)
+    }
+
     /// Changes the record at a place: load, `step`, compare-and-swap, repeated when another worker was faster. `step`
     /// is given the record as it is and returns what to answer, and the record to store, or `None` to leave it.
     ///

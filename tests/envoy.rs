@@ -13,6 +13,7 @@ mod host_facts;
 mod identity;
 mod limits;
 mod protocol;
+mod revocation;
 mod robustness;
 mod served_keys;
 mod telemetry;

@@ -99,8 +99,8 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
     let head = engine.open(request, time, || "native".to_owned());
     let pieces: Vec<&[u8]> = ready.pieces().collect();
     let mut step = head.judge(!pieces.is_empty());
-    // No example has an issuer behind it that serves keys.
-    if let Step::Wait(wait @ Wait::Keys(_)) = step {
+    // No example has an issuer behind it that serves anything.
+    if let Step::Wait(wait @ Wait::Identity(_)) = step {
         step = wait.expire(time);
     }
     if let Step::Wait(Wait::Body(held)) = step {

@@ -3,10 +3,12 @@
 mod bindings;
 mod issuer;
 mod requirement;
+mod revocation;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
+pub use self::revocation::Revocation;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy};
@@ -15,8 +17,8 @@ use crate::time::Millis;
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
 const TOKEN_BYTES_LIMIT: u64 = 48 << 10;
 
-/// A request that waits longer than this for keys has been lost.
-const KEYS_WAIT_LIMIT: Millis = Millis::from_secs(30);
+/// A request that waits longer than this has been lost.
+const WAIT_LIMIT: Millis = Millis::from_secs(30);
 
 /// Who is believed, and how a token is bound to its holder.
 #[derive(Debug)]
@@ -29,12 +31,14 @@ pub struct Identity {
     pub cache_budget_bytes: u64,
     /// Whether the host checks the signatures that it can.
     pub native_signatures: bool,
-    /// Longest wait of a request for keys that are being fetched.
-    pub keys_wait_max: Millis,
+    /// Longest wait of a request for documents that are being fetched.
+    pub wait_max: Millis,
     /// When there are none in time.
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// Where revocations come from.
+    pub revocation: Option<Revocation>,
     /// Claims that tie a token to its holder, where a token carries them.
     pub bindings: Bindings,
 }
@@ -62,24 +66,26 @@ impl Identity {
                 format!("is {limit} bytes, expected 1B to {TOKEN_BYTES_LIMIT}B"),
             ));
         }
-        if written.keys_wait_max.0 > KEYS_WAIT_LIMIT {
-            return Err(ConfigError::new("identity.keys_wait_max", "is more than 30s"));
+        if written.wait_max.0 > WAIT_LIMIT {
+            return Err(ConfigError::new("identity.wait_max", "is more than 30s"));
         }
         Ok(Self {
             sources: sources(&written.sources)?,
             token_bytes_max: usize::try_from(limit).unwrap_or(usize::MAX),
             cache_budget_bytes: written.cache_budget.0,
             native_signatures: written.native_signatures,
-            keys_wait_max: written.keys_wait_max.0,
+            wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers)?,
+            revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
             bindings: Bindings::new(&written.bindings)?,
         })
     }
 
     /// Whether something is asked of other services.
     pub fn asks_others(&self) -> bool {
-        self.issuers.iter().any(|issuer| matches!(issuer.keys, Keys::Served(_)))
+        let lists = self.revocation.as_ref().is_some_and(|revocation| revocation.list.is_some());
+        lists || self.issuers.iter().any(|issuer| matches!(issuer.keys, Keys::Served(_)))
     }
 }
 

@@ -1,16 +1,17 @@
-//! Documents of other services, such as key sets: which of them to fetch, and what to make of the answers.
+//! Documents of other services, key sets and lists of revocations: which of them to fetch, and what to make of the answers.
 //!
 //! The host makes the calls. What an answer is worth is decided here, and only what could be used is published for the other
 //! workers. A document that is found by its issuer's metadata takes two calls.
 
 use super::{Engine, World};
-use crate::config::identity::Keys;
+use crate::config::identity::{Issuer, Keys};
 use crate::config::remote::Document;
+use crate::config::Config;
 use crate::json::{self, Bounds};
 use crate::remote::answer::{Answer, Fault};
 use crate::remote::location::Location;
 use crate::remote::{Lease, Outcome, State};
-use crate::stages::identity::keys;
+use crate::stages::identity::{keys, revocation};
 use crate::time::Millis;
 use serde_json::Value;
 
@@ -20,11 +21,19 @@ const METADATA_BOUNDS: Bounds = Bounds { depth: 8, values: 4096 };
 /// Only a question with a condition can be answered so.
 const UNASKED: &str = "status 304, which nobody asked for";
 
+/// Which document.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// The keys of an issuer, by its place in the configuration.
+    Keys(usize),
+    /// The list of revocations.
+    Revocations,
+}
+
 /// A call to make: `GET` from a cluster of Envoy.
 #[derive(Debug)]
 pub struct Fetch {
-    /// Place of the issuer whose keys they are.
-    issuer: usize,
+    purpose: Purpose,
     lease: Lease,
     location: Location,
     /// Whether this asks for metadata.
@@ -57,9 +66,15 @@ impl Fetched {
 }
 
 impl Fetch {
-    /// Whose document it is, for statistics and log: the issuer's place in the configuration.
-    pub const fn issuer(&self) -> usize {
-        self.issuer
+    /// Which document it is about.
+    pub const fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Where it asks, in printable ASCII.
+    pub fn place(&self) -> String {
+        let scheme = if self.location.secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.location.authority, self.location.path)
     }
 
     /// Header fields of the request, pseudo-header fields included.
@@ -78,45 +93,54 @@ impl Fetch {
     }
 }
 
-impl World {
-    fn document(&self, issuer: usize) -> Option<&Document> {
-        match &self.config.identity.as_ref()?.issuers.get(issuer)?.keys {
-            Keys::Served(document) => Some(document),
-            Keys::Written(_) => None,
-        }
+impl Config {
+    /// The documents that are fetched.
+    pub fn documents(&self) -> impl Iterator<Item = (Purpose, &Document)> {
+        self.identity.iter().flat_map(|identity| {
+            let keys = identity.issuers.iter().enumerate().filter_map(|(place, issuer)| match &issuer.keys {
+                Keys::Served(document) => Some((Purpose::Keys(place), document)),
+                Keys::Written(_) => None,
+            });
+            let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
+            keys.chain(list.map(|document| (Purpose::Revocations, document)))
+        })
     }
 }
 
 impl Engine {
     /// Takes in what the workers of this process have fetched. Returns whether something has changed.
     pub fn look(&self) -> bool {
-        let World { config, keys, shared, .. } = self.world.as_ref();
-        let identity = config.identity.as_ref();
-        identity.is_some_and(|identity| keys.borrow_mut().refresh(identity, shared.as_ref()))
+        let World { config, keys, revocations, shared, memory, .. } = self.world.as_ref();
+        let Some(identity) = &config.identity else { return false };
+        let keys = keys.borrow_mut().refresh(identity, shared.as_ref());
+        revocations.borrow_mut().refresh_list(identity, memory, shared.as_ref()) || keys
     }
 
-    /// Issuers that serve their keys, by their place, with what is known of the fetches.
-    pub fn served(&self) -> Vec<(usize, State)> {
-        let issuers = self.config().identity.iter().flat_map(|identity| 0..identity.issuers.len());
-        let served = issuers.filter(|issuer| self.world.document(*issuer).is_some());
-        served.map(|issuer| (issuer, self.world.keys.borrow().state(issuer))).collect()
+    /// The documents that are fetched, with what is known of them.
+    pub fn documents(&self) -> Vec<(Purpose, State)> {
+        let state = |(purpose, document): (Purpose, &Document)| {
+            (purpose, document.remote.state(self.world.shared.as_ref()))
+        };
+        self.config().documents().map(state).collect()
+    }
+
+    fn document(&self, purpose: Purpose) -> Option<&Document> {
+        self.config().documents().find(|(other, _)| *other == purpose).map(|(_, document)| document)
     }
 
     /// Takes out what this worker has to fetch now.
     pub fn fetches(&self, now: Millis) -> Vec<Fetch> {
-        let shared = self.world.shared.as_ref();
-        let begin = |issuer: usize| {
-            let document = self.world.document(issuer)?;
-            let lease = document.remote.begin(shared, &document.schedule, now)?;
+        let begin = |(purpose, document): (Purpose, &Document)| {
+            let lease = document.remote.begin(self.world.shared.as_ref(), &document.schedule, now)?;
             let location = document.location.clone();
-            Some(Fetch { issuer, lease, location, discovering: document.discovery })
+            Some(Fetch { purpose, lease, location, discovering: document.discovery })
         };
-        self.served().into_iter().filter_map(|(issuer, _)| begin(issuer)).collect()
+        self.config().documents().filter_map(begin).collect()
     }
 
     /// The cluster to ask, the longest wait, and the most bytes to read of the answer.
     pub fn terms(&self, fetch: &Fetch) -> (&str, Millis, usize) {
-        self.world.document(fetch.issuer).map_or(("", Millis::default(), 0), |document| {
+        self.document(fetch.purpose).map_or(("", Millis::default(), 0), |document| {
             (document.cluster.as_str(), document.timeout, document.bytes_max)
         })
     }
@@ -127,11 +151,11 @@ impl Engine {
     /// The next call.
     pub fn fetched(&self, fetch: Fetch, answer: Result<Answer, Fault>, now: Millis) -> Result<Fetched, Fetch> {
         let shared = self.world.shared.as_ref();
-        let Some(document) = self.world.document(fetch.issuer) else {
-            return Ok(Fetched::Failed("the issuer is gone".to_owned()));
+        let Some(document) = self.document(fetch.purpose) else {
+            return Ok(Fetched::Failed("it is no longer needed".to_owned()));
         };
         if fetch.discovering {
-            match answer.and_then(|answer| self.discovered(fetch.issuer, &answer)) {
+            match answer.and_then(|answer| self.discovered(&fetch, &answer)) {
                 Ok(location) => return Err(Fetch { location, discovering: false, ..fetch }),
                 Err(Fault(why)) => {
                     document.remote.conclude(shared, &fetch.lease, &Outcome::Failed, now);
@@ -160,17 +184,29 @@ impl Engine {
             Answer::NotModified if fetch.lease.etag.is_none() => return Err(Fault(UNASKED.to_owned())),
             Answer::NotModified => {}
             Answer::Document { body, .. } => {
-                let issuers = self.config().identity.as_ref().map_or(&[][..], |identity| &identity.issuers);
-                let algorithms = issuers.get(fetch.issuer).map_or(&[][..], |issuer| &issuer.algorithms);
-                keys::compile(body, algorithms).map_err(|why| Fault(why.to_owned()))?;
+                self.compiles(fetch.purpose, body).map_err(|why| Fault(why.to_owned()))?
             }
         }
         Ok(answer)
     }
 
+    fn compiles(&self, purpose: Purpose, body: &[u8]) -> Result<(), &'static str> {
+        match purpose {
+            Purpose::Keys(issuer) => {
+                let algorithms = self.issuer(issuer).map_or(&[][..], |issuer| &issuer.algorithms);
+                keys::compile(body, algorithms).map(|_| ())
+            }
+            Purpose::Revocations => revocation::compile(body, &self.world.memory).map(|_| ()),
+        }
+    }
+
+    fn issuer(&self, place: usize) -> Option<&Issuer> {
+        self.config().identity.as_ref()?.issuers.get(place)
+    }
+
     /// Where the issuer's metadata say that its keys are (OpenID Connect Discovery 1.0 §4.3): it must be this issuer's, and
     /// must not lead from a secure place to one that is not.
-    fn discovered(&self, issuer: usize, answer: &Answer) -> Result<Location, Fault> {
+    fn discovered(&self, fetch: &Fetch, answer: &Answer) -> Result<Location, Fault> {
         let fault = |why: &str| Fault(why.to_owned());
         let Answer::Document { body, .. } = answer else {
             return Err(fault(UNASKED));
@@ -178,13 +214,16 @@ impl Engine {
         let metadata =
             json::parse(body, METADATA_BOUNDS).map_err(|_| fault("it is no JSON that has one meaning"))?;
         let member = |name: &str| metadata.get(name).and_then(Value::as_str);
-        let issuers = self.config().identity.as_ref().map_or(&[][..], |identity| &identity.issuers);
-        if member("issuer") != issuers.get(issuer).map(|issuer| issuer.name.as_str()) {
+        let issuer = match fetch.purpose {
+            Purpose::Keys(place) => self.issuer(place).map(|issuer| issuer.name.as_str()),
+            Purpose::Revocations => None,
+        };
+        if issuer.is_none() || member("issuer") != issuer {
             return Err(fault("`issuer` is another one's"));
         }
         let uri = member("jwks_uri").ok_or_else(|| fault("no `jwks_uri`"))?;
         let location = Location::parse(uri).map_err(|_| fault("`jwks_uri` is none that can be asked"))?;
-        if self.world.document(issuer).is_some_and(|document| document.location.secure) && !location.secure {
+        if self.document(fetch.purpose).is_some_and(|document| document.location.secure) && !location.secure {
             return Err(fault("`jwks_uri` is not https"));
         }
         Ok(location)

@@ -1,4 +1,4 @@
-//! Requests that wait: for keys that are being fetched, for their body, where a rule needs it, and for the fleet, where a
+//! Requests that wait: for documents that are being fetched, for their body, where a rule needs it, and for the fleet, where a
 //! limit is shared with it.
 //!
 //! Nothing of a waiting request has reached the upstream. Every wait has an end: the body is there, or as much of it as
@@ -8,8 +8,7 @@
 use super::{Body, Done, Open, Step};
 use crate::request::body::{self, Unread};
 use crate::rls::{Fault, Question, Reply as FleetReply};
-use crate::stages::identity::keys::Missing;
-use crate::stages::identity::Patience;
+use crate::stages::identity::{Need, Patience};
 use crate::stages::limits::fleet::{self, Asked};
 use crate::stages::limits::Scene;
 use crate::stages::shape;
@@ -19,8 +18,8 @@ use std::rc::Rc;
 /// What a request waits for.
 #[derive(Debug)]
 pub enum Wait {
-    /// Keys of an issuer.
-    Keys(Locked),
+    /// What its caller cannot be established without.
+    Identity(Unknown),
     /// Its body.
     Body(Held),
     /// The fleet's answer.
@@ -29,9 +28,9 @@ pub enum Wait {
 
 /// A request whose token nobody can judge yet.
 #[derive(Debug)]
-pub struct Locked {
+pub struct Unknown {
     open: Box<Open>,
-    missing: Missing,
+    need: Need,
     /// Its place among those that may wait.
     _seat: Rc<()>,
 }
@@ -54,7 +53,7 @@ impl Wait {
     /// When the wait is over, whatever came.
     pub fn deadline(&self) -> Millis {
         match self {
-            Self::Keys(locked) => locked.deadline(),
+            Self::Identity(unknown) => unknown.deadline(),
             Self::Body(held) => held.open.now.saturating_add(held.open.case.world.config.request.body_wait_max),
             Self::Fleet(asking) => asking.open.now.saturating_add(asking.timeout()),
         }
@@ -63,7 +62,7 @@ impl Wait {
     /// The time is up.
     pub fn expire(self, now: Millis) -> Step<Body> {
         match self {
-            Self::Keys(locked) => locked.retry(now),
+            Self::Identity(unknown) => unknown.retry(now),
             Self::Body(held) => held.judge_unread(Unread::Late, 0, now),
             Self::Fleet(asking) => asking.judge(Err(Fault::Timeout), now),
         }
@@ -72,7 +71,7 @@ impl Wait {
     /// The client has left.
     pub fn abandon(self) -> Box<Done> {
         let step = match self {
-            Self::Keys(locked) => locked.open.settle(0),
+            Self::Identity(unknown) => unknown.open.settle(0),
             Self::Body(held) => held.open.settle(0),
             Self::Fleet(asking) => asking.open.settle(asking.body_bytes),
         };
@@ -84,27 +83,31 @@ impl Wait {
     }
 }
 
-impl Locked {
-    pub(super) fn new(open: Open, missing: Missing) -> Self {
+impl Unknown {
+    pub(super) fn new(open: Open, need: Need) -> Self {
         let seat = Rc::clone(&open.case.world.seats);
-        Self { open: Box::new(open), missing, _seat: seat }
+        Self { open: Box::new(open), need, _seat: seat }
     }
 
     fn deadline(&self) -> Millis {
         let identity = self.open.case.world.config.identity.as_ref();
-        self.open.now.saturating_add(identity.map_or(Millis::default(), |identity| identity.keys_wait_max))
+        self.open.now.saturating_add(identity.map_or(Millis::default(), |identity| identity.wait_max))
     }
 
-    /// Whether the keys have come, or will not.
+    /// Whether it has come, or will not.
     pub fn is_ready(&self) -> bool {
-        self.open.case.world.keys.borrow().is_settled(&self.missing)
+        let world = &self.open.case.world;
+        match &self.need {
+            Need::Keys(missing) => world.keys.borrow().is_settled(missing),
+            Need::Revocations => world.revocations.borrow().has_list(),
+        }
     }
 
     /// Judges the token with what is there now.
     pub fn retry(self, now: Millis) -> Step<Body> {
         let mut open = *self.open;
         open.now = now;
-        open.identify(Patience::Waited(self.missing))
+        open.identify(Patience::Waited(self.need))
     }
 }
 

@@ -82,15 +82,15 @@ impl Exchange {
         matches!(&self.state, State::Wait(wait) if wait.deadline() <= now)
     }
 
-    /// Whether it has waited for keys that have come.
+    /// Whether it has waited for documents that have come.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(&self.state, State::Wait(Wait::Keys(locked)) if locked.is_ready())
+        matches!(&self.state, State::Wait(Wait::Identity(unknown)) if unknown.is_ready())
     }
 
-    /// Judges its token with the keys that have come.
+    /// Judges its token with what has come.
     pub(crate) fn retry(&mut self, now: Millis) {
         match self.take() {
-            State::Wait(Wait::Keys(locked)) => self.resume(locked.retry(now)),
+            State::Wait(Wait::Identity(unknown)) => self.resume(unknown.retry(now)),
             other => self.state = other,
         }
     }

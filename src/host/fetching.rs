@@ -7,7 +7,6 @@ use super::callout;
 use super::calls;
 use super::report::Report;
 use crate::engine::{Engine, Fetch, Fetched};
-use crate::finding::quoted;
 use crate::remote::answer::{Answer, Fault};
 use crate::time::Millis;
 use log::Level;
@@ -59,18 +58,14 @@ impl Fetching {
         answer: Result<Answer, Fault>,
         now: Millis,
     ) {
-        let issuer = fetch.issuer();
+        let purpose = fetch.purpose();
+        let place = fetch.place();
         match engine.fetched(fetch, answer, now) {
             Err(next) => self.begin(engine, report, next, now),
             Ok(fetched) => {
-                report.fetched(issuer, &fetched);
+                report.fetched(purpose, &fetched);
                 if let Fetched::Failed(why) = &fetched {
-                    let name = engine.config().identity.as_ref().and_then(|identity| identity.issuers.get(issuer));
-                    let name = name.map_or_else(String::new, |issuer| quoted(&issuer.name));
-                    calls::log(
-                        Level::Warn,
-                        &format!("portcullis: the keys of {name} could not be fetched: {why}"),
-                    );
+                    calls::log(Level::Warn, &format!("portcullis: {place} could not be fetched: {why}"));
                 }
             }
         }

@@ -5,9 +5,8 @@
 //! from our own tables, never from a client, so the number of series is known when the configuration loads.
 
 use super::calls::{self, Metric, MetricKind};
-use crate::config::identity::Keys;
 use crate::config::{Config, Mode, RouteId};
-use crate::engine::{Done, Fetched};
+use crate::engine::{Done, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
 use crate::remote::State;
 use crate::stages::identity::Proof;
@@ -25,9 +24,8 @@ pub(crate) struct Report {
     memory: [Option<Metric>; 3],
     fleet: BTreeMap<FleetEvent, Metric>,
     tokens: BTreeMap<Proof, Metric>,
-    /// By the issuer's place.
-    fetches: BTreeMap<(usize, &'static str), Metric>,
-    served: BTreeMap<(usize, Served), Metric>,
+    fetches: BTreeMap<(Purpose, &'static str), Metric>,
+    documents: BTreeMap<(Purpose, Freshness), Metric>,
     occupancy: Option<Metric>,
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
@@ -44,9 +42,9 @@ pub(crate) enum FleetEvent {
     Unavailable,
 }
 
-/// What is told of keys that an issuer serves.
+/// What is told of documents that other services serve.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Served {
+enum Freshness {
     /// Seconds since the last success.
     Age,
     /// Failures since then.
@@ -55,14 +53,14 @@ enum Served {
     LastSuccess,
 }
 
-impl Served {
+impl Freshness {
     const ALL: [Self; 3] = [Self::Age, Self::Failures, Self::LastSuccess];
 
     const fn metric(self) -> &'static str {
         match self {
-            Self::Age => "portcullis_keys_age_seconds",
-            Self::Failures => "portcullis_keys_failures",
-            Self::LastSuccess => "portcullis_keys_last_success_timestamp_seconds",
+            Self::Age => "portcullis_documents_age_seconds",
+            Self::Failures => "portcullis_documents_failures",
+            Self::LastSuccess => "portcullis_documents_last_success_timestamp_seconds",
         }
     }
 }
@@ -120,24 +118,23 @@ impl Report {
             tokens.extend(counter(&labels, "portcullis_tokens_total").map(|metric| (proof, metric)));
         }
         let mut fetches = BTreeMap::new();
-        let mut served = BTreeMap::new();
-        for (place, issuer) in config.identity.iter().flat_map(|identity| identity.issuers.iter().enumerate()) {
-            let Keys::Served(document) = &issuer.keys else { continue };
-            let place_name = document.location.plain();
-            let label = ("keys", place_name.as_str());
+        let mut documents = BTreeMap::new();
+        for (purpose, document) in config.documents() {
+            let place = document.location.plain();
+            let label = ("document", place.as_str());
             for result in Fetched::NAMES {
                 let labels = [label, ("event", result)];
-                let metric = counter(&labels, "portcullis_keys_fetches_total");
-                fetches.extend(metric.map(|metric| ((place, result), metric)));
+                let metric = counter(&labels, "portcullis_documents_fetches_total");
+                fetches.extend(metric.map(|metric| ((purpose, result), metric)));
             }
-            for what in Served::ALL {
+            for what in Freshness::ALL {
                 let metric = calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
-                served.extend(metric.map(|metric| ((place, what), metric)));
+                documents.extend(metric.map(|metric| ((purpose, what), metric)));
             }
         }
         Self {
             fetches,
-            served,
+            documents,
             requests,
             findings,
             limits,
@@ -150,21 +147,21 @@ impl Report {
         }
     }
 
-    /// Counts what became of a fetch of an issuer's keys.
-    pub(crate) fn fetched(&self, issuer: usize, fetched: &Fetched) {
-        increment(self.fetches.get(&(issuer, fetched.name())), 1);
+    /// Counts what became of a fetch.
+    pub(crate) fn fetched(&self, purpose: Purpose, fetched: &Fetched) {
+        increment(self.fetches.get(&(purpose, fetched.name())), 1);
     }
 
-    /// Tells how old the keys are that issuers serve.
-    pub(crate) fn served(&self, states: &[(usize, State)], now: Millis) {
-        for (issuer, state) in states {
-            for what in Served::ALL {
+    /// Tells how old the documents are that other services serve.
+    pub(crate) fn documents(&self, states: &[(Purpose, State)], now: Millis) {
+        for (purpose, state) in states {
+            for what in Freshness::ALL {
                 let value = match what {
-                    Served::Age => state.age(now).map(|age| age.as_u64() / 1000),
-                    Served::Failures => Some(state.failures),
-                    Served::LastSuccess => Some(state.succeeded.as_u64() / 1000),
+                    Freshness::Age => state.age(now).map(|age| age.as_u64() / 1000),
+                    Freshness::Failures => Some(state.failures),
+                    Freshness::LastSuccess => Some(state.succeeded.as_u64() / 1000),
                 };
-                if let (Some(metric), Some(value)) = (self.served.get(&(*issuer, what)), value) {
+                if let (Some(metric), Some(value)) = (self.documents.get(&(*purpose, what)), value) {
                     calls::record(*metric, value);
                 }
             }

@@ -18,12 +18,14 @@ pub mod binding;
 pub mod cache;
 pub mod checks;
 pub mod keys;
+pub mod revocation;
 mod source;
 mod token;
 
 use self::cache::TokenCache;
 use self::checks::TOKEN_MISSING;
 use self::keys::{KeyRing, Missing};
+use self::revocation::Revocations;
 use crate::config::identity::Identity;
 use crate::config::{Config, Demand, Route};
 use crate::finding::{Family, Finding, Findings};
@@ -33,7 +35,7 @@ use crate::jose::Claims;
 use crate::memory::{Memory, Shared};
 use crate::request::Request;
 use crate::time::Millis;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Who the caller turned out to be.
@@ -54,12 +56,14 @@ pub struct Verified {
     claims: Claims,
     /// The key that signed it.
     key: Option<KeyPrint>,
+    /// Under which revocations it was found not to be revoked; see [`revocation`].
+    cleared: Cell<u64>,
 }
 
 impl Verified {
     /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
     pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
-        Self { issuer, issuer_name, claims, key: None }
+        Self { issuer, issuer_name, claims, key: None, cleared: Cell::new(0) }
     }
 
     fn by(self, key: KeyPrint) -> Self {
@@ -104,6 +108,8 @@ pub struct Scene<'a> {
     pub shared: &'a dyn Shared,
     /// The keys of issuers that serve them.
     pub keys: &'a RefCell<KeyRing>,
+    /// What has been revoked.
+    pub revocations: &'a RefCell<Revocations>,
     /// Whether the request may wait.
     pub patience: Patience,
     /// When.
@@ -115,17 +121,19 @@ pub struct Scene<'a> {
 pub enum Patience {
     /// It may.
     Fresh,
-    /// It has waited for these keys.
-    Waited(Missing),
+    /// It has waited for this.
+    Waited(Need),
     /// It may not: too many others do.
     None,
 }
 
 /// What a caller cannot be established without.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Need {
     /// Keys of an issuer.
     Keys(Missing),
+    /// The first list of revocations.
+    Revocations,
 }
 
 /// How a token was found to be good.
@@ -170,6 +178,7 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
         }
     };
     if let Some(Some((verified, proof))) = present {
+        revocation::check(identity, &verified, scene, findings)?;
         authorization::check(&route.requirement, &verified.claims, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
         return Ok((Caller::Verified(verified), Some(proof)));

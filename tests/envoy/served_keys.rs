@@ -67,11 +67,11 @@ fn refused(status: u16, code: &str) -> (u16, String) {
 
 /// A statistic of the demo issuer's keys.
 fn stat(gate: &Gate, name: &str) -> Option<u64> {
-    gate.envoy.stats().get(&format!("wasmcustom.keys=.=id.demo.portcullis_jwks.json;.;{name}")).copied()
+    gate.envoy.stats().get(&format!("wasmcustom.document=.=id.demo.portcullis_jwks.json;.;{name}")).copied()
 }
 
 fn fetches(gate: &Gate, event: &str) -> u64 {
-    stat(gate, &format!("event=.={event};.;portcullis_keys_fetches_total")).unwrap_or_default()
+    stat(gate, &format!("event=.={event};.;portcullis_documents_fetches_total")).unwrap_or_default()
 }
 
 #[test]
@@ -112,23 +112,20 @@ fn a_set_that_has_not_changed_is_not_sent_again_and_its_age_is_told() {
         service.calls().iter().filter(|call| call.header("if-none-match") == Some("\"ES256\"")).count();
     assert_eq!(conditional, service.calls().len() - 1);
     service.now(|_| Answer::status(500));
-    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_keys_failures") >= Some(1), SOON));
-    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_keys_age_seconds") >= Some(2), SOON));
-    assert!(stat(&gate, "portcullis_keys_last_success_timestamp_seconds") > Some(1_700_000_000));
-    assert!(gate
-        .envoy
-        .log()
-        .contains("the keys of `https://id.demo.portcullis` could not be fetched: status 500"));
+    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_documents_failures") >= Some(1), SOON));
+    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_documents_age_seconds") >= Some(2), SOON));
+    assert!(stat(&gate, "portcullis_documents_last_success_timestamp_seconds") > Some(1_700_000_000));
+    assert!(gate.envoy.log().contains("https://id.demo.portcullis/jwks.json could not be fetched: status 500"));
     assert_eq!(ask(&gate.http1(), Algorithm::ES256), passes(), "the last good set counts");
     service.now(serve(&[Algorithm::ES256]));
-    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_keys_failures") == Some(0), SOON));
+    assert!(gate.envoy.wait_for(|_| stat(&gate, "portcullis_documents_failures") == Some(0), SOON));
 }
 
 #[test]
 fn the_first_requests_wait_for_the_keys() {
     let service = Service::start(|_| Answer::Hang).unwrap();
     let from = json!({"timeout": "300ms"});
-    let gate = gate(&service, 2, &config(from, json!({"keys_wait_max": "20s"})));
+    let gate = gate(&service, 2, &config(from, json!({"wait_max": "20s"})));
     std::thread::scope(|scope| {
         let waiting: Vec<_> = (0..20)
             .map(|number| {
@@ -157,7 +154,7 @@ fn without_keys_the_policy_decides() {
         ("challenge", refused(401, "step_up_required")),
         ("allow", passes()),
     ] {
-        let identity = json!({"keys_wait_max": "300ms", "on_error": {"keys": policy}});
+        let identity = json!({"wait_max": "300ms", "on_error": {"keys": policy}});
         let gate = gate(&service, 1, &config(json!({}), identity));
         assert_eq!(ask(&gate.http1(), Algorithm::ES256), expected, "{policy}");
         let forged = gate.http1().send(Request::get("/echo").bearer("a.b.c")).unwrap();
@@ -171,7 +168,7 @@ fn without_keys_the_policy_decides() {
 fn keys_that_are_too_old_are_none() {
     let service = Service::start(serve(&[Algorithm::ES256])).unwrap();
     let from = json!({"refresh": "1s", "max_age": "2s", "timeout": "500ms"});
-    let gate = gate(&service, 1, &config(from, json!({"keys_wait_max": "100ms"})));
+    let gate = gate(&service, 1, &config(from, json!({"wait_max": "100ms"})));
     let client = gate.http1();
     let good = token(Algorithm::ES256);
     let status = || client.send(Request::get("/echo").bearer(&good)).unwrap().status;
@@ -277,7 +274,7 @@ fn a_key_that_is_gone_takes_its_tokens_with_it() {
 #[test]
 fn strange_keys_have_the_issuer_asked_no_more_often_than_allowed() {
     let service = Service::start(serve(&[Algorithm::ES256])).unwrap();
-    let gate = gate(&service, 2, &config(json!({"refetch_interval": "2s"}), json!({"keys_wait_max": "5s"})));
+    let gate = gate(&service, 2, &config(json!({"refetch_interval": "2s"}), json!({"wait_max": "5s"})));
     assert_eq!(ask(&gate.http1(), Algorithm::ES256), passes());
     let before = service.calls().len();
     let issuer = Issuer::demo();
@@ -319,7 +316,7 @@ fn metadata_say_where_the_keys_are_if_they_are_the_issuers_own() {
     let mut written = issuer(json!({"discovery": true, "refresh": "1s"}));
     written["jwks_from"].as_object_mut().unwrap().remove("uri");
     let start = |service: &Service| {
-        let config = enforcing(json!({"identity": {"issuers": [written.clone()], "keys_wait_max": "1s"}}));
+        let config = enforcing(json!({"identity": {"issuers": [written.clone()], "wait_max": "1s"}}));
         gate(service, 1, &config)
     };
     let service = Service::start(serving(metadata(demo.url(), "https://keys.demo.portcullis/keys?v=2"))).unwrap();
@@ -350,7 +347,7 @@ fn issuers_are_independent_of_each_other() {
         (Service::start(serve(&[Algorithm::ES256])).unwrap(), Service::start(|_| Answer::Hang).unwrap());
     let mut other = issuer(json!({"cluster": "other", "timeout": "200ms"}));
     other["issuer"] = json!("https://other.example");
-    let config = enforcing(json!({"identity": {"issuers": [issuer(json!({})), other], "keys_wait_max": "300ms"}}));
+    let config = enforcing(json!({"identity": {"issuers": [issuer(json!({})), other], "wait_max": "300ms"}}));
     let gate = Gate::start_with(&config, |bootstrap| {
         bootstrap.cluster("issuer", fine.address()).cluster("other", broken.address())
     });
@@ -369,7 +366,7 @@ fn issuers_are_independent_of_each_other() {
 #[test]
 fn a_request_waits_for_keys_and_then_for_its_body() {
     let service = Service::start(|_| Answer::Hang).unwrap();
-    let mut config = config(json!({"timeout": "200ms"}), json!({"keys_wait_max": "20s"}));
+    let mut config = config(json!({"timeout": "200ms"}), json!({"wait_max": "20s"}));
     config["limits"] = json!([{"name": "account", "key": ["body:account"], "limit": 1, "window": "1d"}]);
     let gate = gate(&service, 1, &config);
     let pay = |client: Client, account: &str, piece: Option<usize>| {

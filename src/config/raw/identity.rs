@@ -19,10 +19,11 @@ pub(crate) struct Identity {
     pub(crate) cache_budget: ByteSize,
     #[serde(default = "enabled")]
     pub(crate) native_signatures: bool,
-    #[serde(default = "default_keys_wait_max")]
-    pub(crate) keys_wait_max: Duration,
+    #[serde(default = "default_wait_max")]
+    pub(crate) wait_max: Duration,
     #[serde(default)]
     pub(crate) on_error: IdentityOnError,
+    pub(crate) revocation: Option<Revocation>,
     #[serde(default)]
     pub(crate) default: Demand,
     #[serde(default)]
@@ -35,6 +36,14 @@ pub(crate) struct Identity {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IdentityOnError {
     pub(crate) keys: FailurePolicy,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revocation {
+    pub(crate) list: Option<Served>,
+    #[serde(default)]
+    pub(crate) on_error: FailurePolicy,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,7 +192,7 @@ fn default_token_bytes_max() -> ByteSize {
     ByteSize::kib(8)
 }
 
-const fn default_keys_wait_max() -> Duration {
+const fn default_wait_max() -> Duration {
     Duration::from_secs(3)
 }
 

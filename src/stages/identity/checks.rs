@@ -105,6 +105,30 @@ pub static TOKEN_KEYS_UNAVAILABLE: Check = Check {
 pub static TOKEN_SIGNATURE: Check =
     token("token.signature", "token_signature", INVALID, "The signature does not verify: altered or forged.");
 
+/// A token that no longer counts.
+pub static TOKEN_REVOKED: Check = Check {
+    tunable: false,
+    ..token(
+        "token.revoked",
+        "token_revoked",
+        INVALID,
+        "The token, its subject, its session or its issuer's tokens have been revoked.",
+    )
+};
+
+/// No list to look it up in.
+pub static TOKEN_REVOCATION_UNKNOWN: Check = Check {
+    family: Family::Failure,
+    class: Class::Unavailable,
+    tunable: false,
+    ..token(
+        "token.revocation_unknown",
+        "token_revocation_unknown",
+        None,
+        "The list of revocations could not be fetched in time, or is older than `max_age`; the failure policy decided.",
+    )
+};
+
 /// A scope that was not granted.
 pub static SCOPE_INSUFFICIENT: Check = Check {
     class: Class::Forbidden,

@@ -67,8 +67,20 @@ fn check_at(
     let shared = &InProcess::default();
     let memory = &Memory::open(shared, 0, [0; 16]);
     let (route, now) = (config.routes.get(RouteId::Unmatched), Millis::from_secs(now_secs));
-    let (keys, patience) = (&RefCell::default(), Patience::None);
-    let scene = Scene { config, route, request, cache, native: &NoNative, memory, shared, keys, patience, now };
+    let (keys, revocations, patience) = (&RefCell::default(), &RefCell::default(), Patience::None);
+    let scene = Scene {
+        config,
+        route,
+        request,
+        cache,
+        native: &NoNative,
+        memory,
+        shared,
+        keys,
+        revocations,
+        patience,
+        now,
+    };
     check(&scene, findings).unwrap().0
 }
 

@@ -80,7 +80,8 @@ fn signer(
         (Ok(None), _) => Ok(verify().map_err(|fault| key_finding(token, fault))),
         (Ok(Some(missing)), Patience::Fresh) => Err(Need::Keys(missing)),
         (Ok(Some(missing)), patience) => {
-            if matches!(patience, Patience::Waited(waited) if scene.keys.borrow().is_settled(&waited)) {
+            if matches!(patience, Patience::Waited(Need::Keys(waited)) if scene.keys.borrow().is_settled(&waited))
+            {
                 scene.keys.borrow_mut().give_up(identity, issuer, token, scene.now);
             }
             Ok(Err(if missing.is_key() { key_finding(token, KeyFault::Unknown) } else { unavailable(identity) }))

@@ -1,0 +1,206 @@
+//! Has the token been revoked?
+//!
+//! A revocation names what a token says of itself, never its text, which can be spelled in more than one way: its issuer and
+//! `jti`, or all tokens of a subject, of a session or of an issuer, where wanted only those issued before a moment. Revocations come in a
+//! list that another service serves, and by request to this filter (the revocation endpoint). Names are kept as keyed hashes.
+//!
+//! A remembered token is looked up again whenever the revocations have changed, and only then: each change begins a new
+//! *epoch*, and a token carries the one in which it was last found to be in order.
+//!
+//! Bounds: [`LIST_MAX`] entries of the list. Two names are taken for one with a chance of 2⁻¹²⁸ a pair.
+
+use super::checks::{TOKEN_REVOCATION_UNKNOWN, TOKEN_REVOKED};
+use super::{Need, Patience, Scene, Verified};
+use crate::config::identity::Identity;
+use crate::finding::{Finding, Findings};
+use crate::jose::Claims;
+use crate::memory::{Memory, Shared};
+use crate::remote::State;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Entries of a list.
+pub const LIST_MAX: usize = 100_000;
+
+/// Claims that name a session: OpenID Connect's, and our own bindings'.
+const SESSION_CLAIMS: [&str; 2] = ["sid", "session_id"];
+
+/// What no token is issued after: all of them are meant.
+const ALWAYS: u64 = u64::MAX;
+
+/// Revocations by the hash of what they name, each with the moment, in seconds since 1970, before which a token must have been
+/// issued to be meant.
+pub type Revoked = BTreeMap<u128, u64>;
+
+/// What this worker knows of revocations.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    /// Counts the changes.
+    epoch: u64,
+    listed: Revoked,
+    generation: u64,
+    state: State,
+}
+
+/// What a revocation is about.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// One token.
+    Token(&'a str),
+    /// The tokens of a subject.
+    Subject(&'a str),
+    /// The tokens of a session.
+    Session(&'a str),
+    /// All tokens of the issuer.
+    All,
+}
+
+impl Target<'_> {
+    /// The hash by which an issuer's revocation is kept.
+    pub fn key(&self, memory: &Memory, issuer: &str) -> u128 {
+        let (kind, name) = match self {
+            Self::Token(name) => ("jti", *name),
+            Self::Subject(name) => ("sub", *name),
+            Self::Session(name) => ("sid", *name),
+            Self::All => ("iss", ""),
+        };
+        memory.name(&[kind, issuer, name])
+    }
+}
+
+impl Revocations {
+    /// Takes in the list that the workers have fetched. Returns whether it has changed.
+    pub fn refresh_list(&mut self, identity: &Identity, memory: &Memory, shared: &dyn Shared) -> bool {
+        let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
+        let Some(document) = list else { return false };
+        self.state = document.remote.state(shared);
+        if self.state.generation == self.generation {
+            return false;
+        }
+        let Some((generation, body)) = document.remote.body(shared).filter(|(new, _)| *new != self.generation)
+        else {
+            return false;
+        };
+        // Only what compiles is published.
+        let Ok(listed) = compile(&body, memory) else { return false };
+        (self.listed, self.generation) = (listed, generation);
+        self.epoch = self.epoch.saturating_add(1);
+        true
+    }
+
+    /// Whether there ever was a list.
+    pub const fn has_list(&self) -> bool {
+        self.generation > 0
+    }
+
+    fn is_revoked(&self, key: u128, issued: Option<u64>) -> bool {
+        // Nobody knows when a token was issued that does not say so.
+        self.listed
+            .get(&key)
+            .is_some_and(|before| *before == ALWAYS || issued.is_none_or(|issued| issued < *before))
+    }
+}
+
+/// Looks up what a valid token is called.
+///
+/// # Errors
+/// There is no list yet, and the request may wait for it.
+pub(super) fn check(
+    identity: &Identity,
+    verified: &Verified,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+) -> Result<(), Need> {
+    let Some(configured) = &identity.revocation else { return Ok(()) };
+    let revocations = scene.revocations.borrow();
+    if let Some(document) = &configured.list {
+        let may_wait = !matches!(scene.patience, Patience::Waited(Need::Revocations) | Patience::None);
+        if !revocations.has_list() && may_wait {
+            return Err(Need::Revocations);
+        }
+        let is_fresh = revocations.state.age(scene.now).is_some_and(|age| age <= document.max_age);
+        if !is_fresh {
+            let finding = Finding::new(&TOKEN_REVOCATION_UNKNOWN, "the list could not be fetched, or is too old");
+            findings.add(finding.weighing(configured.on_unavailable.weight()));
+        }
+    }
+    if verified.cleared.get() == revocations.epoch {
+        return Ok(());
+    }
+    match revoked(&revocations, verified, scene.memory) {
+        Some(what) => findings.add(Finding::new(&TOKEN_REVOKED, what)),
+        None => verified.cleared.set(revocations.epoch),
+    }
+    Ok(())
+}
+
+/// By what a token has been revoked.
+fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory) -> Option<&'static str> {
+    let claims: &Claims = &verified.claims;
+    let issued = claims.date("iat").ok().flatten();
+    let is_revoked =
+        |target: Target<'_>| revocations.is_revoked(target.key(memory, &verified.issuer_name), issued);
+    let by = |target: Option<Target<'_>>, what: &'static str| target.is_some_and(is_revoked).then_some(what);
+    by(claims.text("jti").map(Target::Token), "this token")
+        .or_else(|| by(claims.text("sub").map(Target::Subject), "its subject's tokens"))
+        .or_else(|| {
+            let sessions = SESSION_CLAIMS.iter().filter_map(|name| claims.text(name));
+            sessions.into_iter().find_map(|session| by(Some(Target::Session(session)), "its session's tokens"))
+        })
+        .or_else(|| by(Some(Target::All), "its issuer's tokens"))
+}
+
+/// A list as it is served.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    revocations: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    issuer: String,
+    jti: Option<String>,
+    subject: Option<String>,
+    session: Option<String>,
+    /// Seconds since 1970.
+    issued_before: Option<u64>,
+}
+
+impl Entry {
+    fn target(&self) -> Option<Target<'_>> {
+        match (&self.jti, &self.subject, &self.session) {
+            (Some(jti), None, None) => Some(Target::Token(jti)),
+            (None, Some(subject), None) => Some(Target::Subject(subject)),
+            (None, None, Some(session)) => Some(Target::Session(session)),
+            // All tokens of an issuer, for ever, would be a mistake: such an issuer is not configured.
+            (None, None, None) if self.issued_before.is_some() => Some(Target::All),
+            _ => None,
+        }
+    }
+}
+
+/// Compiles a list.
+///
+/// # Errors
+/// What is wrong with it, without a word of what stands in it.
+pub fn compile(body: &[u8], memory: &Memory) -> Result<Revoked, &'static str> {
+    let list: List = serde_json::from_slice(body).map_err(|_| "it is no list of revocations")?;
+    if list.revocations.len() > LIST_MAX {
+        return Err("it has more than 100000 revocations");
+    }
+    let mut revoked = Revoked::new();
+    for entry in &list.revocations {
+        let target = entry.target().ok_or("an entry names not exactly one of `jti`, `subject` and `session`")?;
+        let before = entry.issued_before.unwrap_or(ALWAYS);
+        revoked
+            .entry(target.key(memory, &entry.issuer))
+            .and_modify(|known| *known = before.max(*known))
+            .or_insert(before);
+    }
+    Ok(revoked)
+}
+
+#[cfg(test)]
+mod tests;
