@@ -26,6 +26,7 @@ use crate::finding::{Finding, Findings};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
 use crate::memory::{Memory, Shared};
+use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
 use crate::request::headers::same_field;
 use crate::request::headers::Headers;
@@ -185,12 +186,26 @@ impl World {
         &'a self,
         route: &'a Route,
         request: &'a Request,
+        told: Option<&'a Result<Told, Fault>>,
         patience: Patience,
         now: Millis,
     ) -> identity::Scene<'a> {
         let Self { config, tokens: cache, native, memory, shared, keys, revocations, .. } = self;
         let (native, shared) = (native.as_ref(), shared.as_ref());
-        identity::Scene { config, route, request, cache, native, memory, shared, keys, revocations, patience, now }
+        identity::Scene {
+            config,
+            route,
+            request,
+            cache,
+            native,
+            memory,
+            shared,
+            keys,
+            revocations,
+            told,
+            patience,
+            now,
+        }
     }
 
     fn ground(&self, now: Millis) -> Ground<'_> {
@@ -209,7 +224,7 @@ impl Head {
         // Many may wait, not all: what is held back costs memory.
         let crowded = Rc::strong_count(&world.seats) > WAITING_MAX;
         let patience = if crowded { Patience::None } else { Patience::Fresh };
-        Open { case, request, has_body, now }.identify(patience)
+        Open { case, request, has_body, told: None, now }.identify(patience)
     }
 }
 
@@ -219,6 +234,8 @@ struct Open {
     case: Case,
     request: Request,
     has_body: bool,
+    /// What the issuer of its opaque token has said of it.
+    told: Option<Result<Told, Fault>>,
     now: Millis,
 }
 
@@ -229,7 +246,7 @@ impl Open {
         let route = self.route();
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(&world.config, route, &self.case.findings) {
-            let scene = world.identity_scene(route, &self.request, patience, self.now);
+            let scene = world.identity_scene(route, &self.request, self.told.as_ref(), patience, self.now);
             let mut findings = Findings::default();
             match identity::check(&scene, &mut findings) {
                 Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),

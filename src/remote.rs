@@ -12,6 +12,7 @@
 //! future has happened.
 
 pub mod answer;
+pub mod call;
 pub mod location;
 
 use crate::memory::{Shared, Version};

@@ -58,6 +58,8 @@ pub static CHECKS: &[&Check] = &[
     &identity::checks::TOKEN_KEY_UNKNOWN,
     &identity::checks::TOKEN_KEYS_UNAVAILABLE,
     &identity::checks::TOKEN_SIGNATURE,
+    &identity::checks::TOKEN_INACTIVE,
+    &identity::checks::TOKEN_INTROSPECTION_UNAVAILABLE,
     &identity::checks::TOKEN_REVOKED,
     &identity::checks::TOKEN_REVOCATION_UNKNOWN,
     &identity::checks::SCOPE_INSUFFICIENT,

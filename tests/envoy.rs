@@ -11,6 +11,7 @@ mod configuration;
 mod fleet;
 mod host_facts;
 mod identity;
+mod introspection;
 mod limits;
 mod protocol;
 mod revocation;

@@ -1,11 +1,13 @@
 //! The `identity` section, validated: issuers with their keys, what routes demand, soft bindings.
 
 mod bindings;
+mod introspection;
 mod issuer;
 mod requirement;
 mod revocation;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
+pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
@@ -37,6 +39,8 @@ pub struct Identity {
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// Where opaque tokens are looked up.
+    pub introspection: Option<Introspection>,
     /// Where revocations come from.
     pub revocation: Option<Revocation>,
     /// Claims that tie a token to its holder, where a token carries them.
@@ -77,6 +81,7 @@ impl Identity {
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers)?,
+            introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
             bindings: Bindings::new(&written.bindings)?,
         })
@@ -85,7 +90,9 @@ impl Identity {
     /// Whether something is asked of other services.
     pub fn asks_others(&self) -> bool {
         let lists = self.revocation.as_ref().is_some_and(|revocation| revocation.list.is_some());
-        lists || self.issuers.iter().any(|issuer| matches!(issuer.keys, Keys::Served(_)))
+        lists
+            || self.introspection.is_some()
+            || self.issuers.iter().any(|issuer| matches!(issuer.keys, Keys::Served(_)))
     }
 }
 

@@ -11,7 +11,7 @@ pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Identity, Issuer, Revocation, TokenSource};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
-pub(crate) use self::remote::Served;
+pub(crate) use self::remote::{Introspection, Served};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;

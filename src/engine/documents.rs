@@ -9,6 +9,7 @@ use crate::config::remote::Document;
 use crate::config::Config;
 use crate::json::{self, Bounds};
 use crate::remote::answer::{Answer, Fault};
+use crate::remote::call::Call;
 use crate::remote::location::Location;
 use crate::remote::{Lease, Outcome, State};
 use crate::stages::identity::{keys, revocation};
@@ -30,7 +31,7 @@ pub enum Purpose {
     Revocations,
 }
 
-/// A call to make: `GET` from a cluster of Envoy.
+/// A document to fetch.
 #[derive(Debug)]
 pub struct Fetch {
     purpose: Purpose,
@@ -75,21 +76,6 @@ impl Fetch {
     pub fn place(&self) -> String {
         let scheme = if self.location.secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.location.authority, self.location.path)
-    }
-
-    /// Header fields of the request, pseudo-header fields included.
-    pub fn headers(&self) -> Vec<(&str, &str)> {
-        let scheme = if self.location.secure { "https" } else { "http" };
-        let mut headers = vec![
-            (":method", "GET"),
-            (":scheme", scheme),
-            (":authority", &self.location.authority),
-            (":path", &self.location.path),
-            ("accept", "application/json"),
-        ];
-        headers
-            .extend(self.lease.etag.as_deref().filter(|_| !self.discovering).map(|etag| ("if-none-match", etag)));
-        headers
     }
 }
 
@@ -138,10 +124,20 @@ impl Engine {
         self.config().documents().filter_map(begin).collect()
     }
 
-    /// The cluster to ask, the longest wait, and the most bytes to read of the answer.
-    pub fn terms(&self, fetch: &Fetch) -> (&str, Millis, usize) {
-        self.document(fetch.purpose).map_or(("", Millis::default(), 0), |document| {
-            (document.cluster.as_str(), document.timeout, document.bytes_max)
+    /// The call that a fetch takes. `None` for a document that is no longer needed.
+    pub fn call(&self, fetch: &Fetch) -> Option<Call> {
+        let document = self.document(fetch.purpose)?;
+        let mut headers = vec![("accept", "application/json".to_owned())];
+        let etag = fetch.lease.etag.clone().filter(|_| !fetch.discovering);
+        headers.extend(etag.map(|etag| ("if-none-match", etag)));
+        Some(Call {
+            cluster: document.cluster.clone(),
+            method: "GET",
+            location: fetch.location.clone(),
+            headers,
+            body: None,
+            timeout: document.timeout,
+            bytes_max: document.bytes_max,
         })
     }
 

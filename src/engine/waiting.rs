@@ -6,14 +6,20 @@
 //! late can open a door: what was not read or answered is a finding, and its weight is the operator's choice.
 
 use super::{Body, Done, Open, Step};
+use crate::remote;
+use crate::remote::answer::Answer;
+use crate::remote::call::Call;
 use crate::request::body::{self, Unread};
 use crate::rls::{Fault, Question, Reply as FleetReply};
-use crate::stages::identity::{Need, Patience};
+use crate::stages::identity::{self, Need, Patience};
 use crate::stages::limits::fleet::{self, Asked};
 use crate::stages::limits::Scene;
 use crate::stages::shape;
 use crate::time::Millis;
 use std::rc::Rc;
+
+/// How much longer than its time-out an answer is waited for: Envoy ends a call at its time-out, but its timers may not fire.
+const GRACE: Millis = Millis::new(500);
 
 /// What a request waits for.
 #[derive(Debug)]
@@ -62,6 +68,9 @@ impl Wait {
     /// The time is up.
     pub fn expire(self, now: Millis) -> Step<Body> {
         match self {
+            Self::Identity(unknown) if unknown.need == Need::Introspection => {
+                unknown.answer(Err(remote::answer::Fault("no answer in time".to_owned())), now)
+            }
             Self::Identity(unknown) => unknown.retry(now),
             Self::Body(held) => held.judge_unread(Unread::Late, 0, now),
             Self::Fleet(asking) => asking.judge(Err(Fault::Timeout), now),
@@ -90,8 +99,12 @@ impl Unknown {
     }
 
     fn deadline(&self) -> Millis {
-        let identity = self.open.case.world.config.identity.as_ref();
-        self.open.now.saturating_add(identity.map_or(Millis::default(), |identity| identity.wait_max))
+        let Some(identity) = &self.open.case.world.config.identity else { return self.open.now };
+        let wait_max = match (&self.need, &identity.introspection) {
+            (Need::Introspection, Some(introspection)) => introspection.timeout.saturating_add(GRACE),
+            _ => identity.wait_max,
+        };
+        self.open.now.saturating_add(wait_max)
     }
 
     /// Whether it has come, or will not.
@@ -100,7 +113,20 @@ impl Unknown {
         match &self.need {
             Need::Keys(missing) => world.keys.borrow().is_settled(missing),
             Need::Revocations => world.revocations.borrow().has_list(),
+            Need::Introspection => false,
         }
+    }
+
+    /// What is to be asked for it, if it is for this request alone.
+    pub fn call(&self) -> Option<Call> {
+        let asks = self.need == Need::Introspection;
+        asks.then(|| identity::question(&self.open.case.world.config, &self.open.request)).flatten()
+    }
+
+    /// The answer to [`Unknown::call`] has come, or will not.
+    pub fn answer(mut self, answer: Result<Answer, remote::answer::Fault>, now: Millis) -> Step<Body> {
+        self.open.told = Some(answer);
+        self.retry(now)
     }
 
     /// Judges the token with what is there now.

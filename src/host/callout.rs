@@ -6,8 +6,8 @@
 //! or `InternalFailure`). Envoy's time-out may still never fire, so whoever calls keeps a deadline of its own.
 
 use super::calls::{self, Buffer, Map};
-use crate::engine::Fetch;
 use crate::remote::answer::{self, Answer};
+use crate::remote::call::Call;
 use crate::request::headers::Headers;
 use crate::rls::{self, Fault, Question, Reply};
 use crate::time::Millis;
@@ -39,22 +39,28 @@ pub(crate) fn ask(question: &Question, cluster: &str, timeout: Millis) -> Result
         .map_err(|_| Fault::Unavailable("the cluster is unknown or has no healthy host"))
 }
 
-/// Asks for a document. Returns the token that the answer will carry.
+/// Makes a call. Returns the token that the answer will carry.
 ///
 /// # Errors
 /// [`answer::Fault`] when Envoy does not make the call.
 #[expect(clippy::disallowed_methods, reason = "see the top of the file")]
-pub(crate) fn fetch(fetch: &Fetch, cluster: &str, timeout: Millis) -> Result<u32, answer::Fault> {
-    let timeout = Duration::from_millis(timeout.as_u64().max(1));
-    Sdk.dispatch_http_call(cluster, fetch.headers(), None, Vec::new(), timeout)
-        .map_err(|_| answer::Fault("the cluster is unknown or has no healthy host".to_owned()))
+pub(crate) fn call(call: &Call) -> Result<u32, answer::Fault> {
+    let timeout = Duration::from_millis(call.timeout.as_u64().max(1));
+    Sdk.dispatch_http_call(
+        &call.cluster,
+        call.fields(),
+        call.body.as_deref().map(str::as_bytes),
+        Vec::new(),
+        timeout,
+    )
+    .map_err(|_| answer::Fault("the cluster is unknown or has no healthy host".to_owned()))
 }
 
-/// Reads the document that a callback is about.
+/// Reads the answer to a call that a callback is about.
 ///
 /// # Errors
 /// See [`Answer::read`].
-pub(crate) fn document(bytes_max: usize) -> Result<Answer, answer::Fault> {
+pub(crate) fn answer(bytes_max: usize) -> Result<Answer, answer::Fault> {
     let headers = calls::header_pairs(Map::CalloutHeaders).and_then(Headers::from_wire).unwrap_or_default();
     let body = calls::buffer(Buffer::CalloutBody, bytes_max.saturating_add(1)).unwrap_or_default();
     Answer::read(&headers, body, bytes_max)

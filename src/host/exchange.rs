@@ -14,6 +14,7 @@ use crate::request::body::Unread;
 use crate::request::headers::Headers;
 use crate::request::{self, Request};
 use crate::response::Response;
+use crate::stages::identity::introspection;
 use crate::stages::risk::Permit;
 use crate::time::Millis;
 use log::Level;
@@ -169,6 +170,16 @@ impl Exchange {
                         Err(fault) => asking.judge(Err(fault), now()),
                     }
                 }
+                Step::Wait(Wait::Identity(unknown)) if self.token.is_none() => match unknown.call() {
+                    Some(call) => match callout::call(&call) {
+                        Ok(token) => {
+                            self.token = Some(token);
+                            return Step::Wait(Wait::Identity(unknown));
+                        }
+                        Err(fault) => unknown.answer(Err(fault), now()),
+                    },
+                    None => return Step::Wait(Wait::Identity(unknown)),
+                },
                 step => return self.catch_up(step),
             }
         }
@@ -199,6 +210,10 @@ impl Exchange {
             State::Wait(Wait::Fleet(asking)) => {
                 let answer = callout::counts(asking.question());
                 Some(asking.judge(answer, now()))
+            }
+            State::Wait(Wait::Identity(unknown)) => {
+                let answer = callout::answer(introspection::ANSWER_BYTES_MAX);
+                Some(unknown.answer(answer, now()))
             }
             other => {
                 self.state = other;

@@ -35,16 +35,16 @@ impl Fetching {
     /// Takes in the answer that the current callback is about, if it is one of these. Says whether it was.
     pub(crate) fn answer(&mut self, engine: &Engine, report: &Report, token: u32, now: Millis) -> bool {
         let Some((fetch, _)) = self.0.remove(&token) else { return false };
-        let answer = callout::document(engine.terms(&fetch).2);
+        let answer = callout::answer(engine.call(&fetch).map_or(0, |call| call.bytes_max));
         self.take_in(engine, report, fetch, answer, now);
         true
     }
 
     fn begin(&mut self, engine: &Engine, report: &Report, fetch: Fetch, now: Millis) {
-        let (cluster, timeout, _) = engine.terms(&fetch);
-        match callout::fetch(&fetch, cluster, timeout) {
+        let Some(call) = engine.call(&fetch) else { return };
+        match callout::call(&call) {
             Ok(token) => {
-                self.0.insert(token, (fetch, now.saturating_add(timeout).saturating_add(GRACE)));
+                self.0.insert(token, (fetch, now.saturating_add(call.timeout).saturating_add(GRACE)));
             }
             Err(fault) => self.take_in(engine, report, fetch, Err(fault), now),
         }

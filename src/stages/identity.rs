@@ -17,12 +17,13 @@ mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
+pub mod introspection;
 pub mod keys;
 pub mod revocation;
 mod source;
 mod token;
 
-use self::cache::TokenCache;
+use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
@@ -33,6 +34,8 @@ use crate::jose::keys::{By, KeyPrint};
 use crate::jose::native::Native;
 use crate::jose::Claims;
 use crate::memory::{Memory, Shared};
+use crate::remote::answer::{Answer, Fault};
+use crate::remote::call::Call;
 use crate::request::Request;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
@@ -51,7 +54,7 @@ pub enum Caller {
 /// What a valid token proves.
 #[derive(Debug, PartialEq)]
 pub struct Verified {
-    issuer: usize,
+    origin: Origin,
     issuer_name: String,
     claims: Claims,
     /// The key that signed it.
@@ -60,10 +63,34 @@ pub struct Verified {
     cleared: Cell<u64>,
 }
 
+/// How a token came to be believed.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Origin {
+    /// By the signature of an issuer of the configuration.
+    Signed {
+        /// Its place.
+        issuer: usize,
+    },
+    /// By asking its issuer.
+    Asked {
+        /// How long the answer is believed.
+        until: Millis,
+    },
+}
+
 impl Verified {
     /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
     pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
-        Self { issuer, issuer_name, claims, key: None, cleared: Cell::new(0) }
+        Self::from(Origin::Signed { issuer }, issuer_name, claims)
+    }
+
+    const fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
+        Self { origin, issuer_name, claims, key: None, cleared: Cell::new(0) }
+    }
+
+    /// Whether an answer about it still counts.
+    fn is_believed(&self, now: Millis) -> bool {
+        matches!(self.origin, Origin::Asked { until } if now < until)
     }
 
     fn by(self, key: KeyPrint) -> Self {
@@ -110,6 +137,8 @@ pub struct Scene<'a> {
     pub keys: &'a RefCell<KeyRing>,
     /// What has been revoked.
     pub revocations: &'a RefCell<Revocations>,
+    /// What the issuer of an opaque token has said of it.
+    pub told: Option<&'a Result<Answer, Fault>>,
     /// Whether the request may wait.
     pub patience: Patience,
     /// When.
@@ -134,6 +163,8 @@ pub enum Need {
     Keys(Missing),
     /// The first list of revocations.
     Revocations,
+    /// What its issuer says of an opaque token.
+    Introspection,
 }
 
 /// How a token was found to be good.
@@ -143,11 +174,14 @@ pub enum Proof {
     Remembered,
     /// Its signature was checked.
     Signature(By),
+    /// Its issuer was asked.
+    Asked,
 }
 
 impl Proof {
     /// Every way, in a fixed order.
-    pub const ALL: [Self; 3] = [Self::Remembered, Self::Signature(By::Host), Self::Signature(By::Filter)];
+    pub const ALL: [Self; 4] =
+        [Self::Remembered, Self::Signature(By::Host), Self::Signature(By::Filter), Self::Asked];
 
     /// Its name in the statistics.
     pub const fn name(self) -> &'static str {
@@ -155,6 +189,7 @@ impl Proof {
             Self::Remembered => "remembered",
             Self::Signature(By::Host) => "host",
             Self::Signature(By::Filter) => "filter",
+            Self::Asked => "issuer",
         }
     }
 }
@@ -197,6 +232,13 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     Ok((Caller::Anonymous, None))
 }
 
+/// The question to the issuer of the request's opaque token.
+pub fn question(config: &Config, request: &Request) -> Option<Call> {
+    let identity = config.identity.as_ref()?;
+    let token = source::token(&identity.sources, request).ok()??;
+    Some(introspection::call(identity.introspection.as_ref()?, token))
+}
+
 /// What a token proves: by memory, if it was verified before, is still in date and its key still counts, or else by its
 /// signature.
 fn recall(
@@ -205,24 +247,31 @@ fn recall(
     scene: &Scene<'_>,
     findings: &mut Findings,
 ) -> Result<Option<(Rc<Verified>, Proof)>, Need> {
+    if let Some(configured) = identity.introspection.as_ref().filter(|_| introspection::is_opaque(text)) {
+        return introspection::recall(identity, configured, text, scene, findings);
+    }
     let known = scene.cache.borrow().get(text);
-    let still_counts = |verified: &Rc<Verified>| {
-        let issuer = identity.issuers.get(verified.issuer);
-        let in_date = issuer.is_some_and(|issuer| token::check_dates(issuer, &verified.claims, scene.now).is_ok());
-        let keys = scene.keys.borrow();
-        in_date && verified.key.is_some_and(|key| keys.holds(identity, verified.issuer, key, scene.now))
-    };
-    if let Some(verified) = known.filter(still_counts) {
-        return Ok(Some((verified, Proof::Remembered)));
+    if let Some(Remembered::Good(verified)) = known {
+        if still_counts(identity, &verified, scene) {
+            return Ok(Some((verified, Proof::Remembered)));
+        }
     }
     let before = findings.len();
     let Some((verified, by)) = token::verify(identity, text, scene, findings)? else { return Ok(None) };
     let verified = Rc::new(verified);
     // What was only let pass is judged anew each time.
     if findings.len() == before {
-        scene.cache.borrow_mut().insert(text, &verified);
+        scene.cache.borrow_mut().insert(text, Remembered::Good(Rc::clone(&verified)));
     }
     Ok(Some((verified, Proof::Signature(by))))
+}
+
+/// Whether a signed token that was in order still is.
+fn still_counts(identity: &Identity, verified: &Verified, scene: &Scene<'_>) -> bool {
+    let (Origin::Signed { issuer: place }, Some(key)) = (verified.origin, verified.key) else { return false };
+    let issuer = identity.issuers.get(place);
+    let in_date = issuer.is_some_and(|issuer| token::check_dates(issuer, &verified.claims, scene.now).is_ok());
+    in_date && scene.keys.borrow().holds(identity, place, key, scene.now)
 }
 
 #[cfg(test)]

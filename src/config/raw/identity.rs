@@ -1,6 +1,6 @@
 //! The `identity` section as it is written.
 
-use super::{FailurePolicy, Served};
+use super::{FailurePolicy, Introspection, Served};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ pub(crate) struct Identity {
     pub(crate) wait_max: Duration,
     #[serde(default)]
     pub(crate) on_error: IdentityOnError,
+    pub(crate) introspection: Option<Introspection>,
     pub(crate) revocation: Option<Revocation>,
     #[serde(default)]
     pub(crate) default: Demand,

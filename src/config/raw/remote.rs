@@ -1,5 +1,6 @@
-//! A document of another service, as it is written.
+//! What other services are asked for, as it is written: documents, and what opaque tokens are worth.
 
+use super::{FailurePolicy, Secret};
 use crate::config::units::{ByteSize, Duration};
 use serde::Deserialize;
 
@@ -21,6 +22,36 @@ pub(crate) struct Served {
     pub(crate) timeout: Duration,
     #[serde(default = "default_bytes_max")]
     pub(crate) bytes_max: ByteSize,
+}
+
+/// A service that says what an opaque token is worth.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Introspection {
+    pub(crate) cluster: String,
+    pub(crate) uri: String,
+    pub(crate) issuer: String,
+    #[serde(default)]
+    pub(crate) audiences: Vec<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) bearer: Option<Secret>,
+    #[serde(default = "default_clock_skew")]
+    pub(crate) clock_skew: Duration,
+    #[serde(default = "default_timeout")]
+    pub(crate) timeout: Duration,
+    #[serde(default = "default_cache_max")]
+    pub(crate) cache_max: Duration,
+    #[serde(default)]
+    pub(crate) on_error: FailurePolicy,
+}
+
+const fn default_clock_skew() -> Duration {
+    Duration::from_secs(30)
+}
+
+const fn default_cache_max() -> Duration {
+    Duration::from_secs(60)
 }
 
 const fn default_refresh() -> Duration {

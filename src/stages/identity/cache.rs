@@ -1,4 +1,4 @@
-//! Tokens that were verified already: seen again they cost a hash and a look-up, not a signature.
+//! Tokens that were verified already: seen again they cost a hash and a look-up, not a signature or a call.
 //!
 //! A token is remembered only if nothing at all was wrong with it, under its whole text, so what is found again is the very
 //! same token. Type, issuer, audience and signature cannot change while the configuration stands; dates are checked again
@@ -8,6 +8,8 @@
 //! claims; the least useful make room (S3-FIFO). Tokens lie in the worker's memory in clear text until then.
 
 use super::Verified;
+use crate::finding::Check;
+use crate::time::Millis;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 use quick_cache::Weighter;
 use siphasher::sip::SipHasher13;
@@ -21,9 +23,23 @@ const WEIGHT_PER_BYTE: u64 = 6;
 /// Length of an ordinary token: how many to expect of a budget.
 const TOKEN_BYTES_USUAL: u64 = 800;
 
+/// What is remembered of a token.
+#[derive(Debug, Clone)]
+pub(super) enum Remembered {
+    /// What it proved.
+    Good(Rc<Verified>),
+    /// That its issuer was asked, and what was wrong.
+    Bad {
+        /// The public name of what was wrong.
+        check: &'static Check,
+        /// How long that is believed.
+        until: Millis,
+    },
+}
+
 /// The tokens of one worker.
 pub struct TokenCache {
-    tokens: Cache<Box<[u8]>, Rc<Verified>, ByLength, Keyed>,
+    tokens: Cache<Box<[u8]>, Remembered, ByLength, Keyed>,
 }
 
 impl TokenCache {
@@ -33,14 +49,14 @@ impl TokenCache {
         Self { tokens: Cache::with(expected, budget_bytes, ByLength, Keyed(secret), DefaultLifecycle::default()) }
     }
 
-    /// What a token proved when it was verified.
-    pub(super) fn get(&self, token: &[u8]) -> Option<Rc<Verified>> {
-        self.tokens.get(token).map(Rc::clone)
+    /// What is remembered of a token.
+    pub(super) fn get(&self, token: &[u8]) -> Option<Remembered> {
+        self.tokens.get(token).cloned()
     }
 
-    /// Remembers what a token proved.
-    pub(super) fn insert(&mut self, token: &[u8], verified: &Rc<Verified>) {
-        self.tokens.insert(token.into(), Rc::clone(verified));
+    /// Remembers a token.
+    pub(super) fn insert(&mut self, token: &[u8], remembered: Remembered) {
+        self.tokens.insert(token.into(), remembered);
     }
 }
 
@@ -54,8 +70,8 @@ impl fmt::Debug for TokenCache {
 #[derive(Debug, Clone)]
 struct ByLength;
 
-impl Weighter<Box<[u8]>, Rc<Verified>> for ByLength {
-    fn weight(&self, token: &Box<[u8]>, _: &Rc<Verified>) -> u64 {
+impl Weighter<Box<[u8]>, Remembered> for ByLength {
+    fn weight(&self, token: &Box<[u8]>, _: &Remembered) -> u64 {
         u64::try_from(token.len()).unwrap_or(u64::MAX).saturating_mul(WEIGHT_PER_BYTE)
     }
 }
@@ -75,16 +91,17 @@ mod tests {
     use super::*;
     use crate::jose::Claims;
 
-    fn verified(subject: &str) -> Rc<Verified> {
+    fn verified(subject: &str) -> Remembered {
         let claims = serde_json::json!({ "sub": subject }).as_object().unwrap().clone();
-        Rc::new(Verified::new(0, "i".to_owned(), Claims::new(claims)))
+        Remembered::Good(Rc::new(Verified::new(0, "i".to_owned(), Claims::new(claims))))
     }
 
     #[test]
     fn a_token_is_found_by_all_of_its_text() {
         let mut cache = TokenCache::new(1 << 20, [1; 16]);
-        cache.insert(b"a.b.c", &verified("ada"));
-        assert_eq!(cache.get(b"a.b.c").unwrap().claims.text("sub"), Some("ada"));
+        cache.insert(b"a.b.c", verified("ada"));
+        let Some(Remembered::Good(found)) = cache.get(b"a.b.c") else { panic!("it is not there") };
+        assert_eq!(found.claims.text("sub"), Some("ada"));
         assert!(cache.get(b"a.b.d").is_none() && cache.get(b"a.b.").is_none());
     }
 
@@ -93,7 +110,7 @@ mod tests {
         let budget = 100_000;
         let mut cache = TokenCache::new(budget, [1; 16]);
         for number in 0..10_000 {
-            cache.insert(format!("{number:0>500}").as_bytes(), &verified("x"));
+            cache.insert(format!("{number:0>500}").as_bytes(), verified("x"));
         }
         assert!(cache.tokens.weight() <= budget && cache.tokens.len() <= 33, "{cache:?}");
         assert!(cache.tokens.len() > 10, "{cache:?}");
@@ -102,7 +119,7 @@ mod tests {
     #[test]
     fn without_a_budget_nothing_is_remembered() {
         let mut cache = TokenCache::new(0, [1; 16]);
-        cache.insert(b"a.b.c", &verified("ada"));
+        cache.insert(b"a.b.c", verified("ada"));
         assert!(cache.get(b"a.b.c").is_none());
     }
 }

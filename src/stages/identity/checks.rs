@@ -105,6 +105,27 @@ pub static TOKEN_KEYS_UNAVAILABLE: Check = Check {
 pub static TOKEN_SIGNATURE: Check =
     token("token.signature", "token_signature", INVALID, "The signature does not verify: altered or forged.");
 
+/// An opaque token that is worth nothing.
+pub static TOKEN_INACTIVE: Check = token(
+    "token.inactive",
+    "token_inactive",
+    INVALID,
+    "The issuer says that the opaque token is not active, or says things of it that contradict that.",
+);
+
+/// Nobody to say what an opaque token is worth.
+pub static TOKEN_INTROSPECTION_UNAVAILABLE: Check = Check {
+    family: Family::Failure,
+    class: Class::Unavailable,
+    tunable: false,
+    ..token(
+        "token.introspection_unavailable",
+        "token_introspection_unavailable",
+        None,
+        "The issuer did not say in time what the opaque token is worth; the failure policy decided.",
+    )
+};
+
 /// A token that no longer counts.
 pub static TOKEN_REVOKED: Check = Check {
     tunable: false,

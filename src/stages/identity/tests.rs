@@ -78,6 +78,7 @@ fn check_at(
         shared,
         keys,
         revocations,
+        told: None,
         patience,
         now,
     };
