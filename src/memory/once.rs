@@ -189,6 +189,52 @@ mod tests {
         assert_eq!((see(), see()), (Seen::First, Seen::Again));
     }
 
+    /// A memory where another worker sees the same key between a worker's look and its write.
+    #[derive(Debug)]
+    struct Overtaken {
+        shared: InProcess,
+        rivals: std::cell::Cell<u32>,
+        firsts: std::cell::Cell<u32>,
+        once: Once,
+    }
+
+    impl Shared for Overtaken {
+        fn get(&self, key: &str) -> Option<(Vec<u8>, crate::memory::Version)> {
+            let looked = self.shared.get(key);
+            if self.rivals.get() > 0 {
+                self.rivals.set(self.rivals.get() - 1);
+                let seen = self.once.see(self, "jti", b"key", Millis::new(1), Millis::new(2_000));
+                self.firsts.set(self.firsts.get() + u32::from(seen == Seen::First));
+            }
+            looked
+        }
+
+        fn set(&self, key: &str, value: &[u8], expected: crate::memory::Version) -> bool {
+            self.shared.set(key, value, expected)
+        }
+
+        fn insert(&self, key: &str, value: &[u8]) -> bool {
+            self.shared.insert(key, value)
+        }
+    }
+
+    #[test]
+    fn of_sights_that_overtake_each_other_one_is_first() {
+        for rivals in 0..20 {
+            let shared = InProcess::default();
+            let once = once(&shared, 0);
+            once.seed(&shared);
+            let overtaken = Overtaken {
+                shared,
+                rivals: std::cell::Cell::new(rivals),
+                firsts: std::cell::Cell::new(0),
+                once: once.clone(),
+            };
+            let seen = once.see(&overtaken, "jti", b"key", Millis::new(1), Millis::new(2_000));
+            assert_eq!(overtaken.firsts.get() + u32::from(seen == Seen::First), 1, "{rivals} rivals");
+        }
+    }
+
     #[test]
     fn the_secret_is_not_shown() {
         let shared = InProcess::default();
