@@ -13,6 +13,7 @@
 
 pub mod bucket;
 pub mod in_process;
+pub mod once;
 pub mod record;
 
 use self::bucket::{Bucket, Room};
