@@ -170,6 +170,11 @@ impl Config {
         asks_others || self.fleet.is_some() || self.limits.iter().any(|limit| limit.needs_body)
     }
 
+    /// Whether something is remembered about sources, tokens or actors.
+    pub fn needs_memory(&self) -> bool {
+        !self.limits.is_empty() || self.identity.as_ref().is_some_and(|identity| identity.failures.is_some())
+    }
+
     /// How much a family can contribute to the risk.
     pub fn cap(&self, family: Family) -> Score {
         self.caps.get(&family).copied().unwrap_or(Score::constant(FAMILY_CAP))

@@ -21,10 +21,11 @@ pub use self::documents::{Fetch, Fetched, Purpose};
 
 use self::case::Case;
 use self::waiting::Wait;
-use crate::config::{Config, Route, RouteId};
+use crate::config::{Config, Identity, Route, RouteId};
 use crate::finding::{Finding, Findings};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
+use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
@@ -76,6 +77,7 @@ impl Ports {
 struct World {
     config: Config,
     memory: Memory,
+    once: Once,
     shared: Box<dyn Shared>,
     native: Box<dyn Native>,
     outbox: RefCell<Outbox>,
@@ -130,14 +132,30 @@ impl Engine {
     pub fn new(config: Config, ports: Ports) -> Self {
         let Ports { shared, native, random } = ports;
         let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
-        if !config.limits.is_empty() {
+        if config.needs_memory() {
             memory.seed(shared.as_ref());
+        }
+        let once_budget = config.identity.as_ref().map_or(0, |identity| identity.replay.budget_bytes);
+        let once = Once::open(&memory, once_budget);
+        if config.identity.as_ref().is_some_and(Identity::needs_once) {
+            once.seed(shared.as_ref());
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
         let (outbox, keys, revocations, seats) = Default::default();
         let engine = Self {
-            world: Rc::new(World { config, memory, shared, native, outbox, tokens, keys, revocations, seats }),
+            world: Rc::new(World {
+                config,
+                memory,
+                once,
+                shared,
+                native,
+                outbox,
+                tokens,
+                keys,
+                revocations,
+                seats,
+            }),
         };
         // What was fetched under the configuration before is there already.
         engine.look();
@@ -190,7 +208,7 @@ impl World {
         patience: Patience,
         now: Millis,
     ) -> identity::Scene<'a> {
-        let Self { config, tokens: cache, native, memory, shared, keys, revocations, .. } = self;
+        let Self { config, tokens: cache, native, memory, once, shared, keys, revocations, .. } = self;
         let (native, shared) = (native.as_ref(), shared.as_ref());
         identity::Scene {
             config,
@@ -199,6 +217,7 @@ impl World {
             cache,
             native,
             memory,
+            once,
             shared,
             keys,
             revocations,

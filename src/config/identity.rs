@@ -1,12 +1,14 @@
 //! The `identity` section, validated: issuers with their keys, what routes demand, soft bindings.
 
 mod bindings;
+mod guards;
 mod introspection;
 mod issuer;
 mod requirement;
 mod revocation;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
+pub use self::guards::{Failures, Replay};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
@@ -39,6 +41,12 @@ pub struct Identity {
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// How many tokens that fail cost one source a pause.
+    pub failures: Option<Failures>,
+    /// Whether a route takes a token once only.
+    pub has_one_time_tokens: bool,
+    /// The memory of what may be seen once.
+    pub replay: Replay,
     /// Where opaque tokens are looked up.
     pub introspection: Option<Introspection>,
     /// Where revocations come from.
@@ -81,10 +89,18 @@ impl Identity {
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers)?,
+            failures: written.failures.as_ref().map(Failures::new).transpose()?,
+            has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
+            replay: Replay::new(&written.replay)?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
             bindings: Bindings::new(&written.bindings)?,
         })
+    }
+
+    /// Whether something may be seen once only.
+    pub fn needs_once(&self) -> bool {
+        self.has_one_time_tokens
     }
 
     /// Whether something is asked of other services.

@@ -33,6 +33,7 @@ use crate::finding::{Family, Finding, Findings};
 use crate::jose::keys::{By, KeyPrint};
 use crate::jose::native::Native;
 use crate::jose::Claims;
+use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer, Fault};
 use crate::remote::call::Call;
@@ -131,7 +132,9 @@ pub struct Scene<'a> {
     pub native: &'a dyn Native,
     /// The memory of all requests.
     pub memory: &'a Memory,
-    /// Where it lies.
+    /// What may be seen once.
+    pub once: &'a Once,
+    /// Where both lie.
     pub shared: &'a dyn Shared,
     /// The keys of issuers that serve them.
     pub keys: &'a RefCell<KeyRing>,

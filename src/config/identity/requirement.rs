@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub struct Requirement {
     /// Whether a token is asked for.
     pub token: Demand,
+    /// Whether a token is accepted once only.
+    pub one_time: bool,
     /// Scopes that must all be granted.
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
@@ -18,7 +20,7 @@ pub struct Requirement {
 impl Requirement {
     /// What holds without an `identity` section: nobody can be known, so nobody is asked.
     pub(in crate::config) fn none() -> Self {
-        Self { token: Demand::Ignored, scopes: Vec::new(), claims: BTreeMap::new() }
+        Self { token: Demand::Ignored, one_time: false, scopes: Vec::new(), claims: BTreeMap::new() }
     }
 
     /// What holds on routes that no requirement names.
@@ -34,9 +36,12 @@ impl Requirement {
         let mut by_route = BTreeMap::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
             let path = format!("identity.requirements[{index}]");
-            let asks = !requirement.scopes.is_empty() || !requirement.claims.is_empty();
+            let asks = requirement.one_time || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
             if asks && requirement.token != Demand::Required {
-                return Err(ConfigError::new(path, "asks for scopes or claims, so `token` must be \"required\""));
+                return Err(ConfigError::new(
+                    path,
+                    "asks for scopes, claims or one use, so `token` must be \"required\"",
+                ));
             }
             if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
                 return Err(ConfigError::new(
@@ -54,6 +59,7 @@ impl Requirement {
                 }
                 let own = Self {
                     token: requirement.token,
+                    one_time: requirement.one_time,
                     scopes: requirement.scopes.clone(),
                     claims: requirement.claims.clone(),
                 };

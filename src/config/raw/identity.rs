@@ -23,6 +23,9 @@ pub(crate) struct Identity {
     pub(crate) wait_max: Duration,
     #[serde(default)]
     pub(crate) on_error: IdentityOnError,
+    pub(crate) failures: Option<Failures>,
+    #[serde(default)]
+    pub(crate) replay: Replay,
     pub(crate) introspection: Option<Introspection>,
     pub(crate) revocation: Option<Revocation>,
     #[serde(default)]
@@ -37,6 +40,32 @@ pub(crate) struct Identity {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IdentityOnError {
     pub(crate) keys: FailurePolicy,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Failures {
+    pub(crate) per_source: u32,
+    pub(crate) window: Duration,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { per_source: 20, window: Duration::from_secs(60) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Replay {
+    pub(crate) budget: ByteSize,
+    pub(crate) on_full: FailurePolicy,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Self { budget: ByteSize::kib(4 << 10), on_full: FailurePolicy::Deny }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +122,8 @@ pub(crate) struct Requirement {
     pub(crate) routes: Vec<String>,
     #[serde(default)]
     pub(crate) token: Demand,
+    #[serde(default)]
+    pub(crate) one_time: bool,
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
     #[serde(default)]

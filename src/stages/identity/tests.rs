@@ -66,6 +66,7 @@ fn check_at(
 ) -> Caller {
     let shared = &InProcess::default();
     let memory = &Memory::open(shared, 0, [0; 16]);
+    let once = &Once::open(memory, 1 << 16);
     let (route, now) = (config.routes.get(RouteId::Unmatched), Millis::from_secs(now_secs));
     let (keys, revocations, patience) = (&RefCell::default(), &RefCell::default(), Patience::None);
     let scene = Scene {
@@ -75,6 +76,7 @@ fn check_at(
         cache,
         native: &NoNative,
         memory,
+        once,
         shared,
         keys,
         revocations,
