@@ -9,6 +9,10 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 use std::sync::LazyLock;
 
+mod differential;
+mod signatures;
+mod vectors;
+
 /// All tests happen here, so none depends on the clock.
 const NOW: u64 = 1_800_000_000;
 
