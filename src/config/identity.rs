@@ -4,11 +4,13 @@ mod bindings;
 mod issuer;
 mod requirement;
 mod revocation;
+mod step_up;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
+pub use self::step_up::Login;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy};
@@ -39,6 +41,8 @@ pub struct Identity {
     pub issuers: Vec<Issuer>,
     /// Where revocations come from.
     pub revocation: Option<Revocation>,
+    /// What satisfies a challenge.
+    pub step_up: Login,
     /// Claims that tie a token to its holder, where a token carries them.
     pub bindings: Bindings,
 }
@@ -78,6 +82,7 @@ impl Identity {
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers)?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
+            step_up: Login::step_up(written.step_up.as_ref())?,
             bindings: Bindings::new(&written.bindings)?,
         })
     }

@@ -20,6 +20,7 @@ pub mod checks;
 pub mod keys;
 pub mod revocation;
 mod source;
+pub mod step_up;
 mod token;
 
 use self::cache::TokenCache;
@@ -180,6 +181,7 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     if let Some(Some((verified, proof))) = present {
         revocation::check(identity, &verified, scene, findings)?;
         authorization::check(&route.requirement, &verified.claims, findings);
+        step_up::check(identity, &route.requirement, &verified, scene.now, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
         return Ok((Caller::Verified(verified), Some(proof)));
     }

@@ -1,5 +1,6 @@
 //! What routes demand of their callers, validated.
 
+use super::Login;
 use crate::config::raw;
 use crate::config::{ConfigError, Demand};
 use std::collections::BTreeMap;
@@ -13,17 +14,30 @@ pub struct Requirement {
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
     pub claims: BTreeMap<String, Vec<String>>,
+    /// How, and how lately, they must have logged in.
+    pub login: Login,
+    /// What satisfies a challenge: the same on every route.
+    pub step_up: Login,
 }
 
 impl Requirement {
     /// What holds without an `identity` section: nobody can be known, so nobody is asked.
     pub(in crate::config) fn none() -> Self {
-        Self { token: Demand::Ignored, scopes: Vec::new(), claims: BTreeMap::new() }
+        Self {
+            token: Demand::Ignored,
+            scopes: Vec::new(),
+            claims: BTreeMap::new(),
+            login: Login::default(),
+            step_up: Login::default(),
+        }
     }
 
     /// What holds on routes that no requirement names.
-    pub(in crate::config) fn general(written: &raw::Identity) -> Self {
-        Self { token: written.default, ..Self::none() }
+    ///
+    /// # Errors
+    /// A `step_up` that asks for nothing.
+    pub(in crate::config) fn general(written: &raw::Identity) -> Result<Self, ConfigError> {
+        Ok(Self { token: written.default, step_up: Login::step_up(written.step_up.as_ref())?, ..Self::none() })
     }
 
     /// The requirement of each named route.
@@ -31,12 +45,17 @@ impl Requirement {
         written: &raw::Identity,
         names: &[&str],
     ) -> Result<BTreeMap<String, Self>, ConfigError> {
+        let general = Self::general(written)?;
         let mut by_route = BTreeMap::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
             let path = format!("identity.requirements[{index}]");
-            let asks = !requirement.scopes.is_empty() || !requirement.claims.is_empty();
+            let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
+            let asks = !requirement.scopes.is_empty() || !requirement.claims.is_empty() || !login.is_empty();
             if asks && requirement.token != Demand::Required {
-                return Err(ConfigError::new(path, "asks for scopes or claims, so `token` must be \"required\""));
+                return Err(ConfigError::new(
+                    path,
+                    "asks for scopes, claims or a login, so `token` must be \"required\"",
+                ));
             }
             if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
                 return Err(ConfigError::new(
@@ -56,6 +75,8 @@ impl Requirement {
                     token: requirement.token,
                     scopes: requirement.scopes.clone(),
                     claims: requirement.claims.clone(),
+                    login: login.clone(),
+                    step_up: general.step_up.clone(),
                 };
                 if by_route.insert(name.clone(), own).is_some() {
                     return Err(ConfigError::new(place, format!("route `{name}` already has a requirement")));

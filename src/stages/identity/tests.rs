@@ -10,6 +10,7 @@ use serde_json::{json, Value};
 use std::sync::LazyLock;
 
 mod differential;
+mod logins;
 mod signatures;
 mod vectors;
 
@@ -289,7 +290,7 @@ fn a_check_that_is_held_back_holds_back_nothing_else() {
             let route = config.routes.get(RouteId::Unmatched);
             let mut findings = Findings::default();
             let caller = check_caller(&config, &request, &mut findings);
-            let (judgement, _) = crate::stages::risk::judge(&config, route, &findings);
+            let (judgement, _) = crate::stages::risk::judge(&config, route, &findings, false);
             assert_eq!((caller, judgement.outcome()), (Caller::Anonymous, "deny"), "{check} {tuning}");
         }
     }
