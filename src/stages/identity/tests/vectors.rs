@@ -195,7 +195,7 @@ fn base64url_has_one_spelling() {
         format!("{header}.{payload}.{}", padded(signature)),
         format!("{header}.{payload}.{signature}="),
         format!("{header}.{payload}.{}", stray(signature)),
-        format!("{header}.{payload}.{}\n{}", &signature[..8], &signature[8..]),
+        format!("{header}.{payload}.{}\n{}", signature.split_at(8).0, signature.split_at(8).1),
         format!("{header}.{payload}. {signature}"),
         format!("{header} .{payload}.{signature}"),
         format!("{header}.{payload}.{signature}%00"),
@@ -215,7 +215,7 @@ fn base64url_has_one_spelling() {
     }
     assert_eq!(judged(&format!("{token}A")), ["token.signature"], "one byte more");
     for cut in [1, 2, 4, signature.len() - 4] {
-        let short = format!("{header}.{payload}.{}", &signature[..signature.len() - cut]);
+        let short = format!("{header}.{payload}.{}", signature.split_at(signature.len() - cut).0);
         let findings = judged(&short);
         assert!(["token.malformed", "token.signature"].contains(&findings[0]), "{cut}: {findings:?}");
     }
