@@ -271,6 +271,9 @@ impl Open {
                 Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),
                 Err(need) => return Step::Wait(Wait::Identity(waiting::Unknown::new(self, need))),
             }
+            let identity = world.config.identity.as_ref();
+            self.case.proved = identity
+                .is_some_and(|identity| identity::step_up::is_proved(identity, &self.case.caller, self.now));
             self.case.findings.append(findings);
         }
         self.case.limit(&self.request, None, self.now);
@@ -317,7 +320,7 @@ impl Open {
     }
 
     fn is_decided(&self) -> bool {
-        risk::is_decided(&self.case.world.config, self.route(), &self.case.findings)
+        risk::is_decided(&self.case.world.config, self.route(), &self.case.findings, self.case.proved)
     }
 }
 

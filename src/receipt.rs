@@ -58,6 +58,9 @@ struct Receipt<'a> {
     mode: &'static str,
     #[serde(rename = "portcullis.risk")]
     risk: f64,
+    /// `satisfied` if a challenge was due that the caller's token had satisfied already.
+    #[serde(rename = "portcullis.challenge", skip_serializing_if = "Option::is_none")]
+    challenge: Option<&'static str>,
     #[serde(rename = "portcullis.findings")]
     findings: Vec<Entry<'a>>,
     #[serde(rename = "portcullis.findings_dropped", skip_serializing_if = "is_zero")]
@@ -107,6 +110,7 @@ pub(crate) fn write(subject: &Subject<'_>) -> String {
         would: judgement.would.name(),
         mode: subject.route.mode.name(),
         risk: (judgement.risk * 1000.0).round() / 1000.0,
+        challenge: judgement.satisfied.then_some("satisfied"),
         findings: judgement.weighed.iter().map(entry).collect(),
         dropped: judgement.dropped,
         limits: subject.applied.iter().filter_map(|applied| line(applied, subject.config)).collect(),

@@ -4,6 +4,7 @@
 //! HTTP clients get `application/problem+json` (RFC 9457), with `WWW-Authenticate` where a token is the matter
 //! (RFC 6750 §3, RFC 9470 §3). gRPC clients get a gRPC status, which Envoy makes of the reply.
 
+use crate::config::identity::Login;
 use crate::config::Route;
 use crate::finding::Class;
 use crate::stages::identity::Caller;
@@ -12,6 +13,9 @@ use serde::Serialize;
 
 /// What the protected space is called (RFC 9110 §11.5).
 const REALM: &str = "portcullis";
+
+/// The `error` that says how to log in (RFC 9470 §3).
+const STEP_UP_ERROR: &str = "insufficient_user_authentication";
 
 /// A local answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,5 +82,18 @@ fn www_authenticate(refusal: &Refusal, route: &Route, caller: &Caller) -> Option
     if !scopes.is_empty() && matches!(error, None | Some("insufficient_scope")) {
         challenge.push_str(&format!(", scope=\"{}\"", scopes.join(" ")));
     }
+    if error == Some(STEP_UP_ERROR) {
+        ask_for(if stepping_up { &route.requirement.step_up } else { &route.requirement.login }, &mut challenge);
+    }
     Some(challenge)
+}
+
+/// What a login must be (RFC 9470 §3).
+fn ask_for(login: &Login, challenge: &mut String) {
+    if !login.acr_values.is_empty() {
+        challenge.push_str(&format!(", acr_values=\"{}\"", login.acr_values.join(" ")));
+    }
+    if let Some(age) = login.max_age {
+        challenge.push_str(&format!(", max_age={}", age.as_u64().checked_div(1000).unwrap_or_default()));
+    }
 }

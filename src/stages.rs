@@ -64,6 +64,7 @@ pub static CHECKS: &[&Check] = &[
     &identity::checks::TOKEN_REVOCATION_UNKNOWN,
     &identity::checks::SCOPE_INSUFFICIENT,
     &identity::checks::CLAIM_REFUSED,
+    &identity::checks::LOGIN_INSUFFICIENT,
     &identity::binding::IP,
     &identity::binding::DEVICE,
     &identity::binding::USER_AGENT,

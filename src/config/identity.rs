@@ -6,6 +6,7 @@ mod introspection;
 mod issuer;
 mod requirement;
 mod revocation;
+mod step_up;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::guards::{Failures, Replay};
@@ -13,6 +14,7 @@ pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
+pub use self::step_up::Login;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy};
@@ -51,6 +53,8 @@ pub struct Identity {
     pub introspection: Option<Introspection>,
     /// Where revocations come from.
     pub revocation: Option<Revocation>,
+    /// What satisfies a challenge.
+    pub step_up: Login,
     /// Claims that tie a token to its holder, where a token carries them.
     pub bindings: Bindings,
 }
@@ -94,6 +98,7 @@ impl Identity {
             replay: Replay::new(&written.replay)?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
+            step_up: Login::step_up(written.step_up.as_ref())?,
             bindings: Bindings::new(&written.bindings)?,
         })
     }

@@ -8,7 +8,7 @@ mod limits;
 mod remote;
 
 pub use self::identity::Demand;
-pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, TokenSource};
+pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub(crate) use self::remote::{Introspection, Served};

@@ -80,7 +80,7 @@ impl Routes {
         let names = names(&document.routes)?;
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
-            Some(identity) => (Requirement::general(identity), Requirement::by_route(identity, &names)?),
+            Some(identity) => (Requirement::general(identity)?, Requirement::by_route(identity, &names)?),
         };
         let unmatched = Route {
             name: UNMATCHED.to_owned(),

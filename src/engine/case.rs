@@ -23,6 +23,8 @@ pub(super) struct Case {
     pub(super) grpc: bool,
     pub(super) caller: Caller,
     pub(super) proof: Option<Proof>,
+    /// Whether the caller has proved what a challenge would ask for.
+    pub(super) proved: bool,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
     pub(super) judgement: Judgement,
@@ -39,6 +41,7 @@ impl Case {
             grpc: false,
             caller: Caller::Anonymous,
             proof: None,
+            proved: false,
             findings: Findings::default(),
             ledger: Ledger::default(),
             judgement: Judgement::default(),
@@ -63,7 +66,7 @@ impl Case {
     pub(super) fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
         let world = Rc::clone(&self.world);
         let route = world.config.routes.get(self.route);
-        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings);
+        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings, self.proved);
         self.judgement = judgement;
         match ruling {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),

@@ -21,6 +21,7 @@ pub mod introspection;
 pub mod keys;
 pub mod revocation;
 mod source;
+pub mod step_up;
 mod token;
 
 use self::cache::{Remembered, TokenCache};
@@ -87,6 +88,15 @@ impl Verified {
 
     const fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
         Self { origin, issuer_name, claims, key: None, cleared: Cell::new(0) }
+    }
+
+    /// How far the clock of whoever vouches for it may be from ours.
+    fn clock_skew(&self, identity: &Identity) -> Millis {
+        let skew = match self.origin {
+            Origin::Signed { issuer } => identity.issuers.get(issuer).map(|issuer| issuer.clock_skew),
+            Origin::Asked { .. } => identity.introspection.as_ref().map(|asked| asked.clock_skew),
+        };
+        skew.unwrap_or_default()
     }
 
     /// Whether an answer about it still counts.
@@ -218,6 +228,7 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     if let Some(Some((verified, proof))) = present {
         revocation::check(identity, &verified, scene, findings)?;
         authorization::check(&route.requirement, &verified.claims, findings);
+        step_up::check(identity, &route.requirement, &verified, scene.now, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
         return Ok((Caller::Verified(verified), Some(proof)));
     }

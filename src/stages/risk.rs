@@ -48,6 +48,8 @@ pub struct Judgement {
     pub weighed: Vec<Weighed>,
     /// The public code of what decided, for every outcome but `allow`.
     pub code: Option<&'static str>,
+    /// Whether it would have been challenged, and has already proved what the challenge would ask for.
+    pub satisfied: bool,
     /// Findings beyond the bound.
     pub dropped: u32,
 }
@@ -100,6 +102,14 @@ impl Verdict {
             Self::Deny => "deny",
         }
     }
+
+    /// What is left of it for a caller who has proved what a challenge asks for.
+    const fn given(self, proved: bool) -> Self {
+        match self {
+            Self::Challenge if proved => Self::Allow,
+            verdict => verdict,
+        }
+    }
 }
 
 impl Judgement {
@@ -116,8 +126,9 @@ impl Judgement {
     }
 }
 
-/// Turns findings into a judgement and a ruling.
-pub fn judge(config: &Config, route: &Route, findings: &Findings) -> (Judgement, Ruling) {
+/// Turns findings into a judgement and a ruling. `proved` tells whether the caller has proved already what a challenge would
+/// ask for: that satisfies a challenge and no denial.
+pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
     let weigh = |finding: &Finding| {
         let (weight, mode) = config.weigh(finding, route.mode)?;
         Some(Weighed { finding: finding.clone(), weight, mode })
@@ -125,6 +136,8 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings) -> (Judgement,
     let weighed: Vec<Weighed> = findings.iter().filter_map(weigh).collect();
     let (would, risk) = verdict(config, route, weighed.iter());
     let (verdict, _) = verdict(config, route, in_force(&weighed));
+    let satisfied = proved && would == Verdict::Challenge;
+    let (would, verdict) = (would.given(proved), verdict.given(proved));
     let refused = refusal(verdict, in_force(&weighed));
     let would_be_refused = refusal(would, weighed.iter());
     let code = refused.as_ref().or(would_be_refused.as_ref()).map(|refusal| refusal.code);
@@ -132,7 +145,7 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings) -> (Judgement,
         || Ruling::Forward(Permit { remove: Vec::new(), add: Vec::new(), _proof: Judged }),
         Ruling::Refuse,
     );
-    (Judgement { verdict, would, risk, weighed, code, dropped: findings.dropped() }, ruling)
+    (Judgement { verdict, would, risk, weighed, code, satisfied, dropped: findings.dropped() }, ruling)
 }
 
 /// Whether something found already refuses, so that further stages would only cost time.
@@ -141,8 +154,8 @@ pub fn is_refused(config: &Config, route: &Route, findings: &Findings) -> bool {
 }
 
 /// Whether what was found already keeps the request from going on, by refusal or by risk.
-pub fn is_decided(config: &Config, route: &Route, findings: &Findings) -> bool {
-    !findings.is_empty() && matches!(judge(config, route, findings).1, Ruling::Refuse(_))
+pub fn is_decided(config: &Config, route: &Route, findings: &Findings, proved: bool) -> bool {
+    !findings.is_empty() && matches!(judge(config, route, findings, proved).1, Ruling::Refuse(_))
 }
 
 /// The risk of what was found so far, in thousandths.
@@ -150,7 +163,7 @@ pub fn so_far(config: &Config, route: &Route, findings: &Findings) -> u32 {
     if findings.is_empty() {
         return 0;
     }
-    let risk = judge(config, route, findings).0.risk;
+    let risk = judge(config, route, findings, false).0.risk;
     // The largest number of thousandths that it reaches, bit by bit: there is no cast that could not fail.
     [512, 256, 128, 64, 32, 16, 8, 4, 2, 1].into_iter().fold(0, |sum: u32, bit| {
         let more = sum.saturating_add(bit);

@@ -213,6 +213,11 @@ impl Issuer {
         self.mint(&Spec::new(Algorithm::RS256, self.claims(sub)))
     }
 
+    /// A signature over anything, for what no [`Spec`] describes.
+    pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        self.keys.sign(algorithm, message)
+    }
+
     /// The token that the specification describes.
     pub fn mint(&self, spec: &Spec) -> String {
         let mut header =

@@ -1,5 +1,6 @@
 //! What routes demand of their callers, validated.
 
+use super::Login;
 use crate::config::raw;
 use crate::config::{ConfigError, Demand};
 use std::collections::BTreeMap;
@@ -15,17 +16,31 @@ pub struct Requirement {
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
     pub claims: BTreeMap<String, Vec<String>>,
+    /// How, and how lately, they must have logged in.
+    pub login: Login,
+    /// What satisfies a challenge: the same on every route.
+    pub step_up: Login,
 }
 
 impl Requirement {
     /// What holds without an `identity` section: nobody can be known, so nobody is asked.
     pub(in crate::config) fn none() -> Self {
-        Self { token: Demand::Ignored, one_time: false, scopes: Vec::new(), claims: BTreeMap::new() }
+        Self {
+            token: Demand::Ignored,
+            one_time: false,
+            scopes: Vec::new(),
+            claims: BTreeMap::new(),
+            login: Login::default(),
+            step_up: Login::default(),
+        }
     }
 
     /// What holds on routes that no requirement names.
-    pub(in crate::config) fn general(written: &raw::Identity) -> Self {
-        Self { token: written.default, ..Self::none() }
+    ///
+    /// # Errors
+    /// A `step_up` that asks for nothing.
+    pub(in crate::config) fn general(written: &raw::Identity) -> Result<Self, ConfigError> {
+        Ok(Self { token: written.default, step_up: Login::step_up(written.step_up.as_ref())?, ..Self::none() })
     }
 
     /// The requirement of each named route.
@@ -33,14 +48,17 @@ impl Requirement {
         written: &raw::Identity,
         names: &[&str],
     ) -> Result<BTreeMap<String, Self>, ConfigError> {
+        let general = Self::general(written)?;
         let mut by_route = BTreeMap::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
             let path = format!("identity.requirements[{index}]");
-            let asks = requirement.one_time || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
+            let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
+            let asks_token = requirement.one_time || !login.is_empty();
+            let asks = asks_token || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
             if asks && requirement.token != Demand::Required {
                 return Err(ConfigError::new(
                     path,
-                    "asks for scopes, claims or one use, so `token` must be \"required\"",
+                    "asks for scopes, claims, a login or one use, so `token` must be \"required\"",
                 ));
             }
             if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
@@ -62,6 +80,8 @@ impl Requirement {
                     one_time: requirement.one_time,
                     scopes: requirement.scopes.clone(),
                     claims: requirement.claims.clone(),
+                    login: login.clone(),
+                    step_up: general.step_up.clone(),
                 };
                 if by_route.insert(name.clone(), own).is_some() {
                     return Err(ConfigError::new(place, format!("route `{name}` already has a requirement")));

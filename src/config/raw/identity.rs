@@ -32,8 +32,17 @@ pub(crate) struct Identity {
     pub(crate) default: Demand,
     #[serde(default)]
     pub(crate) requirements: Vec<Requirement>,
+    pub(crate) step_up: Option<StepUp>,
     #[serde(default)]
     pub(crate) bindings: Bindings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepUp {
+    #[serde(default)]
+    pub(crate) acr_values: Vec<String>,
+    pub(crate) max_age: Option<Duration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,6 +137,9 @@ pub(crate) struct Requirement {
     pub(crate) scopes: Vec<String>,
     #[serde(default)]
     pub(crate) claims: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub(crate) acr_values: Vec<String>,
+    pub(crate) max_age: Option<Duration>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]

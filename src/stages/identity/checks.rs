@@ -172,6 +172,14 @@ pub static CLAIM_REFUSED: Check = Check {
     )
 };
 
+/// A login that is too weak, or too long ago.
+pub static LOGIN_INSUFFICIENT: Check = token(
+    "token.login",
+    "login_insufficient",
+    Some("insufficient_user_authentication"),
+    "The login is not one of the route's `acr_values`, or longer ago than its `max_age` (RFC 9470).",
+);
+
 const INVALID: Option<&str> = Some("invalid_token");
 
 const fn token(

@@ -9,6 +9,11 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 use std::sync::LazyLock;
 
+mod differential;
+mod logins;
+mod signatures;
+mod vectors;
+
 /// All tests happen here, so none depends on the clock.
 const NOW: u64 = 1_800_000_000;
 
@@ -288,7 +293,7 @@ fn a_check_that_is_held_back_holds_back_nothing_else() {
             let route = config.routes.get(RouteId::Unmatched);
             let mut findings = Findings::default();
             let caller = check_caller(&config, &request, &mut findings);
-            let (judgement, _) = crate::stages::risk::judge(&config, route, &findings);
+            let (judgement, _) = crate::stages::risk::judge(&config, route, &findings, false);
             assert_eq!((caller, judgement.outcome()), (Caller::Anonymous, "deny"), "{check} {tuning}");
         }
     }

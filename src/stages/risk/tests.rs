@@ -12,9 +12,13 @@ fn config(extra: &str) -> Config {
 }
 
 fn judged(config: &Config, seen: &[&'static Check]) -> (Judgement, Ruling) {
+    judged_given(config, seen, false)
+}
+
+fn judged_given(config: &Config, seen: &[&'static Check], proved: bool) -> (Judgement, Ruling) {
     let mut findings = Findings::default();
     seen.iter().for_each(|check| findings.add(Finding::new(check, "seen")));
-    judge(config, config.routes.get(RouteId::Unmatched), &findings)
+    judge(config, config.routes.get(RouteId::Unmatched), &findings, proved)
 }
 
 fn scored(config: &Config, scores: &[f64]) -> Judgement {
@@ -22,7 +26,7 @@ fn scored(config: &Config, scores: &[f64]) -> Judgement {
     for score in scores {
         findings.add(Finding::new(&binding::IP, "seen").weighing(Weight::Score(Score::new(*score).unwrap())));
     }
-    judge(config, config.routes.get(RouteId::Unmatched), &findings).0
+    judge(config, config.routes.get(RouteId::Unmatched), &findings, false).0
 }
 
 #[test]
@@ -73,6 +77,34 @@ fn a_refusal_names_its_check_and_a_sum_does_not() {
     assert_eq!((judgement.outcome(), judgement.code), ("deny", Some("token_expired")));
     let Ruling::Refuse(refusal) = ruling else { panic!("permitted") };
     assert_eq!((refusal.class, refusal.bearer_error), (Class::Unauthenticated, Some("invalid_token")));
+}
+
+#[test]
+fn proof_satisfies_a_challenge_and_no_denial() {
+    let config = config(
+        r#", "checks": [{"id": "request.path.dot_segments", "effect": "challenge"}, {"id": "token.binding.ip", "score": 0.5}]"#,
+    );
+    for challenged in
+        [&[&shape::PATH_DOT_SEGMENTS][..], &[&binding::IP], &[&binding::IP, &shape::PATH_DOT_SEGMENTS]]
+    {
+        let (without, _) = judged_given(&config, challenged, false);
+        assert_eq!(
+            (without.outcome(), without.code, without.satisfied),
+            ("challenge", Some("step_up_required"), false)
+        );
+        let (with, ruling) = judged_given(&config, challenged, true);
+        assert_eq!((with.outcome(), with.code, with.satisfied), ("allow", None, true));
+        assert_eq!(
+            (with.risk, with.weighed.len()),
+            (without.risk, without.weighed.len()),
+            "all of it is still reported"
+        );
+        assert!(matches!(ruling, Ruling::Forward(_)));
+    }
+    let (denied, _) = judged_given(&config, &[&binding::IP, &TOKEN_EXPIRED], true);
+    assert_eq!((denied.outcome(), denied.satisfied), ("deny", false));
+    let (clean, _) = judged_given(&config, &[], true);
+    assert_eq!((clean.outcome(), clean.satisfied), ("allow", false));
 }
 
 #[test]
