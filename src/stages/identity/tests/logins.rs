@@ -22,6 +22,7 @@ fn judged(config: &Config, changes: &Value) -> (Vec<&'static str>, bool) {
     let request = &Request::new(Headers::from_pairs([(":path", "/pay"), ("authorization", &bearer)]), || None);
     let shared = &InProcess::default();
     let memory = &Memory::open(shared, 0, [0; 16]);
+    let once = &crate::memory::once::Once::open(memory, 1 << 16);
     let (route, now) = (config.routes.get(RouteId::Written(0)), Millis::from_secs(NOW));
     let (keys, revocations, patience) = (&RefCell::default(), &RefCell::default(), Patience::None);
     let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
