@@ -14,6 +14,7 @@ mod identity;
 mod introspection;
 mod limits;
 mod protocol;
+mod replay;
 mod revocation;
 mod robustness;
 mod served_keys;

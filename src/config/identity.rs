@@ -43,7 +43,7 @@ pub struct Identity {
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
-    /// How many tokens that fail cost one source a pause.
+    /// How many tokens of one source may fail.
     pub failures: Option<Failures>,
     /// Whether a route takes a token once only.
     pub has_one_time_tokens: bool,
@@ -93,7 +93,7 @@ impl Identity {
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers)?,
-            failures: written.failures.as_ref().map(Failures::new).transpose()?,
+            failures: Failures::new(&written.failures)?,
             has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
             replay: Replay::new(&written.replay)?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,

@@ -11,14 +11,16 @@
 //! A token that was in order is remembered ([`cache`]).
 //!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
-//! Not covered: tokens bound by a certificate or proof of possession, replay, revocation.
+//! Not covered: tokens bound by a certificate or proof of possession.
 
 mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
+mod failures;
 pub mod introspection;
 pub mod keys;
+mod replay;
 pub mod revocation;
 mod source;
 pub mod step_up;
@@ -29,8 +31,8 @@ use self::checks::TOKEN_MISSING;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
 use crate::config::identity::Identity;
-use crate::config::{Config, Demand, Route};
-use crate::finding::{Family, Finding, Findings};
+use crate::config::{Config, Demand, Mode, Route};
+use crate::finding::{Family, Finding, Findings, Weight};
 use crate::jose::keys::{By, KeyPrint};
 use crate::jose::native::Native;
 use crate::jose::Claims;
@@ -230,6 +232,11 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
         authorization::check(&route.requirement, &verified.claims, findings);
         step_up::check(identity, &route.requirement, &verified, scene.now, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
+        // Last of all: what is refused already does not use a token up.
+        let in_force = |finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
+        if route.requirement.one_time && !findings.iter().any(in_force) {
+            replay::check(identity, &verified, scene).unwrap_or_else(|finding| findings.add(finding));
+        }
         return Ok((Caller::Verified(verified), Some(proof)));
     }
     // A check that is held back lets a token pass that proves nothing; that is then the same as none. Where the keys are

@@ -201,6 +201,7 @@ fn envoy_and_the_filter_agree_on_every_signature() {
         let mut config = config();
         config["identity"]["native_signatures"] = native.into();
         config["identity"]["cache_budget"] = json!("0B");
+        config["identity"]["failures"] = json!({"per_source": 0});
         Gate::start(&config)
     };
     let gates = [start(true), start(false)];

@@ -29,15 +29,13 @@ pub struct Replay {
 }
 
 impl Failures {
-    pub(super) fn new(written: &raw::Failures) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("identity.failures.{name}");
-        if written.per_source == 0 {
-            return Err(ConfigError::new(at("per_source"), "must be more than zero"));
-        }
+    /// `None` for no limit.
+    pub(super) fn new(written: &raw::Failures) -> Result<Option<Self>, ConfigError> {
         if written.window.0 == Millis::default() || written.window.0 > WINDOW_MAX {
-            return Err(ConfigError::new(at("window"), "expected more than zero and at most 1h"));
+            return Err(ConfigError::new("identity.failures.window", "expected more than zero and at most 1h"));
         }
-        Ok(Self { per_source: written.per_source.into(), window: written.window.0 })
+        let failures = Self { per_source: written.per_source.into(), window: written.window.0 };
+        Ok(Some(failures).filter(|failures| failures.per_source > 0))
     }
 }
 

@@ -23,7 +23,8 @@ pub(crate) struct Identity {
     pub(crate) wait_max: Duration,
     #[serde(default)]
     pub(crate) on_error: IdentityOnError,
-    pub(crate) failures: Option<Failures>,
+    #[serde(default)]
+    pub(crate) failures: Failures,
     #[serde(default)]
     pub(crate) replay: Replay,
     pub(crate) introspection: Option<Introspection>,
@@ -60,7 +61,7 @@ pub(crate) struct Failures {
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { per_source: 20, window: Duration::from_secs(60) }
+        Self { per_source: 100, window: Duration::from_secs(60) }
     }
 }
 

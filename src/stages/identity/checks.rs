@@ -126,6 +126,38 @@ pub static TOKEN_INTROSPECTION_UNAVAILABLE: Check = Check {
     )
 };
 
+/// Too many worthless tokens.
+pub static TOKEN_FAILURES: Check = Check {
+    class: Class::RateLimited,
+    ..token(
+        "token.failures",
+        "too_many_failed_tokens",
+        None,
+        "Too many tokens of this source have failed: until some time has passed none is checked that is not remembered.",
+    )
+};
+
+/// A one-time token that was used before.
+pub static TOKEN_REPLAYED: Check = token(
+    "token.replayed",
+    "token_replayed",
+    INVALID,
+    "The route takes a token once, and this one was used before.",
+);
+
+/// Nobody can say whether it was.
+pub static TOKEN_REPLAY_UNKNOWN: Check = Check {
+    family: Family::Failure,
+    class: Class::Unavailable,
+    tunable: false,
+    ..token(
+        "token.replay_unknown",
+        "token_replay_unknown",
+        None,
+        "The use of a one-time token or proof could not be recorded, since its memory is full or too many workers changed it at once; the failure policy decided.",
+    )
+};
+
 /// A token that no longer counts.
 pub static TOKEN_REVOKED: Check = Check {
     tunable: false,

@@ -9,6 +9,7 @@
 
 use super::cache::Remembered;
 use super::checks::{TOKEN_AUDIENCE, TOKEN_INACTIVE, TOKEN_INTROSPECTION_UNAVAILABLE, TOKEN_TOO_LARGE};
+use super::failures;
 use super::{Need, Origin, Patience, Proof, Scene, Verified};
 use crate::config::identity::{Identity, Introspection};
 use crate::finding::{Finding, Findings};
@@ -84,6 +85,10 @@ pub(super) fn recall(
         _ => {}
     }
     let Some(told) = scene.told else {
+        if let Err(finding) = failures::check(scene) {
+            findings.add(finding);
+            return Ok(None);
+        }
         if matches!(scene.patience, Patience::None) {
             findings.add(unavailable(configured, "too many requests wait"));
             return Ok(None);
@@ -97,6 +102,7 @@ pub(super) fn recall(
             Ok(None)
         }
         Ok(Said::Inactive(why)) => {
+            failures::charge(scene);
             scene.cache.borrow_mut().insert(text, Remembered::Bad { check: &TOKEN_INACTIVE, until });
             findings.add(Finding::new(&TOKEN_INACTIVE, why));
             Ok(None)

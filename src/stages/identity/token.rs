@@ -7,6 +7,7 @@ use super::checks::{
     TOKEN_KEYS_UNAVAILABLE, TOKEN_KEY_UNKNOWN, TOKEN_LIFETIME, TOKEN_MALFORMED, TOKEN_NOT_YET_VALID,
     TOKEN_SIGNATURE, TOKEN_TOO_LARGE, TOKEN_TYPE,
 };
+use super::failures;
 use super::keys::NoKeys;
 use super::{Need, Patience, Scene, Verified};
 use crate::config::identity::{Identity, Issuer};
@@ -50,6 +51,13 @@ pub(super) fn verify(
     if findings.iter().any(in_force) {
         return Ok(None);
     }
+    if let Err(finding) = failures::check(scene) {
+        let refuses = in_force(&finding);
+        findings.add(finding);
+        if refuses {
+            return Ok(None);
+        }
+    }
     match signer(identity, place, &token, scene)? {
         Ok((key, by)) => Ok(Some((Verified::new(place, issuer.name.clone(), token.claims).by(key), by))),
         Err(finding) => {
@@ -73,6 +81,9 @@ fn signer(
     };
     let verified = verify();
     if verified != Err(KeyFault::Unknown) {
+        if verified.is_err_and(|fault| fault != KeyFault::Algorithm) {
+            failures::charge(scene);
+        }
         return Ok(verified.map_err(|fault| key_finding(token, fault)));
     }
     let sought = scene.keys.borrow_mut().seek(identity, issuer, token, scene.shared, scene.now);
@@ -82,6 +93,7 @@ fn signer(
         (Ok(Some(missing)), patience) => {
             if matches!(patience, Patience::Waited(Need::Keys(waited)) if scene.keys.borrow().is_settled(&waited))
             {
+                failures::charge(scene);
                 scene.keys.borrow_mut().give_up(identity, issuer, token, scene.now);
             }
             Ok(Err(if missing.is_key() { key_finding(token, KeyFault::Unknown) } else { unavailable(identity) }))
