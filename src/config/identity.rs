@@ -11,7 +11,7 @@ pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
 
 use super::raw;
-use super::{ConfigError, FailurePolicy};
+use super::{ConfigError, FailurePolicy, Minting};
 use crate::time::Millis;
 
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
@@ -58,7 +58,7 @@ pub enum TokenSource {
 }
 
 impl Identity {
-    pub(super) fn new(written: &raw::Identity) -> Result<Self, ConfigError> {
+    pub(super) fn new(written: &raw::Identity, minting: Option<&Minting>) -> Result<Self, ConfigError> {
         let limit = written.token_bytes_max.0;
         if limit == 0 || limit > TOKEN_BYTES_LIMIT {
             return Err(ConfigError::new(
@@ -76,7 +76,7 @@ impl Identity {
             native_signatures: written.native_signatures,
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
-            issuers: issuer::all(&written.issuers)?,
+            issuers: issuer::all(&written.issuers, minting)?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
             bindings: Bindings::new(&written.bindings)?,
         })

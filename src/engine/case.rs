@@ -9,7 +9,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::limits::{self, Ledger, Scene};
-use crate::stages::risk::{self, Judgement, Ruling};
+use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -67,12 +67,16 @@ impl Case {
         self.judgement = judgement;
         match ruling {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),
-            Ruling::Refuse(refusal) => {
-                let reply = Reply::new(&refusal, route, &self.caller, &self.request_id, self.grpc);
-                let response = Response { status: Some(reply.status), bytes: 0 };
-                Step::Refuse(reply, Box::new(Done { case: self, response }))
-            }
+            Ruling::Refuse(refusal) => self.refuse(&refusal),
         }
+    }
+
+    /// The way out of a request that was judged and does not go on.
+    pub(super) fn refuse<Next>(self, refusal: &Refusal) -> Step<Next> {
+        let route = self.world.config.routes.get(self.route);
+        let reply = Reply::new(refusal, route, &self.caller, &self.request_id, self.grpc);
+        let response = Response { status: Some(reply.status), bytes: 0 };
+        Step::Refuse(reply, Box::new(Done { case: self, response }))
     }
 
     pub(super) fn response_headers(&self) -> Vec<(&'static str, String)> {

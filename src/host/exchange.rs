@@ -131,7 +131,7 @@ impl Exchange {
                 self.finish_if_ended();
                 Action::Continue
             }
-            Step::Refuse(reply, done) => {
+            Step::Refuse(reply, done) | Step::Serve(reply, done) => {
                 send(&reply);
                 self.state = State::Done(done);
                 Action::Pause
