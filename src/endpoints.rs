@@ -12,14 +12,19 @@
 //! most `request.body_read_max`. Not covered: preflights of browsers (CORS), which Envoy's `cors` filter answers before this
 //! one.
 
+pub mod audit;
 mod keys;
+mod token;
 
+use self::audit::Issue;
+use self::token::{Denied, Grant};
 use crate::config::Config;
+use crate::entropy::Entropy;
 use crate::finding::Findings;
 use crate::reply::Reply;
 use crate::request::body::Unread;
 use crate::request::Request;
-use crate::stages::identity::{Need, Scene};
+use crate::stages::identity::{Caller, Need, Proof, Scene};
 use serde_json::json;
 
 /// The media type of errors: RFC 6749 §5.2 has it, and what is no OAuth endpoint does the same.
@@ -28,6 +33,8 @@ const JSON: &str = "application/json";
 /// One service.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Endpoint {
+    /// Tokens (RFC 6749 §3.2).
+    Token,
     /// The public keys of the tokens that the filter issues (RFC 7517 §5).
     Keys,
 }
@@ -44,11 +51,26 @@ pub enum Content {
     Unread(Unread),
 }
 
+/// A request for an endpoint, with all that an answer may need.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What the identity stage would see.
+    pub scene: Scene<'a>,
+    /// Random numbers that are new each time.
+    pub entropy: &'a dyn Entropy,
+    /// The body.
+    pub content: &'a Content,
+}
+
 /// A request that was read and is to be answered once it was judged.
 #[derive(Debug)]
 pub enum Examined {
     /// The answer depends on nothing more.
     Answer(Reply),
+    /// A token is to be issued.
+    Grant(Box<Grant>),
+    /// No token is to be issued.
+    Denied(Denied),
 }
 
 impl Endpoint {
@@ -57,7 +79,11 @@ impl Endpoint {
     pub fn of(config: &Config, request: &Request) -> Option<Self> {
         let minting = config.minting.as_ref()?;
         let path = request.path.as_ref().ok().filter(|_| request.has_one_method() && request.host().is_some())?;
-        (path.normal == minting.jwks_path).then_some(Self::Keys)
+        match path.normal.as_str() {
+            normal if normal == minting.token_path => Some(Self::Token),
+            normal if normal == minting.jwks_path => Some(Self::Keys),
+            _ => None,
+        }
     }
 
     /// Whether the body must be there before it can answer.
@@ -68,6 +94,7 @@ impl Endpoint {
     /// The methods that it knows.
     const fn methods(self) -> &'static [&'static str] {
         match self {
+            Self::Token => &["POST"],
             Self::Keys => &["GET", "HEAD"],
         }
     }
@@ -77,26 +104,43 @@ impl Endpoint {
 ///
 /// # Errors
 /// What must be there first, if the request may wait. What was found until then is to be thrown away.
-pub fn examine(
-    endpoint: Endpoint,
-    scene: &Scene<'_>,
-    content: &Content,
-    _findings: &mut Findings,
-) -> Result<Examined, Need> {
-    if let Some(refused) = refuse_unfit(endpoint, scene.request, content) {
+pub fn examine(endpoint: Endpoint, asked: &Asked<'_>, findings: &mut Findings) -> Result<Examined, Need> {
+    if let Some(refused) = refuse_unfit(endpoint, asked.scene.request, asked.content) {
         return Ok(Examined::Answer(refused));
     }
-    match endpoint {
-        Endpoint::Keys => Ok(Examined::Answer(keys::answer(scene))),
+    let body = match asked.content {
+        Content::Read(body) => body.as_slice(),
+        Content::None | Content::Unread(_) => &[],
+    };
+    match (endpoint, &asked.scene.config.minting) {
+        (Endpoint::Token, Some(minting)) => {
+            let examined = token::examine(asked, minting, body, findings)?;
+            Ok(examined.map_or_else(Examined::Denied, |grant| Examined::Grant(Box::new(grant))))
+        }
+        (Endpoint::Keys | Endpoint::Token, _) => Ok(Examined::Answer(keys::answer(&asked.scene))),
     }
 }
 
 impl Examined {
-    /// Answers.
-    pub fn answer(self) -> Reply {
+    /// Who has proved to be the caller, and how that was found.
+    pub fn caller(&self) -> Option<(Caller, Proof)> {
         match self {
-            Self::Answer(reply) => reply,
+            Self::Grant(grant) => Some(grant.caller()),
+            Self::Answer(_) | Self::Denied(_) => None,
         }
+    }
+
+    /// Answers. `risk` is what was found about the request, 0 to 1.
+    pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Issue>) {
+        let (reply, issue) = match (self, &asked.scene.config.minting) {
+            (Self::Grant(grant), Some(minting)) => token::issue(&grant, asked, minting, risk),
+            (Self::Denied(denied), _) => denied.answer(),
+            (Self::Answer(reply), _) => return (reply, None),
+            (Self::Grant(_), None) => {
+                return (error(503, "temporarily_unavailable", "no token can be signed"), None)
+            }
+        };
+        (reply, Some(issue))
     }
 }
 

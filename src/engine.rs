@@ -242,7 +242,8 @@ impl Head {
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
-        let service = Endpoint::of(config, &request).map(Service::new);
+        case.endpoint = Endpoint::of(config, &request);
+        let service = case.endpoint.map(Service::new);
         let open = Open { case, request, has_body, service, now };
         match &open.service {
             Some(_) => open.approach(),

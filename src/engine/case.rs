@@ -2,6 +2,8 @@
 
 use super::{Done, Step, World};
 use crate::config::RouteId;
+use crate::endpoints::audit::Issue;
+use crate::endpoints::Endpoint;
 use crate::finding::Findings;
 use crate::reply::Reply;
 use crate::request::body::Body;
@@ -26,6 +28,10 @@ pub(super) struct Case {
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
     pub(super) judgement: Judgement,
+    /// The endpoint of ours that it is for.
+    pub(super) endpoint: Option<Endpoint>,
+    /// What became of a request for a token.
+    pub(super) issue: Option<Issue>,
 }
 
 impl Case {
@@ -42,6 +48,8 @@ impl Case {
             findings: Findings::default(),
             ledger: Ledger::default(),
             judgement: Judgement::default(),
+            endpoint: None,
+            issue: None,
         }
     }
 

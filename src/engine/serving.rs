@@ -2,7 +2,8 @@
 
 use super::waiting::{Unknown, Wait};
 use super::{Body, Case, Done, Open, Step};
-use crate::endpoints::{self, Content, Endpoint};
+use crate::endpoints::audit::Issue;
+use crate::endpoints::{self, Asked, Content, Endpoint};
 use crate::finding::Findings;
 use crate::reply::Reply;
 use crate::request::body::Unread;
@@ -50,12 +51,20 @@ impl Open {
         };
         let world = Rc::clone(&self.case.world);
         let patience = waited.map_or_else(|| world.patience(), Patience::Waited);
-        let scene = world.identity_scene(self.route(), &self.request, patience, self.now);
+        let route = world.config.routes.get(self.case.route);
+        let asked = Asked {
+            scene: world.identity_scene(route, &self.request, patience, self.now),
+            entropy: world.entropy.as_ref(),
+            content: &service.content,
+        };
         let mut findings = Findings::default();
-        match endpoints::examine(service.endpoint, &scene, &service.content, &mut findings) {
+        match endpoints::examine(service.endpoint, &asked, &mut findings) {
             Ok(examined) => {
                 self.case.findings.append(findings);
-                self.case.serve(|_| examined.answer())
+                if let Some((caller, proof)) = examined.caller() {
+                    (self.case.caller, self.case.proof) = (caller, Some(proof));
+                }
+                self.case.serve(|risk| examined.answer(&asked, risk))
             }
             Err(need) => {
                 self.service = Some(service);
@@ -67,14 +76,15 @@ impl Open {
 
 impl Case {
     /// Where findings become the verdict on a request that is answered here.
-    fn serve<Next>(mut self, answer: impl FnOnce(&mut Self) -> Reply) -> Step<Next> {
+    fn serve<Next>(mut self, answer: impl FnOnce(f64) -> (Reply, Option<Issue>)) -> Step<Next> {
         let world = Rc::clone(&self.world);
         let (judgement, ruling) = risk::judge(&world.config, world.config.routes.get(self.route), &self.findings);
         self.judgement = judgement;
         match ruling {
             // Nothing is forwarded, so the permit lapses.
             Ruling::Forward(_unused) => {
-                let reply = answer(&mut self);
+                let (reply, issue) = answer(self.judgement.risk);
+                self.issue = issue;
                 let response = Response { status: Some(reply.status), bytes: 0 };
                 Step::Serve(reply, Box::new(Done { case: self, response }))
             }

@@ -20,6 +20,7 @@ pub mod checks;
 pub mod keys;
 pub mod revocation;
 mod source;
+pub mod subject;
 mod token;
 
 use self::cache::TokenCache;
@@ -64,6 +65,16 @@ impl Verified {
     /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
     pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
         Self { issuer, issuer_name, claims, key: None, cleared: Cell::new(0) }
+    }
+
+    /// The claims.
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Who issued it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer_name
     }
 
     fn by(self, key: KeyPrint) -> Self {
