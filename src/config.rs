@@ -10,6 +10,7 @@ pub mod field;
 pub mod fleet;
 pub mod identity;
 pub mod limits;
+pub mod minting;
 mod raw;
 pub mod remote;
 pub mod routes;
@@ -20,7 +21,8 @@ pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement};
 pub use self::limits::{Limit, Memory};
-pub use self::raw::{Demand, FailurePolicy, FleetMode, Mode};
+pub use self::minting::Minting;
+pub use self::raw::{Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
 use self::raw::{Document, Effect, TunedMode};
@@ -55,6 +57,8 @@ pub struct Config {
     pub routes: Routes,
     /// Who is believed; `None` when callers need not be known.
     pub identity: Option<Identity>,
+    /// The tokens that the filter itself issues.
+    pub minting: Option<Minting>,
     /// The memory that all workers share.
     pub memory: Memory,
     /// How often; routes refer to these by their place.
@@ -121,6 +125,18 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first fault found.
     pub fn parse(document: &[u8], checks: &[&'static Check]) -> Result<Self, ConfigError> {
+        Self::parse_with(document, checks, &|_| None)
+    }
+
+    /// The same for a document that may refer to variables of the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first fault found, a variable that is not there among them.
+    pub fn parse_with(
+        document: &[u8],
+        checks: &[&'static Check],
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let written = read(document)?;
         if written.version != VERSION {
             return Err(ConfigError::new(
@@ -129,12 +145,14 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
+        let minting = written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             routes: Routes::compile(&written, thresholds, &limits)?,
-            identity: written.identity.as_ref().map(Identity::new).transpose()?,
+            identity: written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?,
+            minting,
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
@@ -167,7 +185,10 @@ impl Config {
     /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.
     pub fn may_wait(&self) -> bool {
         let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
-        asks_others || self.fleet.is_some() || self.limits.iter().any(|limit| limit.needs_body)
+        asks_others
+            || self.minting.is_some()
+            || self.fleet.is_some()
+            || self.limits.iter().any(|limit| limit.needs_body)
     }
 
     /// Whether something is remembered about sources, tokens or actors.

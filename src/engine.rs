@@ -5,6 +5,8 @@
 //!                                                                            └─► Reply ────────────────────► Done
 //! ```
 //!
+//! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
+//!
 //! In brackets stands what the request waits for, where a rule needs it ([`waiting`]).
 //!
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
@@ -14,14 +16,18 @@ mod case;
 mod chores;
 mod documents;
 mod done;
+mod serving;
 pub mod waiting;
 
 pub use self::chores::Former;
 pub use self::documents::{Fetch, Fetched, Purpose};
 
 use self::case::Case;
+use self::serving::Service;
 use self::waiting::Wait;
 use crate::config::{Config, Identity, Route, RouteId};
+use crate::endpoints::Endpoint;
+use crate::entropy::{Entropy, Seeded};
 use crate::finding::{Finding, Findings};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
@@ -63,12 +69,19 @@ pub struct Ports {
     pub native: Box<dyn Native>,
     /// Random bytes of this worker. They key what it alone hashes, and what all workers hash if they have no key yet.
     pub random: [u8; 16],
+    /// Random numbers that are new each time.
+    pub entropy: Box<dyn Entropy>,
 }
 
 impl Ports {
     /// A host of one worker that checks no signatures: for tests, replays and tools.
     pub fn in_process(random: [u8; 16]) -> Self {
-        Self { shared: Box::<InProcess>::default(), native: Box::new(NoNative), random }
+        Self {
+            shared: Box::<InProcess>::default(),
+            native: Box::new(NoNative),
+            random,
+            entropy: Box::new(Seeded::new(random)),
+        }
     }
 }
 
@@ -80,6 +93,7 @@ struct World {
     once: Once,
     shared: Box<dyn Shared>,
     native: Box<dyn Native>,
+    entropy: Box<dyn Entropy>,
     outbox: RefCell<Outbox>,
     tokens: RefCell<TokenCache>,
     keys: RefCell<KeyRing>,
@@ -123,6 +137,8 @@ pub enum Step<Next> {
     Forward(Permit, Next),
     /// Out, with what to tell the client.
     Refuse(Reply, Box<Done>),
+    /// Out, with the answer of an endpoint of ours.
+    Serve(Reply, Box<Done>),
     /// Not yet: nothing of it may go on before what it waits for is there.
     Wait(Wait),
 }
@@ -130,7 +146,7 @@ pub enum Step<Next> {
 impl Engine {
     /// An engine for a configuration. All memory that will ever be needed is taken here.
     pub fn new(config: Config, ports: Ports) -> Self {
-        let Ports { shared, native, random } = ports;
+        let Ports { shared, native, random, entropy } = ports;
         let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
         if config.needs_memory() {
             memory.seed(shared.as_ref());
@@ -150,6 +166,7 @@ impl Engine {
                 once,
                 shared,
                 native,
+                entropy,
                 outbox,
                 tokens,
                 keys,
@@ -227,6 +244,15 @@ impl World {
         }
     }
 
+    /// Whether a request may wait for something of identity: many may, not all, since what is held back costs memory.
+    fn patience(&self) -> Patience {
+        if Rc::strong_count(&self.seats) > WAITING_MAX {
+            Patience::None
+        } else {
+            Patience::Fresh
+        }
+    }
+
     fn ground(&self, now: Millis) -> Ground<'_> {
         Ground { config: &self.config, memory: &self.memory, shared: self.shared.as_ref(), now }
     }
@@ -240,10 +266,13 @@ impl Head {
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
-        // Many may wait, not all: what is held back costs memory.
-        let crowded = Rc::strong_count(&world.seats) > WAITING_MAX;
-        let patience = if crowded { Patience::None } else { Patience::Fresh };
-        Open { case, request, has_body, told: None, now }.identify(patience)
+        case.endpoint = Endpoint::of(config, &request);
+        let service = case.endpoint.map(Service::new);
+        let open = Open { case, request, has_body, told: None, service, now };
+        match &open.service {
+            Some(_) => open.approach(),
+            None => open.identify(world.patience()),
+        }
     }
 }
 
@@ -255,6 +284,8 @@ struct Open {
     has_body: bool,
     /// What the issuer of its opaque token has said of it.
     told: Option<Result<Told, Fault>>,
+    /// What is asked of us, if it is for an endpoint of ours.
+    service: Option<Service>,
     now: Millis,
 }
 
@@ -282,7 +313,8 @@ impl Open {
 
     /// Goes on to the body, if a rule needs it and the head has not decided already.
     fn proceed(mut self) -> Step<Body> {
-        if !self.route().needs_body || self.is_decided() {
+        let wants = self.service.as_ref().is_some_and(|service| service.wants_body(&self.request));
+        if !(wants || self.route().needs_body) || self.is_decided() {
             return self.ask(0);
         }
         if self.has_body && !self.request.is_upgrade() {
@@ -300,7 +332,15 @@ impl Open {
                 return Step::Wait(Wait::Fleet(waiting::Asking::new(self, asked, body_bytes)));
             }
         }
-        self.settle(body_bytes)
+        self.conclude(body_bytes)
+    }
+
+    /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
+    fn conclude(self, body_bytes: u64) -> Step<Body> {
+        match &self.service {
+            Some(_) => self.serve(None),
+            None => self.settle(body_bytes),
+        }
     }
 
     fn settle(self, body_bytes: u64) -> Step<Body> {

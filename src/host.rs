@@ -24,6 +24,7 @@ use self::signatures::Envoy;
 use self::stream::{Stream, Waiting};
 use crate::config::Config;
 use crate::engine::{Engine, Former, Ports};
+use crate::entropy::Entropy;
 use crate::memory::Trace;
 use crate::rls::Fault;
 use crate::stages::limits::fleet;
@@ -105,7 +106,7 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
         let document = calls::buffer(Buffer::PluginConfiguration, usize::MAX).unwrap_or_default();
-        let config = match Config::parse(&document, CHECKS) {
+        let config = match Config::parse_with(&document, CHECKS, &environment) {
             Ok(config) => config,
             Err(fault) => {
                 calls::log(
@@ -123,7 +124,8 @@ impl RootContext for Root {
         };
         // On the first tick documents are fetched.
         let period = if config.may_wait() { WATCH } else { HEARTBEAT };
-        let ports = Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random };
+        let ports =
+            Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random, entropy: Box::new(Wasi) };
         let engine = Engine::new(config, ports);
         if let Some(former) = FORMER.with(|former| former.replace(Some(engine.former()))) {
             engine.take_over(&former);
@@ -234,6 +236,25 @@ fn now() -> Millis {
 fn random() -> Option<[u8; 16]> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).is_ok().then_some(random)
+}
+
+/// Random numbers of the host, through WASI.
+#[derive(Debug)]
+struct Wasi;
+
+impl Entropy for Wasi {
+    fn fresh(&self) -> Option<[u8; 16]> {
+        random()
+    }
+}
+
+/// What Envoy passes to the VM (`vm_config.environment_variables`), and no other variable of its process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where secrets may come from outside of the configuration"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// One line without control characters, whatever a configuration contains.

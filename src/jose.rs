@@ -1,4 +1,4 @@
-//! Signed tokens: their compact form, their claims and the keys that verify them (RFC 7515, 7517, 7518, 7519).
+//! Signed tokens: their compact form, their claims, the keys that verify them and those that sign ours (RFC 7515, 7517, 7518, 7519).
 //!
 //! The cryptography is jwt-simple's. What stands here is what decides *whether* it is asked: the token's exact
 //! form, the algorithm, the key. The algorithm is a property of the key, never of the token alone (RFC 8725 §3.1).
@@ -10,8 +10,10 @@ pub mod claims;
 pub mod keys;
 pub mod native;
 mod public_key;
+pub mod signer;
 pub mod token;
 
 pub use claims::Claims;
 pub use keys::{Algorithm, KeySet};
+pub use signer::Signer;
 pub use token::{Token, TokenFault};

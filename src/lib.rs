@@ -7,11 +7,11 @@
 //!
 //! [`engine`] takes a [`request::Request`] through the [`stages`]; each adds [`finding`]s, and
 //! [`stages::risk`] turns them into a verdict. What goes on carries a [`stages::risk::Permit`], what does not gets a
-//! [`reply::Reply`]; either way there is a [`receipt`].
+//! [`reply::Reply`]; either way there is a [`receipt`]. A few paths are [`endpoints`] of ours, which answer by themselves.
 //!
 //! # Who may know whom
 //!
-//! `host → engine → stages → {config, memory, rate, rls, request, response, jose, json} → finding → time`.
+//! `host → engine → endpoints → stages → {config, memory, rate, rls, request, response, jose, json} → finding → {time, entropy}`.
 //!
 //! - `host` alone knows proxy-wasm, and exists in the wasm build alone. It alone reads the clock.
 //! - Everything else is pure: the same core runs in the filter, in tests, in benches and in tools.
@@ -24,7 +24,9 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
 pub mod config;
+pub mod endpoints;
 pub mod engine;
+pub mod entropy;
 pub mod finding;
 pub mod jose;
 pub mod json;

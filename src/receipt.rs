@@ -103,7 +103,7 @@ pub(crate) fn write(subject: &Subject<'_>) -> String {
         request_id: subject.request_id,
         method: subject.method.chars().take(METHOD_CHARS_MAX).collect(),
         status: subject.response.status,
-        actor: actor(subject),
+        actor: actor(subject.config, subject.caller, subject.source),
         duration_nanos: subject.spent_nanos,
         route: &subject.route.name,
         verdict: judgement.verdict.name(),
@@ -154,14 +154,14 @@ fn line<'a>(applied: &Applied, config: &'a Config) -> Option<Line<'a>> {
 }
 
 /// The holder of the token; without one, the source address.
-fn actor(subject: &Subject<'_>) -> String {
-    let holder = subject.caller.claims().map(|claims| claims.text("sub").unwrap_or_default());
-    let name = match (holder, subject.source) {
-        (Some(holder), _) => format!("sub\0{}\0{holder}", subject.caller.issuer()),
+pub(crate) fn actor(config: &Config, caller: &Caller, source: Option<IpAddr>) -> String {
+    let holder = caller.claims().map(|claims| claims.text("sub").unwrap_or_default());
+    let name = match (holder, source) {
+        (Some(holder), _) => format!("sub\0{}\0{holder}", caller.issuer()),
         (None, Some(source)) => format!("ip\0{source}"),
         (None, None) => return "unknown".to_owned(),
     };
-    let hash = hmac_sha256::HMAC::mac(name.as_bytes(), subject.config.telemetry.actor_salt.as_bytes());
+    let hash = hmac_sha256::HMAC::mac(name.as_bytes(), config.telemetry.actor_salt.as_bytes());
     hash.iter().take(ACTOR_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What the client is told when its request does not go on.
+//! What the client is told when its request does not go on: a refusal, or the answer of an endpoint of ours.
 //!
 //! The public code and the request id, no more: the operator finds the rest in the receipt under the same id.
 //! HTTP clients get `application/problem+json` (RFC 9457), with `WWW-Authenticate` where a token is the matter
@@ -43,6 +43,13 @@ struct Problem<'a> {
 }
 
 impl Reply {
+    /// An answer that is no refusal of the filter's: of an endpoint, with its media type and how long it may be kept.
+    pub fn served(status: u16, kind: &'static str, cache: &'static str, body: String) -> Self {
+        let headers = vec![("content-type", kind.to_owned()), ("cache-control", cache.to_owned())];
+        // Endpoints do not speak gRPC; who asks in it is told so (gRPC status `UNIMPLEMENTED`).
+        Self { status, grpc_status: 12, headers, body, details: format!("portcullis_endpoint_{status}") }
+    }
+
     /// The answer to a refused request.
     pub fn new(refusal: &Refusal, route: &Route, caller: &Caller, request_id: &str, grpc: bool) -> Self {
         let Refusal { class, code, .. } = *refusal;

@@ -129,6 +129,10 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
             let told = problem["code"].as_str().map(str::to_owned);
             (done, Response { status: Some(reply.status), bytes: 0 }, told)
         }
+        Step::Serve(reply, done) => {
+            let bytes = u64::try_from(reply.body.len()).unwrap();
+            (done, Response { status: Some(reply.status), bytes }, None)
+        }
         Step::Wait(_) => panic!("it waits twice for the fleet"),
     };
     done.close(answer, time);

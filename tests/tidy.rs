@@ -15,7 +15,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// What may not be imported where: a folder or file of `src`, and parts of paths that must not appear in it.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("", &["proxy_wasm"]),
-    ("stages", &["crate::engine", "crate::host", "crate::reply", "crate::receipt"]),
+    ("endpoints", &["crate::engine", "crate::host"]),
+    ("stages", &["crate::endpoints", "crate::engine", "crate::host", "crate::reply", "crate::receipt"]),
     ("config", &["crate::stages", "crate::engine", "crate::host", "crate::request", "crate::response"]),
     ("jose", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("request", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
@@ -26,9 +27,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
-    ("receipt", &["crate::engine", "crate::host", "crate::reply"]),
-    ("reply", &["crate::engine", "crate::host", "crate::receipt"]),
+    ("receipt", &["crate::endpoints", "crate::engine", "crate::host", "crate::reply"]),
+    ("reply", &["crate::endpoints", "crate::engine", "crate::host", "crate::receipt"]),
     ("time", &["crate::"]),
+    ("entropy", &["crate::"]),
     ("engine", &["crate::host"]),
     ("host", &["hostcalls"]),
 ];

@@ -17,7 +17,7 @@ pub use self::revocation::Revocation;
 pub use self::step_up::Login;
 
 use super::raw;
-use super::{ConfigError, FailurePolicy};
+use super::{ConfigError, FailurePolicy, Minting};
 use crate::time::Millis;
 
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
@@ -74,7 +74,7 @@ pub enum TokenSource {
 }
 
 impl Identity {
-    pub(super) fn new(written: &raw::Identity) -> Result<Self, ConfigError> {
+    pub(super) fn new(written: &raw::Identity, minting: Option<&Minting>) -> Result<Self, ConfigError> {
         let limit = written.token_bytes_max.0;
         if limit == 0 || limit > TOKEN_BYTES_LIMIT {
             return Err(ConfigError::new(
@@ -92,7 +92,7 @@ impl Identity {
             native_signatures: written.native_signatures,
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
-            issuers: issuer::all(&written.issuers)?,
+            issuers: issuer::all(&written.issuers, minting)?,
             failures: Failures::new(&written.failures)?,
             has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
             replay: Replay::new(&written.replay)?,

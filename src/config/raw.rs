@@ -5,12 +5,15 @@
 
 mod identity;
 mod limits;
+mod minting;
 mod remote;
 
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub use self::minting::SoftBinding;
+pub(crate) use self::minting::{Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::remote::{Introspection, Served};
 
 use super::units::{ByteSize, Duration};
@@ -32,6 +35,7 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) routes: Vec<Route>,
     pub(crate) identity: Option<Identity>,
+    pub(crate) minting: Option<Minting>,
     #[serde(default)]
     pub(crate) memory: Memory,
     #[serde(default)]

@@ -2,6 +2,8 @@
 
 use super::{Done, Step, World};
 use crate::config::RouteId;
+use crate::endpoints::audit::Issue;
+use crate::endpoints::Endpoint;
 use crate::finding::Findings;
 use crate::reply::Reply;
 use crate::request::body::Body;
@@ -9,7 +11,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::limits::{self, Ledger, Scene};
-use crate::stages::risk::{self, Judgement, Ruling};
+use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -28,6 +30,10 @@ pub(super) struct Case {
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
     pub(super) judgement: Judgement,
+    /// The endpoint of ours that it is for.
+    pub(super) endpoint: Option<Endpoint>,
+    /// What became of a request for a token.
+    pub(super) issue: Option<Issue>,
 }
 
 impl Case {
@@ -45,6 +51,8 @@ impl Case {
             findings: Findings::default(),
             ledger: Ledger::default(),
             judgement: Judgement::default(),
+            endpoint: None,
+            issue: None,
         }
     }
 
@@ -70,12 +78,16 @@ impl Case {
         self.judgement = judgement;
         match ruling {
             Ruling::Forward(permit) => Step::Forward(permit, next(self)),
-            Ruling::Refuse(refusal) => {
-                let reply = Reply::new(&refusal, route, &self.caller, &self.request_id, self.grpc);
-                let response = Response { status: Some(reply.status), bytes: 0 };
-                Step::Refuse(reply, Box::new(Done { case: self, response }))
-            }
+            Ruling::Refuse(refusal) => self.refuse(&refusal),
         }
+    }
+
+    /// The way out of a request that was judged and does not go on.
+    pub(super) fn refuse<Next>(self, refusal: &Refusal) -> Step<Next> {
+        let route = self.world.config.routes.get(self.route);
+        let reply = Reply::new(refusal, route, &self.caller, &self.request_id, self.grpc);
+        let response = Response { status: Some(reply.status), bytes: 0 };
+        Step::Refuse(reply, Box::new(Done { case: self, response }))
     }
 
     pub(super) fn response_headers(&self) -> Vec<(&'static str, String)> {

@@ -85,7 +85,7 @@ impl Config {
         self.identity.iter().flat_map(|identity| {
             let keys = identity.issuers.iter().enumerate().filter_map(|(place, issuer)| match &issuer.keys {
                 Keys::Served(document) => Some((Purpose::Keys(place), document)),
-                Keys::Written(_) => None,
+                Keys::Written(_) | Keys::Minted(_) => None,
             });
             let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
             keys.chain(list.map(|document| (Purpose::Revocations, document)))

@@ -2,6 +2,8 @@
 
 use super::Done;
 use crate::config::RouteId;
+use crate::endpoints::audit::{About, Issue};
+use crate::endpoints::Endpoint;
 use crate::finding::Family;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
@@ -58,6 +60,24 @@ impl Done {
     /// How the caller's token was found to be good.
     pub fn proof(&self) -> Option<Proof> {
         self.case.proof
+    }
+
+    /// What became of a request for a token; `None` for any other, and where the client left before there was an answer.
+    pub fn issue(&self) -> Option<Issue> {
+        let refused = self.case.judgement.verdict != Verdict::Allow && self.case.endpoint == Some(Endpoint::Token);
+        let by_judgement = self.case.judgement.code.filter(|_| refused).map(|error| Issue::Refused { error });
+        self.case.issue.clone().or(by_judgement)
+    }
+
+    /// The line of the log about it.
+    pub fn audit(&self, issue: &Issue, source: Option<IpAddr>) -> String {
+        let case = &self.case;
+        issue.line(&About {
+            config: &case.world.config,
+            request_id: &case.request_id,
+            caller: &case.caller,
+            source,
+        })
     }
 
     /// What the limits said, and what the memory met.

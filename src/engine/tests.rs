@@ -25,6 +25,7 @@ fn forwarded<Next>(step: Step<Next>) -> (Permit, Next) {
     match step {
         Step::Forward(permit, next) => (permit, next),
         Step::Refuse(reply, _) => panic!("refused: {reply:?}"),
+        Step::Serve(reply, _) => panic!("served: {reply:?}"),
         Step::Wait(wait) => panic!("waits: {wait:?}"),
     }
 }
@@ -32,7 +33,7 @@ fn forwarded<Next>(step: Step<Next>) -> (Permit, Next) {
 fn refused<Next>(step: Step<Next>) -> (Reply, Done) {
     match step {
         Step::Refuse(reply, done) => (reply, *done),
-        Step::Forward(..) | Step::Wait(_) => panic!("not refused"),
+        Step::Forward(..) | Step::Serve(..) | Step::Wait(_) => panic!("not refused"),
     }
 }
 
@@ -172,7 +173,7 @@ fn a_request_that_cannot_be_read_follows_the_failure_policy() {
     let outcome = |document: &Value| match engine(document).judge_unreadable("test", "r-2".to_owned()) {
         Step::Forward(_, body) => body.finish().finish(Response::default()).summary(),
         Step::Refuse(reply, done) => format!("{} {}", reply.status, done.summary()),
-        Step::Wait(wait) => panic!("waits: {wait:?}"),
+        other => panic!("waits: {other:?}"),
     };
     assert_eq!(outcome(&enforcing()), "503 deny:internal");
     assert_eq!(outcome(&demanding_a_token()), "503 deny:internal");

@@ -86,7 +86,7 @@ impl Wait {
         };
         match step {
             Step::Forward(_unused, body) => Box::new(body.finish().finish(Default::default())),
-            Step::Refuse(_, done) => done,
+            Step::Refuse(_, done) | Step::Serve(_, done) => done,
             Step::Wait(wait) => wait.abandon(),
         }
     }
@@ -133,7 +133,10 @@ impl Unknown {
     pub fn retry(self, now: Millis) -> Step<Body> {
         let mut open = *self.open;
         open.now = now;
-        open.identify(Patience::Waited(self.need))
+        match &open.service {
+            Some(_) => open.serve(Some(self.need)),
+            None => open.identify(Patience::Waited(self.need)),
+        }
     }
 }
 
@@ -148,12 +151,18 @@ impl Held {
     }
 
     /// The whole body is there.
-    pub fn judge(self, bytes: &[u8], now: Millis) -> Step<Body> {
+    pub fn judge(mut self, bytes: &[u8], now: Millis) -> Step<Body> {
+        if let Some(service) = &mut self.open.service {
+            service.read(Ok(bytes));
+        }
         self.judge_read(body::Body::read(bytes), bytes.len(), now)
     }
 
     /// It could not be read. `seen` bytes of it have arrived.
-    pub fn judge_unread(self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
+    pub fn judge_unread(mut self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
+        if let Some(service) = &mut self.open.service {
+            service.read(Err(why));
+        }
         self.judge_read(body::Body::unread(why), seen, now)
     }
 
@@ -164,7 +173,9 @@ impl Held {
         let world = Rc::clone(&open.case.world);
         let route = world.config.routes.get(open.case.route);
         shape::check_body(route, seen, &mut open.case.findings);
-        shape::check_read(&body, &mut open.case.findings);
+        if route.needs_body {
+            shape::check_read(&body, &mut open.case.findings);
+        }
         open.case.limit(&open.request, Some(&body), open.now);
         open.ask(seen)
     }
@@ -213,6 +224,6 @@ impl Asking {
             now: open.now,
         };
         fleet::take_in(&asked, answer, &scene, &mut case.findings, &mut case.ledger);
-        open.settle(body_bytes)
+        open.conclude(body_bytes)
     }
 }

@@ -132,7 +132,7 @@ impl Exchange {
                 self.finish_if_ended();
                 Action::Continue
             }
-            Step::Refuse(reply, done) => {
+            Step::Refuse(reply, done) | Step::Serve(reply, done) => {
                 send(&reply);
                 self.state = State::Done(done);
                 Action::Pause
@@ -327,6 +327,9 @@ impl Exchange {
         self.report.count(&done, self.spent_nanos);
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
+        if let Some(issue) = done.issue() {
+            calls::log(Level::Info, &done.audit(&issue, source()));
+        }
         if done.wants_receipt() {
             let receipt = done.receipt(Response { status: response_status(), bytes }, source(), self.spent_nanos);
             let _ = calls::set_filter_state("portcullis_receipt", &receipt);

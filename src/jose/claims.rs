@@ -55,6 +55,23 @@ impl Claims {
         }
     }
 
+    /// Every scope that was granted, in either form; see [`Claims::has_scope`].
+    pub fn scopes(&self) -> Vec<&str> {
+        let words =
+            ["scope", "scp"].iter().filter_map(|name| self.0.get(*name)).flat_map(|granted| match granted {
+                Value::String(words) => words.split(' ').collect::<Vec<_>>(),
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            });
+        let mut scopes = Vec::new();
+        for scope in words.filter(|scope| !scope.is_empty()) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
     /// Whether a scope was granted: `scope` as a string of words (RFC 8693 §4.2), or `scp`/`scope` as an array.
     pub fn has_scope(&self, scope: &str) -> bool {
         ["scope", "scp"].iter().filter_map(|name| self.0.get(*name)).any(|granted| match granted {

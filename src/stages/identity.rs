@@ -24,6 +24,7 @@ mod replay;
 pub mod revocation;
 mod source;
 pub mod step_up;
+pub mod subject;
 mod token;
 
 use self::cache::{Remembered, TokenCache};
@@ -104,6 +105,16 @@ impl Verified {
     /// Whether an answer about it still counts.
     fn is_believed(&self, now: Millis) -> bool {
         matches!(self.origin, Origin::Asked { until } if now < until)
+    }
+
+    /// The claims.
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Who issued it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer_name
     }
 
     fn by(self, key: KeyPrint) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::config::raw;
 use crate::config::remote::Document;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Minting};
 use crate::jose::token::media_type;
 use crate::jose::{Algorithm, KeySet};
 use crate::time::Millis;
@@ -20,6 +20,8 @@ pub enum Keys {
     Written(KeySet),
     /// At the issuer.
     Served(Document),
+    /// The filter's own: sets with the moments until which each is the right one.
+    Minted(Vec<(Option<Millis>, KeySet)>),
 }
 
 /// One issuer of tokens.
@@ -43,7 +45,7 @@ pub struct Issuer {
     pub required_claims: Vec<String>,
 }
 
-pub(super) fn all(written: &[raw::Issuer]) -> Result<Vec<Issuer>, ConfigError> {
+pub(super) fn all(written: &[raw::Issuer], minting: Option<&Minting>) -> Result<Vec<Issuer>, ConfigError> {
     if written.is_empty() || written.len() > ISSUERS_MAX {
         return Err(ConfigError::new(
             "identity.issuers",
@@ -59,12 +61,12 @@ pub(super) fn all(written: &[raw::Issuer]) -> Result<Vec<Issuer>, ConfigError> {
                 format!("`{}` is configured twice", raw.issuer),
             ));
         }
-        issuers.push(issuer(raw, &path)?);
+        issuers.push(issuer(raw, minting, &path)?);
     }
     Ok(issuers)
 }
 
-fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
+fn issuer(written: &raw::Issuer, minting: Option<&Minting>, path: &str) -> Result<Issuer, ConfigError> {
     if written.issuer.is_empty() {
         return Err(ConfigError::new(format!("{path}.issuer"), "is empty"));
     }
@@ -81,7 +83,7 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
     Ok(Issuer {
         name: written.issuer.clone(),
         audiences: written.audiences.clone(),
-        keys: keys(written, allowed, path)?,
+        keys: keys(written, minting, allowed, path)?,
         algorithms: allowed.to_vec(),
         types: written.types.iter().map(|kind| media_type(kind)).collect(),
         clock_skew: written.clock_skew.0,
@@ -90,13 +92,19 @@ fn issuer(written: &raw::Issuer, path: &str) -> Result<Issuer, ConfigError> {
     })
 }
 
-fn keys(written: &raw::Issuer, allowed: &[Algorithm], path: &str) -> Result<Keys, ConfigError> {
-    match (&written.jwks, &written.jwks_from) {
-        (Some(jwks), None) => KeySet::from_jwks(jwks, allowed).map(Keys::Written).map_err(|error| {
+fn keys(
+    written: &raw::Issuer,
+    minting: Option<&Minting>,
+    allowed: &[Algorithm],
+    path: &str,
+) -> Result<Keys, ConfigError> {
+    match (&written.jwks, &written.jwks_from, written.minted) {
+        (None, None, true) => minted(written, minting, path),
+        (Some(jwks), None, false) => KeySet::from_jwks(jwks, allowed).map(Keys::Written).map_err(|error| {
             let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
             ConfigError::new(format!("{path}.jwks{place}"), error.fault)
         }),
-        (None, Some(served)) => {
+        (None, Some(served), false) => {
             if let Some(symmetric) = allowed.iter().find(|algorithm| !Algorithm::ASYMMETRIC.contains(algorithm)) {
                 return Err(ConfigError::new(
                     format!("{path}.algorithms"),
@@ -105,6 +113,17 @@ fn keys(written: &raw::Issuer, allowed: &[Algorithm], path: &str) -> Result<Keys
             }
             Document::new(served, "keys", &written.issuer, &format!("{path}.jwks_from")).map(Keys::Served)
         }
-        _ => Err(ConfigError::new(path, "expected either `jwks` or `jwks_from`")),
+        _ => Err(ConfigError::new(path, "expected one of `jwks`, `jwks_from` and `minted`")),
     }
+}
+
+/// The keys of the tokens that we issue ourselves: what is no longer configured verifies nothing.
+fn minted(written: &raw::Issuer, minting: Option<&Minting>, path: &str) -> Result<Keys, ConfigError> {
+    let minting =
+        minting.ok_or_else(|| ConfigError::new(format!("{path}.minted"), "there is no `minting` section"))?;
+    if written.issuer != minting.issuer {
+        let fault = format!("`minting` issues in the name of `{}`", minting.issuer);
+        return Err(ConfigError::new(format!("{path}.issuer"), fault));
+    }
+    minting.key_sets().map(Keys::Minted)
 }

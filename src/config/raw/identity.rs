@@ -93,6 +93,8 @@ pub(crate) struct Issuer {
     pub(crate) audiences: Vec<String>,
     pub(crate) jwks: Option<Value>,
     pub(crate) jwks_from: Option<Served>,
+    #[serde(default)]
+    pub(crate) minted: bool,
     pub(crate) algorithms: Option<Vec<Algorithm>>,
     #[serde(default = "default_types")]
     pub(crate) types: Vec<String>,

@@ -87,6 +87,10 @@ impl KeyRing {
     pub(super) fn keys<'k>(&'k self, identity: &'k Identity, issuer: usize, now: Millis) -> Option<&'k KeySet> {
         match &identity.issuers.get(issuer)?.keys {
             Keys::Written(keys) => Some(keys),
+            Keys::Minted(sets) => {
+                let current = sets.iter().find(|(until, _)| until.is_none_or(|until| now < until));
+                current.map(|(_, keys)| keys)
+            }
             Keys::Served(document) => {
                 let set = self.sets.get(issuer)?;
                 let is_fresh = set.state.age(now).is_some_and(|age| age <= document.max_age);

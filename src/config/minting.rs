@@ -1,0 +1,260 @@
+//! The `minting` section, validated: the tokens that the filter itself issues, and the keys that sign them.
+//!
+//! Keys are never made here. Of those that are configured the newest whose time has come signs; every key that has not retired
+//! is published, future ones included, so that a rotation is known before it happens. A fault names the place of a key, never
+//! its content. Bounds: [`KEYS_MAX`] keys, [`LIFETIME_MAX`].
+
+use super::raw;
+use super::{ConfigError, SoftBinding};
+use crate::jose::{KeySet, Signer};
+use crate::time::Millis;
+use serde_json::{json, Value};
+use tz::UtcDateTime;
+
+/// Keys of one configuration at most.
+pub const KEYS_MAX: usize = 16;
+
+/// Longest life of a token.
+pub const LIFETIME_MAX: Millis = Millis::from_secs(3600);
+
+/// Claims that say what a token is; a subject's token cannot bring its own.
+const OWN_CLAIMS: [&str; 15] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "scope",
+    "scp",
+    "client_id",
+    "azp",
+    "cnf",
+    "act",
+    "risk_level",
+    "mfa_verified",
+];
+
+/// What the filter issues tokens with.
+#[derive(Debug)]
+pub struct Minting {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The path of the token endpoint, in normal form.
+    pub token_path: String,
+    /// The path of the key set, in normal form.
+    pub jwks_path: String,
+    /// How long a token lives, unless the one it is given for ends earlier.
+    pub lifetime: Millis,
+    /// For whom tokens may be meant.
+    pub audiences: Vec<String>,
+    /// Soft bindings that are put into tokens.
+    pub bindings: Vec<SoftBinding>,
+    /// Further claims that are taken over from the subject's token.
+    pub claims: Vec<String>,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    signer: Signer,
+    use_from: Millis,
+    retire_at: Option<Millis>,
+}
+
+impl Key {
+    fn is_retired(&self, now: Millis) -> bool {
+        self.retire_at.is_some_and(|end| end <= now)
+    }
+}
+
+impl Minting {
+    pub(super) fn new(
+        written: &raw::Minting,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        if written.issuer.is_empty() {
+            return Err(ConfigError::new("minting.issuer", "is empty"));
+        }
+        for (name, path) in [("token_path", &written.token_path), ("jwks_path", &written.jwks_path)] {
+            check_path(path).map_err(|fault| ConfigError::new(format!("minting.{name}"), fault))?;
+        }
+        if written.token_path == written.jwks_path {
+            return Err(ConfigError::new("minting.jwks_path", "is the token endpoint's path too"));
+        }
+        if written.lifetime.0 > LIFETIME_MAX || written.lifetime.0 < Millis::from_secs(1) {
+            return Err(ConfigError::new("minting.lifetime", "expected \"1s\" to \"1h\""));
+        }
+        if written.audiences.is_empty() || written.audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::new("minting.audiences", "expected at least one, and none empty"));
+        }
+        if let Some(own) = written.claims.iter().find(|name| OWN_CLAIMS.contains(&name.as_str())) {
+            return Err(ConfigError::new("minting.claims", format!("`{own}` is the filter's own to write")));
+        }
+        Ok(Self {
+            issuer: written.issuer.clone(),
+            token_path: written.token_path.clone(),
+            jwks_path: written.jwks_path.clone(),
+            lifetime: written.lifetime.0,
+            audiences: written.audiences.clone(),
+            bindings: written.bindings.clone(),
+            claims: written.claims.clone(),
+            keys: keys(&written.keys, environment)?,
+        })
+    }
+
+    /// The key that signs: of those whose time has come and has not passed, the one whose time came last.
+    pub fn signer(&self, now: Millis) -> Option<&Signer> {
+        let due = self.keys.iter().filter(|key| key.use_from <= now && !key.is_retired(now));
+        due.max_by_key(|key| key.use_from).map(|key| &key.signer)
+    }
+
+    /// The public halves of all keys that have not retired (RFC 7517 §5).
+    pub fn jwks(&self, now: Millis) -> Value {
+        let current = self.keys.iter().filter(|key| !key.is_retired(now));
+        json!({ "keys": current.map(|key| key.signer.public_jwk()).collect::<Vec<_>>() })
+    }
+
+    /// What verifies its tokens, each set with the moment until which it is the right one; the last one has none, unless all
+    /// keys retire.
+    pub(super) fn key_sets(&self) -> Result<Vec<(Option<Millis>, KeySet)>, ConfigError> {
+        let mut ends: Vec<Option<Millis>> = self.keys.iter().map(|key| key.retire_at).collect();
+        ends.sort_by_key(|end| end.unwrap_or(Millis::new(u64::MAX)));
+        ends.dedup();
+        let mut begin = Millis::default();
+        let mut sets = Vec::with_capacity(ends.len());
+        for end in ends {
+            let set = KeySet::from_jwks(&self.jwks(begin), &Signer::ALGORITHMS);
+            sets.push((end, set.map_err(|error| ConfigError::new("minting.keys", error.fault))?));
+            begin = end.unwrap_or(begin);
+        }
+        Ok(sets)
+    }
+}
+
+fn keys(
+    written: &[raw::MintingKey],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Key>, ConfigError> {
+    if written.is_empty() || written.len() > KEYS_MAX {
+        let fault = format!("has {} keys, expected 1 to {KEYS_MAX}", written.len());
+        return Err(ConfigError::new("minting.keys", fault));
+    }
+    let mut keys: Vec<Key> = Vec::with_capacity(written.len());
+    for (index, raw) in written.iter().enumerate() {
+        let path = format!("minting.keys[{index}]");
+        if raw.kid.is_empty() || keys.iter().any(|other| other.signer.key_id() == raw.kid) {
+            return Err(ConfigError::new(format!("{path}.kid"), "expected a name that no other key has"));
+        }
+        if !Signer::ALGORITHMS.contains(&raw.alg) {
+            let fault = format!("is {}, expected RS256, ES256 or EdDSA", raw.alg.name());
+            return Err(ConfigError::new(format!("{path}.alg"), fault));
+        }
+        let use_from = raw.use_from.as_ref().map(|moment| read(moment, &format!("{path}.use_from")));
+        let retire_at = raw.retire_at.as_ref().map(|moment| read(moment, &format!("{path}.retire_at")));
+        let (use_from, retire_at) = (use_from.transpose()?.unwrap_or_default(), retire_at.transpose()?);
+        if retire_at.is_some_and(|end| end <= use_from) {
+            return Err(ConfigError::new(format!("{path}.retire_at"), "is not after `use_from`"));
+        }
+        // Which of two would sign is not left to chance.
+        if keys.iter().any(|other| other.use_from == use_from) {
+            return Err(ConfigError::new(format!("{path}.use_from"), "is the same as another key's"));
+        }
+        keys.push(Key { signer: signer(raw, &path, environment)?, use_from, retire_at });
+    }
+    Ok(keys)
+}
+
+fn signer(
+    written: &raw::MintingKey,
+    path: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Signer, ConfigError> {
+    let path = format!("{path}.private_key");
+    let text = match &written.private_key {
+        raw::PrivateKey::Text(text) => text.clone(),
+        raw::PrivateKey::Env(name) => environment(name).ok_or_else(|| {
+            let fault = format!("the variable `{}` is not passed to the filter", name.escape_debug());
+            ConfigError::new(format!("{path}.env"), format!("{fault} (`vm_config.environment_variables`)"))
+        })?,
+    };
+    Signer::read(&written.kid, written.alg, &text).map_err(|fault| ConfigError::new(path, fault))
+}
+
+/// An endpoint's path must be one that a request's path can be after normalisation.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segments = path.strip_prefix('/').ok_or("does not begin with a slash")?;
+    let is_segment =
+        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
+    if segments.split('/').all(is_segment) {
+        Ok(())
+    } else {
+        Err("expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end")
+    }
+}
+
+fn read(moment: &raw::Moment, path: &str) -> Result<Millis, ConfigError> {
+    let seconds = match &moment.0 {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => rfc3339(text),
+        _ => None,
+    };
+    let expected = "expected a moment such as \"2030-01-31T12:00:00Z\", or seconds since 1970";
+    seconds.map(Millis::from_secs).ok_or_else(|| ConfigError::new(path, expected))
+}
+
+/// Seconds since 1970 of a date and time (RFC 3339 §5.6), fractions dropped.
+fn rfc3339(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let (time, rest) = rest.strip_prefix(['T', 't', ' '])?.split_at_checked(8)?;
+    let offset = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let digits = fraction.find(|c: char| !c.is_ascii_digit())?;
+            fraction.get(digits..).filter(|_| digits > 0)?
+        }
+    };
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let small = |number: u32| u8::try_from(number).ok();
+    let written = UtcDateTime::new(
+        i32::try_from(year).ok()?,
+        small(month)?,
+        small(day)?,
+        small(hour)?,
+        small(minute)?,
+        small(second)?,
+        0,
+    );
+    u64::try_from(written.ok()?.unix_time().checked_sub(offset_seconds(offset)?)?).ok()
+}
+
+fn offset_seconds(offset: &str) -> Option<i64> {
+    let (sign, rest) = match offset.split_at_checked(1)? {
+        ("Z" | "z", "") => return Some(0),
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let [hours, minutes] = numbers(rest, ':', [2, 2])?;
+    let is_time = hours < 24 && minutes < 60;
+    let seconds = i64::from(hours).checked_mul(3600)?.checked_add(i64::from(minutes).checked_mul(60)?)?;
+    is_time.then_some(seconds)?.checked_mul(sign)
+}
+
+/// Numbers of fixed width between separators.
+fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[u32; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for (number, width) in numbers.iter_mut().zip(widths) {
+        let part = parts.next()?;
+        let is_digits = part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = is_digits.then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The `minting` section as it is written.
+
+use crate::config::units::Duration;
+use crate::jose::Algorithm;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::fmt;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Minting {
+    pub(crate) issuer: String,
+    #[serde(default = "default_token_path")]
+    pub(crate) token_path: String,
+    #[serde(default = "default_jwks_path")]
+    pub(crate) jwks_path: String,
+    #[serde(default = "default_lifetime")]
+    pub(crate) lifetime: Duration,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) keys: Vec<MintingKey>,
+    #[serde(default = "every_binding")]
+    pub(crate) bindings: Vec<SoftBinding>,
+    #[serde(default)]
+    pub(crate) claims: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MintingKey {
+    pub(crate) kid: String,
+    pub(crate) alg: Algorithm,
+    pub(crate) private_key: PrivateKey,
+    pub(crate) use_from: Option<Moment>,
+    pub(crate) retire_at: Option<Moment>,
+}
+
+/// A claim that ties a token to where and by whom it is used.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoftBinding {
+    /// The source address.
+    IpBinding,
+    /// The device.
+    DeviceId,
+    /// The user agent.
+    UserAgentHash,
+    /// The location.
+    GeoLocation,
+    /// The session.
+    SessionId,
+}
+
+/// A private key, or where it is. No error message and no `Debug` repeats it.
+pub(crate) enum PrivateKey {
+    Text(String),
+    Env(String),
+}
+
+impl<'de> Deserialize<'de> for PrivateKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "expected PEM text, a JWK with its private members, or {\"env\": \"NAME\"}";
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Object(members) if members.contains_key("kty") => {
+                Ok(Self::Text(Value::Object(members).to_string()))
+            }
+            Value::Object(members) => match (members.len(), members.get("env")) {
+                (1, Some(Value::String(name))) => Ok(Self::Env(name.clone())),
+                _ => Err(D::Error::custom(expected)),
+            },
+            _ => Err(D::Error::custom(expected)),
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(private key)")
+    }
+}
+
+/// A moment: RFC 3339 text, or seconds since 1970.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Moment(pub(crate) Value);
+
+fn default_token_path() -> String {
+    "/oauth/token".to_owned()
+}
+
+fn default_jwks_path() -> String {
+    "/.well-known/jwks.json".to_owned()
+}
+
+const fn default_lifetime() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn every_binding() -> Vec<SoftBinding> {
+    use SoftBinding::{DeviceId, GeoLocation, IpBinding, SessionId, UserAgentHash};
+    vec![IpBinding, DeviceId, UserAgentHash, GeoLocation, SessionId]
+}
