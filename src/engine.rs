@@ -18,21 +18,21 @@ mod documents;
 mod done;
 mod serving;
 pub mod waiting;
+mod world;
 
 pub use self::chores::Former;
 pub use self::documents::{Fetch, Fetched, Purpose};
+pub use self::world::Ports;
 
 use self::case::Case;
 use self::serving::Service;
 use self::waiting::Wait;
+use self::world::World;
 use crate::config::{Config, Identity, Route, RouteId};
 use crate::endpoints::Endpoint;
-use crate::entropy::{Entropy, Seeded};
 use crate::finding::{Finding, Findings};
-use crate::jose::native::{Native, NoNative};
-use crate::memory::in_process::InProcess;
 use crate::memory::once::Once;
-use crate::memory::{Memory, Shared};
+use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
 use crate::request::headers::same_field;
@@ -40,10 +40,8 @@ use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::keys::KeyRing;
-use crate::stages::identity::revocation::Revocations;
 use crate::stages::identity::{self, Patience};
-use crate::stages::limits::{self, Ground, Outbox};
+use crate::stages::limits;
 use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
 use crate::time::Millis;
@@ -58,48 +56,6 @@ const WAITING_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Engine {
     world: Rc<World>,
-}
-
-/// What the core needs of its host.
-#[derive(Debug)]
-pub struct Ports {
-    /// The memory that the workers of a process share.
-    pub shared: Box<dyn Shared>,
-    /// Its signature check.
-    pub native: Box<dyn Native>,
-    /// Random bytes of this worker. They key what it alone hashes, and what all workers hash if they have no key yet.
-    pub random: [u8; 16],
-    /// Random numbers that are new each time.
-    pub entropy: Box<dyn Entropy>,
-}
-
-impl Ports {
-    /// A host of one worker that checks no signatures: for tests, replays and tools.
-    pub fn in_process(random: [u8; 16]) -> Self {
-        Self {
-            shared: Box::<InProcess>::default(),
-            native: Box::new(NoNative),
-            random,
-            entropy: Box::new(Seeded::new(random)),
-        }
-    }
-}
-
-/// What does not change from request to request.
-#[derive(Debug)]
-struct World {
-    config: Config,
-    memory: Memory,
-    once: Once,
-    shared: Box<dyn Shared>,
-    native: Box<dyn Native>,
-    entropy: Box<dyn Entropy>,
-    outbox: RefCell<Outbox>,
-    tokens: RefCell<TokenCache>,
-    keys: RefCell<KeyRing>,
-    revocations: RefCell<Revocations>,
-    /// Taken by each request that waits for something of identity.
-    seats: Rc<()>,
 }
 
 /// A request whose head has been read and not yet judged.
@@ -213,48 +169,6 @@ impl Engine {
         let mut case = Case::new(&self.world, request_id);
         case.findings.add(Finding::new(&INTERNAL, reason).weighing(weight));
         case.settle(|case| Body { case, bytes: 0 })
-    }
-}
-
-impl World {
-    fn identity_scene<'a>(
-        &'a self,
-        route: &'a Route,
-        request: &'a Request,
-        told: Option<&'a Result<Told, Fault>>,
-        patience: Patience,
-        now: Millis,
-    ) -> identity::Scene<'a> {
-        let Self { config, tokens: cache, native, memory, once, shared, keys, revocations, .. } = self;
-        let (native, shared) = (native.as_ref(), shared.as_ref());
-        identity::Scene {
-            config,
-            route,
-            request,
-            cache,
-            native,
-            memory,
-            once,
-            shared,
-            keys,
-            revocations,
-            told,
-            patience,
-            now,
-        }
-    }
-
-    /// Whether a request may wait for something of identity: many may, not all, since what is held back costs memory.
-    fn patience(&self) -> Patience {
-        if Rc::strong_count(&self.seats) > WAITING_MAX {
-            Patience::None
-        } else {
-            Patience::Fresh
-        }
-    }
-
-    fn ground(&self, now: Millis) -> Ground<'_> {
-        Ground { config: &self.config, memory: &self.memory, shared: self.shared.as_ref(), now }
     }
 }
 

@@ -13,6 +13,7 @@ mod host_facts;
 mod identity;
 mod introspection;
 mod limits;
+mod minting;
 mod protocol;
 mod replay;
 mod revocation;

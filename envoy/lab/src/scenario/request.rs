@@ -14,6 +14,9 @@ use std::net::SocketAddr;
 /// How many bytes of a body without a content-length are sent at a time.
 const PIECE_BYTES: usize = 16 << 10;
 
+/// The content type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 const FILLER: &str = "x";
 
 /// The credential field that Envoy joins where a client repeats it.
@@ -40,6 +43,9 @@ pub struct Written {
     /// The body.
     #[serde(default)]
     pub body: String,
+    /// The body as a form, with its content type.
+    #[serde(default)]
+    pub form: BTreeMap<String, Field>,
     /// Send the body in pieces and without a content-length.
     #[serde(default)]
     pub chunked: bool,
@@ -55,6 +61,16 @@ pub struct Written {
     /// What is added in bulk.
     #[serde(default)]
     pub padding: Padding,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Field {
+    /// The text.
+    Text(String),
+    /// A token.
+    Token(Box<token::Written>),
 }
 
 /// What is added in bulk.
@@ -119,11 +135,28 @@ impl Written {
         if self.padding.header_bytes > 0 {
             request = request.header("x-filler", fill(self.padding.header_bytes));
         }
-        request = request.body(format!("{}{}", self.body, fill(self.padding.body_bytes)));
+        let mut body = self.body.clone();
+        if !self.form.is_empty() {
+            ensure!(body.is_empty(), "a request has one body");
+            request = request.header("content-type", FORM);
+            body = self.form(issuer)?;
+        }
+        request = request.body(format!("{body}{}", fill(self.padding.body_bytes)));
         if self.chunked {
             request = request.chunked(PIECE_BYTES);
         }
         Ok(Ready { request, protocol: self.protocol, raw: self.raw })
+    }
+
+    fn form(&self, issuer: &Issuer) -> Result<String> {
+        let pair = |(name, field): (&String, &Field)| {
+            let value = match field {
+                Field::Text(text) => text.clone(),
+                Field::Token(token) => token.mint(issuer)?,
+            };
+            Ok(format!("{name}={}", escaped(&value)))
+        };
+        Ok(self.form.iter().map(pair).collect::<Result<Vec<_>>>()?.join("&"))
     }
 
     /// Method and path, for people.
@@ -198,6 +231,14 @@ impl Clients {
 
 fn fill(bytes: usize) -> String {
     FILLER.repeat(bytes)
+}
+
+/// Everything but letters, digits and `-._` as percent-escapes.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn latin1(text: &str) -> Result<Vec<u8>> {
