@@ -4,7 +4,7 @@
 //! only add noise to it; the price is that the ratios look worse than in production, where a request costs Envoy
 //! more. `bare, forwarded` says how much more. The access log is off for the same reason.
 
-use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET};
+use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET, TOKEN_TARGET};
 use anyhow::Result;
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::tokens::{Algorithm, Issuer};
@@ -38,6 +38,14 @@ pub(crate) const EMPTY_FILTER: &str = r#"(module
     (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
     (func (export "proxy_on_log") (param i32))
     (func (export "proxy_on_delete") (param i32)))"#;
+
+const RSA_KEY: &str = include_str!("../../envoy/lab/keys/test-rsa.pem");
+const P256_KEY: &str = include_str!("../../envoy/lab/keys/test-p256.pem");
+/// A TEST key, made for this file: it protects nothing.
+const ED25519_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIFRFU1QtcG9ydGN1bGxpcy1taW50aW5nLWtleS0zMmIh
+-----END PRIVATE KEY-----
+";
 
 const ROUTE: &str =
     "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
@@ -78,6 +86,10 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
         let requests = requests(&issuer, RS256, Token::Expired);
         bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 401 })
     };
+    let minting = |name, means, (algorithm, key): (Algorithm, &str)| {
+        let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
+        Ok(Contender { name, means, bootstrap, requests: exchanges(&issuer), expects: 200 })
+    };
     let bare = answering().map(Bootstrap::without_filter);
     let forwarded = shipped().map(|base| base.without_filter().upstream(upstream));
     let empty = answering().map(|base| base.wasm(empty_filter));
@@ -101,6 +113,9 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
         good(PORTCULLIS, "the same with ES256", portcullis(Some(ES256)), ES256),
         good("portcullis EdDSA", "the same with EdDSA", portcullis(Some(EdDSA)), EdDSA),
         refused("portcullis, refused", "RS256, the tokens expired", portcullis(Some(RS256))),
+        minting("minting RS256", "token exchange, the new token signed with RS256", (RS256, RSA_KEY)),
+        minting("minting ES256", "the same with ES256", (ES256, P256_KEY)),
+        minting("minting EdDSA", "the same with EdDSA", (EdDSA, ED25519_KEY)),
     ]
     .into_iter()
     .collect()
@@ -119,6 +134,21 @@ fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Vec<u8>> 
         let fields = traffic::fields(&token, client);
         let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}\r\n").into_bytes()
+    };
+    (0..CLIENTS).map(request).collect()
+}
+
+/// Each client exchanges its token, which the worker has verified before: what is left is the form, the claims, the signature.
+fn exchanges(issuer: &Issuer) -> Vec<Vec<u8>> {
+    let request = |client| {
+        let token = traffic::token(issuer, Algorithm::ES256, Token::Good, client);
+        let form = traffic::exchange(&token);
+        let fields = traffic::fields("", client).into_iter().filter(|(name, _)| *name != "authorization");
+        let fields: String = fields.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let kind = "content-type: application/x-www-form-urlencoded";
+        let length = form.len();
+        format!("POST {TOKEN_TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}{kind}\r\ncontent-length: {length}\r\n\r\n{form}")
+            .into_bytes()
     };
     (0..CLIENTS).map(request).collect()
 }

@@ -13,6 +13,10 @@ pub(crate) const CLIENTS: usize = 8;
 /// The request target. The lab's upstream knows the order too.
 pub(crate) const TARGET: &str = "/api/orders/o-1001?expand=items&currency=EUR";
 
+/// Where tokens are exchanged.
+#[allow(dead_code, reason = "the native benchmark, which shares this file, exchanges none")]
+pub(crate) const TOKEN_TARGET: &str = "/oauth/token";
+
 /// How the path is known to rules: without the order.
 pub(crate) const PREFIX: &str = "/api/orders/";
 
@@ -120,6 +124,27 @@ pub(crate) fn limited(issuer: &Issuer, limits: &[Value]) -> String {
     let mut rules: Value = serde_json::from_str(&rules(issuer, None)).unwrap_or_default();
     rules["limits"] = limits.iter().enumerate().map(limit).collect();
     rules.to_string()
+}
+
+/// The rules with identity (ES256), and tokens that are issued with this key.
+#[allow(dead_code, reason = "the native benchmark, which shares this file, exchanges none")]
+pub(crate) fn minting(issuer: &Issuer, algorithm: Algorithm, key: &str) -> String {
+    let mut rules: Value = serde_json::from_str(&rules(issuer, Some(Algorithm::ES256))).unwrap_or_default();
+    rules["minting"] = json!({
+        "issuer": "https://shop.example",
+        "audiences": ["shop"],
+        "keys": [{"kid": "bench", "alg": algorithm.name(), "private_key": key}],
+    });
+    rules.to_string()
+}
+
+/// The form that exchanges a token.
+#[allow(dead_code, reason = "the native benchmark, which shares this file, exchanges none")]
+pub(crate) fn exchange(token: &str) -> String {
+    format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&scope={SCOPE}&subject_token={token}\
+         &subject_token_type=urn:ietf:params:oauth:token-type:access_token"
+    )
 }
 
 fn device(client: usize) -> String {

@@ -18,6 +18,8 @@ const ISSUER: &str = "https://api.demo.portcullis";
 const AUDIENCE: &str = "shop";
 const RSA: &str = include_str!("../../envoy/lab/keys/test-rsa.pem");
 const P256: &str = include_str!("../../envoy/lab/keys/test-p256.pem");
+const VM: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config/vm_config";
 /// A TEST key, made for this file: it protects nothing.
 const ED25519: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIFRFU1QtcG9ydGN1bGxpcy1taW50aW5nLWtleS0zMmIh\n-----END PRIVATE KEY-----\n";
 
@@ -32,9 +34,8 @@ fn by_env() -> Value {
 }
 
 fn environment(bootstrap: Bootstrap) -> Bootstrap {
-    let vm = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config/vm_config";
     bootstrap.edit(|document| {
-        let vm = document.pointer_mut(vm).expect("the filter's VM");
+        let vm = document.pointer_mut(VM).expect("the filter's VM");
         vm["environment_variables"] = json!({"key_values": {"PORTCULLIS_SIGNING_KEY": P256}});
     })
 }
@@ -200,6 +201,15 @@ fn a_variable_that_is_not_passed_is_named() {
         said.contains("minting.keys[0].private_key.env: the variable `PATH` is not passed to the filter"),
         "{said}"
     );
+    // A variable of Envoy's own process can be passed on. This one is no key, and what it is nobody is told.
+    let passed =
+        super::bootstrap(&config(json!([{"kid": "env", "alg": "ES256", "private_key": {"env": "PATH"}}])));
+    let (valid, said) = Envoy::validate(&passed.edit(|document| {
+        document.pointer_mut(VM).expect("the filter's VM")["environment_variables"] =
+            json!({"host_env_keys": ["PATH"]});
+    }));
+    assert!(!valid && said.contains("minting.keys[0].private_key: expected a P-256 private key"), "{said}");
+    assert!(!said.contains("/usr/bin:"), "{said}");
     let (valid, said) = Envoy::validate(&environment(super::bootstrap(&config(by_env()))));
     assert!(valid, "{said}");
 }

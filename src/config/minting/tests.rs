@@ -177,3 +177,13 @@ fn its_tokens_are_accepted_where_the_issuer_is_named_as_minted() {
     let fault = parse_with(&alone, &|_| None).map(|_| ()).unwrap_err();
     assert!(fault.starts_with("identity.issuers[0].minted: there is no `minting` section"), "{fault}");
 }
+
+#[test]
+fn the_configuration_in_the_documentation_is_valid() {
+    let text = include_str!("../../../docs/minting.md");
+    let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let documents: Vec<&str> = blocks.filter(|block| block.contains("\"version\"")).collect();
+    assert_eq!(documents.len(), 1);
+    let environment = |_: &str| Some(P256.to_owned());
+    Config::parse_with(documents[0].as_bytes(), CHECKS, &environment).unwrap();
+}
