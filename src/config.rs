@@ -22,7 +22,7 @@ pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement};
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
-pub use self::raw::{Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
+pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
 use self::raw::{Document, Effect, TunedMode};

@@ -4,11 +4,13 @@
 //! form, the algorithm, the key. The algorithm is a property of the key, never of the token alone (RFC 8725 §3.1).
 //! jwt-simple reads header and claims once more and has rules of its own (a `jwk` or `x5c` that is no string, a `jti` that
 //! is a number); what it refuses for its form is malformed to us too.
-//! Not covered: encrypted tokens, and keys that a JOSE header carries or points to (`jwk`, `jku`, `x5u`, `x5c`).
+//! Not covered: encrypted tokens, and keys that a JOSE header points to (`jku`, `x5u`, `x5c`); one that it carries (`jwk`) counts
+//! in proofs of possession alone ([`proof`]).
 
 pub mod claims;
 pub mod keys;
 pub mod native;
+pub mod proof;
 mod public_key;
 pub mod signer;
 pub mod token;

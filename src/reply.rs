@@ -5,8 +5,9 @@
 //! (RFC 6750 §3, RFC 9470 §3). gRPC clients get a gRPC status, which Envoy makes of the reply.
 
 use crate::config::identity::Login;
-use crate::config::Route;
+use crate::config::{Bound, Route};
 use crate::finding::Class;
+use crate::jose::{proof, Algorithm};
 use crate::stages::identity::Caller;
 use crate::stages::risk::{Refusal, Verdict};
 use serde::Serialize;
@@ -16,6 +17,9 @@ const REALM: &str = "portcullis";
 
 /// The `error` that says how to log in (RFC 9470 §3).
 const STEP_UP_ERROR: &str = "insufficient_user_authentication";
+
+/// RFC 9449 §7.1.
+const DPOP_SCHEME: &str = "DPoP";
 
 /// A local answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +85,9 @@ fn www_authenticate(refusal: &Refusal, route: &Route, caller: &Caller) -> Option
     if error.is_none() && refusal.class != Class::Unauthenticated {
         return None;
     }
-    let mut challenge = format!("Bearer realm=\"{REALM}\"");
+    let is_about_proof = error == Some("invalid_dpop_proof") || route.requirement.binding == Some(Bound::Dpop);
+    let scheme = if is_about_proof { DPOP_SCHEME } else { "Bearer" };
+    let mut challenge = format!("{scheme} realm=\"{REALM}\"");
     if let Some(error) = error {
         challenge.push_str(&format!(", error=\"{error}\""));
     }
@@ -91,6 +97,10 @@ fn www_authenticate(refusal: &Refusal, route: &Route, caller: &Caller) -> Option
     }
     if error == Some(STEP_UP_ERROR) {
         ask_for(if stepping_up { &route.requirement.step_up } else { &route.requirement.login }, &mut challenge);
+    }
+    if is_about_proof {
+        let names = proof::ALGORITHMS.map(Algorithm::name).join(" ");
+        challenge.push_str(&format!(", algs=\"{names}\""));
     }
     Some(challenge)
 }

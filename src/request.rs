@@ -28,6 +28,9 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Unix socket, an unknown peer).
 pub type Source = LazyCell<Option<IpAddr>, Box<dyn FnOnce() -> Option<IpAddr>>>;
 
+/// See [`Request::certificate`].
+pub type Certificate = LazyCell<Option<String>, Box<dyn FnOnce() -> Option<String>>>;
+
 /// The head of one request.
 #[derive(Debug)]
 pub struct Request {
@@ -37,6 +40,8 @@ pub struct Request {
     pub path: Result<Path, Ambiguity>,
     /// The peer's address.
     pub source: Source,
+    /// The SHA-256 of the client certificate, in hexadecimal, asked for when somebody needs it. `None` without one.
+    pub certificate: Certificate,
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
 }
@@ -46,7 +51,13 @@ impl Request {
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
         let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
         let id = headers.first("x-request-id").and_then(request_id);
-        Self { path, source: LazyCell::new(Box::new(source)), id, headers }
+        let certificate: Certificate = LazyCell::new(Box::new(|| None));
+        Self { path, source: LazyCell::new(Box::new(source)), certificate, id, headers }
+    }
+
+    /// The same request on a connection whose client certificate `digest` asks for, at most once.
+    pub fn certified(self, digest: impl FnOnce() -> Option<String> + 'static) -> Self {
+        Self { certificate: LazyCell::new(Box::new(digest)), ..self }
     }
 
     /// The method, upper or lower case as sent (methods are case-sensitive, RFC 9110 §9.1).

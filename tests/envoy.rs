@@ -9,6 +9,7 @@
 
 mod configuration;
 mod fleet;
+mod holder;
 mod host_facts;
 mod identity;
 mod introspection;

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod guards;
+mod holder;
 mod introspection;
 mod issuer;
 mod requirement;
@@ -10,6 +11,7 @@ mod step_up;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::guards::{Failures, Replay};
+pub use self::holder::{Dpop, Holder};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
@@ -43,6 +45,8 @@ pub struct Identity {
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// What can be checked of a token that is bound to its holder.
+    pub holder: Holder,
     /// How many tokens of one source may fail.
     pub failures: Option<Failures>,
     /// Whether a route takes a token once only.
@@ -93,6 +97,7 @@ impl Identity {
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
             issuers: issuer::all(&written.issuers, minting)?,
+            holder: Holder::new(&written.holder)?,
             failures: Failures::new(&written.failures)?,
             has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
             replay: Replay::new(&written.replay)?,
@@ -105,7 +110,7 @@ impl Identity {
 
     /// Whether something may be seen once only.
     pub fn needs_once(&self) -> bool {
-        self.has_one_time_tokens
+        self.has_one_time_tokens || self.holder.dpop.is_some()
     }
 
     /// Whether something is asked of other services.

@@ -3,11 +3,14 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod holder;
 mod identity;
 mod limits;
 mod minting;
 mod remote;
 
+pub use self::holder::Bound;
+pub(crate) use self::holder::{Dpop, Holder};
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
 pub use self::limits::FleetMode;

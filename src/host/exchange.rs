@@ -120,7 +120,9 @@ impl Exchange {
             return self.engine.judge_unreadable("the host gave an empty header section", fallback_id(now_nanos));
         }
         let now = Millis::new(now_nanos / NANOS_PER_MILLI);
-        self.engine.open(Request::new(headers, source), now, || fallback_id(now_nanos)).judge(has_body)
+        self.engine
+            .open(Request::new(headers, source).certified(certificate), now, || fallback_id(now_nanos))
+            .judge(has_body)
     }
 
     /// Carries out what the engine says, from within a callback of the request.
@@ -366,6 +368,11 @@ fn send(reply: &Reply) {
 /// Costs as much as a look at all header fields, so it is asked for only when needed.
 fn source() -> Option<IpAddr> {
     request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
+}
+
+/// Envoy's digest of the client certificate that it verified.
+fn certificate() -> Option<String> {
+    String::from_utf8(calls::property("connection\0sha256_peer_certificate_digest")?).ok()
 }
 
 fn response_status() -> Option<u16> {

@@ -31,6 +31,8 @@ pub struct Token<'a> {
     pub kind: Option<String>,
     /// The `typ` as it stands there.
     pub(super) written_kind: Option<String>,
+    /// A key that the header carries (`jwk`): a proof of possession has one, and a token's is not looked at.
+    pub(super) embedded_key: Option<Value>,
     /// The payload.
     pub claims: Claims,
 }
@@ -70,7 +72,9 @@ impl<'a> Token<'a> {
         base64url(signature, "signature")?;
         let written_kind = string(header.get("typ"), "typ")?;
         let kind = written_kind.as_deref().map(media_type);
-        Ok(Self { text, algorithm, key_id: string(header.get("kid"), "kid")?, kind, written_kind, claims })
+        let embedded_key = header.get("jwk").cloned();
+        let key_id = string(header.get("kid"), "kid")?;
+        Ok(Self { text, algorithm, key_id, kind, written_kind, embedded_key, claims })
     }
 }
 

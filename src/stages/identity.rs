@@ -11,13 +11,14 @@
 //! A token that was in order is remembered ([`cache`]).
 //!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
-//! Not covered: tokens bound by a certificate or proof of possession.
+//! Not covered: what [`holder`] does not.
 
 mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
 mod failures;
+mod holder;
 pub mod introspection;
 pub mod keys;
 mod replay;
@@ -230,23 +231,42 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
         return Ok((Caller::Anonymous, None));
     };
-    let present = match source::token(&identity.sources, request) {
+    let dpop = identity.holder.dpop.is_some();
+    let mut presented = None;
+    let present = match source::token(&identity.sources, dpop, request) {
         Ok(None) => None,
-        Ok(Some(text)) => Some(recall(identity, text, scene, findings)?),
+        Ok(Some(token)) => {
+            presented = Some(token);
+            Some(recall(identity, token.text, scene, findings)?)
+        }
         Err(finding) => {
             findings.add(finding);
             Some(None)
         }
     };
-    if let Some(Some((verified, proof))) = present {
+    if let (Some(Some((verified, proof))), Some(presented)) = (&present, &presented) {
+        let (verified, proof) = (Rc::clone(verified), *proof);
         revocation::check(identity, &verified, scene, findings)?;
         authorization::check(&route.requirement, &verified.claims, findings);
         step_up::check(identity, &route.requirement, &verified, scene.now, findings);
         binding::check(&identity.bindings, &verified.claims, request, findings);
-        // Last of all: what is refused already does not use a token up.
-        let in_force = |finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
+        let unrecorded = holder::check(identity, &verified, presented, scene).unwrap_or_else(|finding| {
+            findings.add(finding);
+            None
+        });
+        // Last of all: what is refused already uses up neither a token nor a proof.
+        let in_force =
+            |finding: &Finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
+        let is_refused = findings.iter().any(in_force);
+        if let Some(proof) = unrecorded.filter(|_| !is_refused) {
+            if let Err(finding) = holder::record(identity, &proof, scene) {
+                findings.add(finding);
+            }
+        }
         if route.requirement.one_time && !findings.iter().any(in_force) {
-            replay::check(identity, &verified, scene).unwrap_or_else(|finding| findings.add(finding));
+            if let Err(finding) = replay::check(identity, &verified, scene) {
+                findings.add(finding);
+            }
         }
         return Ok((Caller::Verified(verified), Some(proof)));
     }
@@ -267,8 +287,8 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
 /// The question to the issuer of the request's opaque token.
 pub fn question(config: &Config, request: &Request) -> Option<Call> {
     let identity = config.identity.as_ref()?;
-    let token = source::token(&identity.sources, request).ok()??;
-    Some(introspection::call(identity.introspection.as_ref()?, token))
+    let token = source::token(&identity.sources, identity.holder.dpop.is_some(), request).ok()??;
+    Some(introspection::call(identity.introspection.as_ref()?, token.text))
 }
 
 /// What a token proves: by memory, if it was verified before, is still in date and its key still counts, or else by its

@@ -218,6 +218,28 @@ impl Issuer {
         self.keys.sign(algorithm, message)
     }
 
+    /// A proof of possession (DPoP, RFC 9449 §4.2) with this issuer's key of an algorithm; `header` replaces fields of its header.
+    pub fn proof(&self, algorithm: Algorithm, header: Map<String, Value>, claims: &Value) -> String {
+        let kid = algorithm.kid();
+        let jwks = self.jwks();
+        let keys = jwks["keys"].as_array();
+        let jwk = keys.and_then(|keys| keys.iter().find(|key| key["kid"] == kid.as_str())).cloned();
+        let mut spec = Spec::new(algorithm, claims.clone()).kid(None).header("typ", "dpop+jwt");
+        spec.header.extend(jwk.map(|jwk| ("jwk".to_owned(), jwk)));
+        spec.header.extend(header);
+        self.mint(&spec)
+    }
+
+    /// The thumbprint (RFC 7638) of this issuer's key of an elliptic algorithm, base64url.
+    pub fn thumbprint(&self, algorithm: Algorithm) -> String {
+        let members = self.keys.public_jwk(algorithm).unwrap_or_default();
+        let named = ["crv", "kty", "x", "y"]
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), members.get(*name)?.clone())));
+        let canonical = Value::Object(named.collect()).to_string();
+        BASE64URL.encode(ring::digest::digest(&ring::digest::SHA256, canonical.as_bytes()))
+    }
+
     /// The token that the specification describes.
     pub fn mint(&self, spec: &Spec) -> String {
         let mut header =

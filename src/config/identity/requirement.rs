@@ -2,7 +2,7 @@
 
 use super::Login;
 use crate::config::raw;
-use crate::config::{ConfigError, Demand};
+use crate::config::{Bound, ConfigError, Demand};
 use std::collections::BTreeMap;
 
 /// What the callers of a route must prove.
@@ -12,6 +12,8 @@ pub struct Requirement {
     pub token: Demand,
     /// Whether a token is accepted once only.
     pub one_time: bool,
+    /// How a token must be bound to its holder.
+    pub binding: Option<Bound>,
     /// Scopes that must all be granted.
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
@@ -28,6 +30,7 @@ impl Requirement {
         Self {
             token: Demand::Ignored,
             one_time: false,
+            binding: None,
             scopes: Vec::new(),
             claims: BTreeMap::new(),
             login: Login::default(),
@@ -53,7 +56,7 @@ impl Requirement {
         for (index, requirement) in written.requirements.iter().enumerate() {
             let path = format!("identity.requirements[{index}]");
             let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
-            let asks_token = requirement.one_time || !login.is_empty();
+            let asks_token = requirement.one_time || requirement.binding.is_some() || !login.is_empty();
             let asks = asks_token || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
             if asks && requirement.token != Demand::Required {
                 return Err(ConfigError::new(
@@ -78,6 +81,7 @@ impl Requirement {
                 let own = Self {
                     token: requirement.token,
                     one_time: requirement.one_time,
+                    binding: requirement.binding,
                     scopes: requirement.scopes.clone(),
                     claims: requirement.claims.clone(),
                     login: login.clone(),

@@ -1,6 +1,6 @@
 //! The `identity` section as it is written.
 
-use super::{FailurePolicy, Introspection, Served};
+use super::{Bound, FailurePolicy, Holder, Introspection, Served};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -23,6 +23,8 @@ pub(crate) struct Identity {
     pub(crate) wait_max: Duration,
     #[serde(default)]
     pub(crate) on_error: IdentityOnError,
+    #[serde(default)]
+    pub(crate) holder: Holder,
     #[serde(default)]
     pub(crate) failures: Failures,
     #[serde(default)]
@@ -136,6 +138,7 @@ pub(crate) struct Requirement {
     pub(crate) token: Demand,
     #[serde(default)]
     pub(crate) one_time: bool,
+    pub(crate) binding: Option<Bound>,
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
     #[serde(default)]

@@ -137,6 +137,61 @@ pub static TOKEN_FAILURES: Check = Check {
     )
 };
 
+/// A token that is not bound.
+pub static TOKEN_UNBOUND: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.unbound",
+        "token_unbound",
+        INVALID,
+        "The route demands a token that is bound to its holder, or the token came as a bound one and is not.",
+    )
+};
+
+/// A token that is bound to what we cannot check.
+pub static TOKEN_UNKNOWN_BINDING: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.unknown",
+        "token_binding_unknown",
+        INVALID,
+        "The token is bound to something that is not checked here (`cnf`, RFC 7800); unbound it is not accepted.",
+    )
+};
+
+/// Somebody else's certificate.
+pub static TOKEN_CERTIFICATE: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.certificate",
+        "token_certificate",
+        INVALID,
+        "The token is bound to another client certificate than the connection's (RFC 8705), or there is none.",
+    )
+};
+
+/// No proof that the client has the token's key.
+pub static TOKEN_PROOF: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.proof",
+        "dpop_proof_invalid",
+        INVALID_PROOF,
+        "The token is bound to a key, and there is no valid proof for this request that the client has it (DPoP, RFC 9449).",
+    )
+};
+
+/// A proof that was used before.
+pub static TOKEN_PROOF_REPLAYED: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.proof_replayed",
+        "dpop_proof_replayed",
+        INVALID_PROOF,
+        "The proof of possession was used before.",
+    )
+};
+
 /// A one-time token that was used before.
 pub static TOKEN_REPLAYED: Check = token(
     "token.replayed",
@@ -213,6 +268,9 @@ pub static LOGIN_INSUFFICIENT: Check = token(
 );
 
 const INVALID: Option<&str> = Some("invalid_token");
+
+/// RFC 9449 §7.1.
+const INVALID_PROOF: Option<&str> = Some("invalid_dpop_proof");
 
 const fn token(
     id: &'static str,

@@ -6,11 +6,27 @@ use crate::finding::Finding;
 use crate::request::headers::Headers;
 use crate::request::Request;
 
-/// The token's text, or `None` when there is none.
+/// A token as it was presented.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) struct Presented<'r> {
+    /// Its text.
+    pub(super) text: &'r [u8],
+    /// Whether it came by the scheme `DPoP`, with a proof of possession (RFC 9449 §7.1).
+    pub(super) by_proof: bool,
+}
+
+/// The scheme by which tokens come that are bound to a key.
+const DPOP: &str = "DPoP";
+
+/// The token, or `None` when there is none. With `dpop` a place that has a scheme takes `DPoP` too.
 ///
 /// # Errors
 /// A finding when there is more than one, or a credential field is repeated.
-pub(super) fn token<'r>(sources: &'r [TokenSource], request: &'r Request) -> Result<Option<&'r [u8]>, Finding> {
+pub(super) fn token<'r>(
+    sources: &'r [TokenSource],
+    dpop: bool,
+    request: &'r Request,
+) -> Result<Option<Presented<'r>>, Finding> {
     let headers = &request.headers;
     if names_token(request.query()) {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, "a token in the query"));
@@ -19,10 +35,16 @@ pub(super) fn token<'r>(sources: &'r [TokenSource], request: &'r Request) -> Res
     for source in sources {
         let token = match source {
             TokenSource::Header { name, scheme } => match only(headers.all(name), name)? {
-                Some(value) => in_field(value, scheme.as_deref(), name)?,
+                Some(value) => {
+                    let by_proof = scheme.as_ref().filter(|_| dpop).map(|_| DPOP);
+                    let bearer =
+                        in_field(value, scheme.as_deref(), name)?.map(|text| Presented { text, by_proof: false });
+                    let proven = by_proof.map(|scheme| in_field(value, Some(scheme), name)).transpose()?.flatten();
+                    bearer.or(proven.map(|text| Presented { text, by_proof: true }))
+                }
                 None => None,
             },
-            TokenSource::Cookie(name) => in_cookie(headers, name)?,
+            TokenSource::Cookie(name) => in_cookie(headers, name)?.map(|text| Presented { text, by_proof: false }),
         };
         if token.is_some() && found.is_some() {
             return Err(Finding::new(&TOKEN_AMBIGUOUS, "tokens in two places"));
@@ -105,7 +127,8 @@ mod tests {
 
     fn found(pairs: &[(&str, &str)]) -> Result<Option<String>, Finding> {
         let request = Request::new(Headers::from_pairs(pairs.iter().copied()), || None);
-        token(&sources(), &request).map(|token| token.map(|token| String::from_utf8_lossy(token).into_owned()))
+        token(&sources(), false, &request)
+            .map(|token| token.map(|token| String::from_utf8_lossy(token.text).into_owned()))
     }
 
     #[test]

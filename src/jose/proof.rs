@@ -1,0 +1,144 @@
+//! Proofs of possession (DPoP, RFC 9449 §4.2): a signed statement whose header carries the key that signed it.
+//!
+//! Here the form and the signature are judged; what the proof says is compared with the request in `stages/identity`. The key
+//! is the client's own and proves nothing by itself: it counts only if a token names its thumbprint (RFC 7638).
+//!
+//! Algorithms: ES256, ES384 and EdDSA. jwt-simple refuses tokens whose header carries a key, so signatures are checked by the
+//! host or by the curves' own crates. Bounds: see [`crate::jose::token`]. Not covered: RSA keys, whose signatures cost the most here.
+
+use super::native::{self, Native};
+use super::public_key::PublicKey;
+use super::{Algorithm, Claims, Token};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use serde_json::{Map, Value};
+
+/// The `typ` of a proof, as [`super::token::media_type`].
+const KIND: &str = "dpop+jwt";
+
+/// Members of a JWK that only its owner may know (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+
+/// Algorithms that a proof may use.
+pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
+
+/// A proof whose signature is in order.
+#[derive(Debug)]
+pub struct Proof {
+    /// What it says.
+    pub claims: Claims,
+    /// The thumbprint of the key that signed it, base64url.
+    pub thumbprint: String,
+}
+
+/// Reads a proof and checks its signature.
+///
+/// # Errors
+/// What is wrong with it; no text of the client's.
+pub fn read(text: &str, native: &dyn Native) -> Result<Proof, &'static str> {
+    let token = Token::parse(text).map_err(|_| "it cannot be read")?;
+    if token.kind.as_deref() != Some(KIND) {
+        return Err("its `typ` is not `dpop+jwt`");
+    }
+    if !ALGORITHMS.contains(&token.algorithm) {
+        return Err("its `alg` is not ES256, ES384 or EdDSA");
+    }
+    let Some(Value::Object(jwk)) = &token.embedded_key else { return Err("its header has no `jwk`") };
+    if PRIVATE.iter().any(|member| jwk.contains_key(*member)) {
+        return Err("its `jwk` is a private key");
+    }
+    let public = public_members(jwk, token.algorithm).ok_or("its `jwk` is no key for its `alg`")?;
+    let key = Value::Object(public);
+    let canonical = key.to_string();
+    let verifier =
+        PublicKey::from_jwk(token.algorithm, &key, &canonical).map_err(|_| "its `jwk` is no usable key")?;
+    let by_host = verifier.spki().and_then(|spki| native::verify(&token, &spki, native));
+    if !by_host.unwrap_or_else(|| is_signed(&token, &key).unwrap_or(false)) {
+        return Err("its signature is not its key's");
+    }
+    // The members in their order and without white space: what RFC 7638 §3 has hashed.
+    let thumbprint = URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(canonical.as_bytes()));
+    Ok(Proof { claims: token.claims, thumbprint })
+}
+
+/// The members that make a key what it is (RFC 7638 §3.2, RFC 8037 §2), if they are all there.
+fn public_members(jwk: &Map<String, Value>, algorithm: Algorithm) -> Option<Map<String, Value>> {
+    let (kty, crv, names): (_, _, &[&str]) = match algorithm {
+        Algorithm::Es256 => ("EC", "P-256", &["crv", "kty", "x", "y"]),
+        Algorithm::Es384 => ("EC", "P-384", &["crv", "kty", "x", "y"]),
+        Algorithm::EdDsa => ("OKP", "Ed25519", &["crv", "kty", "x"]),
+        _ => return None,
+    };
+    let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
+    let member = |name: &&str| Some(((*name).to_owned(), Value::String(jwk.get(*name)?.as_str()?.to_owned())));
+    (is("kty", kty) && is("crv", crv)).then(|| names.iter().map(member).collect::<Option<_>>())?
+}
+
+/// Whether the signature is the key's, without the host.
+fn is_signed(token: &Token<'_>, key: &Value) -> Option<bool> {
+    use p256::ecdsa::signature::Verifier;
+    let (text, signature) = token.text.rsplit_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
+    let point = || Some([vec![4], coordinate("x")?, coordinate("y")?].concat());
+    Some(match token.algorithm {
+        Algorithm::Es256 => {
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point()?).ok()?;
+            let signature = p256::ecdsa::Signature::from_slice(&signature).ok()?;
+            key.verify(text.as_bytes(), &signature).is_ok()
+        }
+        Algorithm::Es384 => {
+            let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point()?).ok()?;
+            let signature = p384::ecdsa::Signature::from_slice(&signature).ok()?;
+            key.verify(text.as_bytes(), &signature).is_ok()
+        }
+        Algorithm::EdDsa => {
+            let key = ed25519_compact::PublicKey::from_slice(&coordinate("x")?).ok()?;
+            let signature = ed25519_compact::Signature::from_slice(&signature).ok()?;
+            key.verify(text.as_bytes(), &signature).is_ok()
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::native::NoNative;
+    use proptest::prelude::*;
+
+    /// RFC 9449 §4.1.
+    const EXAMPLE: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
+
+    #[test]
+    fn the_example_of_the_rfc_is_read() {
+        let proof = read(EXAMPLE, &NoNative).unwrap();
+        // RFC 9449 §6.1 has this thumbprint of the same key.
+        assert_eq!(proof.thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+        assert_eq!(proof.claims.text("htu"), Some("https://server.example.com/token"));
+    }
+
+    #[test]
+    fn another_signature_or_another_text_is_refused() {
+        let (head, signature) = EXAMPLE.rsplit_once('.').unwrap();
+        let flipped = format!("{head}.3{}", signature.get(1..).unwrap());
+        let moved = EXAMPLE.replacen(".eyJqdGkiOiIt", ".eyJqdGkiOiIu", 1);
+        assert_ne!(moved, EXAMPLE);
+        for odd in [&flipped, &moved, &format!("{head}."), ""] {
+            assert!(read(odd, &NoNative).is_err(), "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in r"[A-Za-z0-9_.-]{0,120}") {
+            let _ = read(&text, &NoNative);
+        }
+
+        #[test]
+        fn no_change_of_a_proof_passes(at in 0usize..EXAMPLE.len(), to in r"[A-Za-z0-9_-]") {
+            let changed = format!("{}{to}{}", EXAMPLE.get(..at).unwrap(), EXAMPLE.get(at + 1..).unwrap());
+            prop_assert!(changed == EXAMPLE || read(&changed, &NoNative).is_err());
+        }
+    }
+}

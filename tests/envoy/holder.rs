@@ -1,0 +1,113 @@
+//! Proofs of possession in a real Envoy: the host's signature check and ours agree, and a proof is accepted once.
+//!
+//! What a proof must say is tested beside the core. Not covered: client certificates on a real TLS connection.
+
+use super::{code, demo_issuer, enforcing, Gate};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use portcullis_lab::client::{Client, Request, Response};
+use portcullis_lab::tokens::{now, Algorithm, Issuer, Spec};
+use serde_json::{json, Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+
+const KEYS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+
+fn gate(workers: u32, native: bool) -> Gate {
+    let config = enforcing(json!({
+        "routes": [{"name": "echo", "path": "/echo"}],
+        "identity": {
+            "issuers": [demo_issuer()], "native_signatures": native,
+            "holder": {"dpop": {"origins": ["https://api.example"]}},
+            "requirements": [{"routes": ["echo"], "binding": "dpop"}],
+        },
+    }));
+    Gate::start_with(&config, |bootstrap| bootstrap.concurrency(workers))
+}
+
+fn bound(algorithm: Algorithm) -> String {
+    let demo = Issuer::demo();
+    let mut claims = demo.claims("ada");
+    claims.insert("cnf".into(), json!({"jkt": demo.thumbprint(algorithm)}));
+    demo.mint(&Spec::new(Algorithm::ES256, claims))
+}
+
+fn proof(algorithm: Algorithm, token: &str, jti: &str, method: &str) -> String {
+    let ath = URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(token.as_bytes()));
+    let claims: Value =
+        json!({"jti": jti, "htm": method, "htu": "https://api.example/echo", "iat": now(), "ath": ath});
+    Issuer::demo().proof(algorithm, Map::new(), &claims)
+}
+
+fn send(client: &Client, scheme: &str, token: &str, proof: &str) -> Response {
+    let request = Request::get("/echo").header("authorization", format!("{scheme} {token}")).header("dpop", proof);
+    client.send(request).unwrap()
+}
+
+fn outcome(answer: &Response) -> String {
+    if answer.status == 200 { "passed".to_owned() } else { code(answer) }
+}
+
+#[test]
+fn a_proof_sent_at_once_over_many_connections_is_accepted_once() {
+    let gate = gate(4, true);
+    for (round, algorithm) in KEYS.into_iter().cycle().take(6).enumerate() {
+        let token = bound(algorithm);
+        let proof = proof(algorithm, &token, &format!("race-{round}"), "GET");
+        let start = Barrier::new(60);
+        let outcomes: Vec<String> = std::thread::scope(|scope| {
+            let race = |number: usize| {
+                let client = if number.is_multiple_of(2) { gate.http1() } else { gate.http2() };
+                let (token, proof, start) = (&token, &proof, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    outcome(&send(&client, "DPoP", token, proof))
+                })
+            };
+            (0..60).map(race).collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+        for outcome in &outcomes {
+            *counted.entry(outcome).or_default() += 1;
+        }
+        assert_eq!(counted, BTreeMap::from([("passed", 1), ("dpop_proof_replayed", 59)]), "{}", algorithm.name());
+    }
+    assert_eq!(gate.upstream.hits(), 6);
+    gate.expect_unharmed();
+}
+
+#[test]
+fn the_host_and_the_filter_agree_on_proofs() {
+    let gates = [gate(1, true), gate(1, false)];
+    let clients = gates.each_ref().map(Gate::http1);
+    for algorithm in KEYS {
+        let token = bound(algorithm);
+        let good = proof(algorithm, &token, "p-1", "GET");
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        bytes[7] ^= 1;
+        let forged = format!("{head}.{}", URL_SAFE_NO_PAD.encode(&bytes));
+        let post = proof(algorithm, &token, "p-2", "POST");
+        for (scheme, proof, expected) in [
+            ("DPoP", &forged, "dpop_proof_invalid"),
+            ("DPoP", &post, "dpop_proof_invalid"),
+            ("Bearer", &good, "dpop_proof_invalid"),
+            ("DPoP", &good, "passed"),
+            ("DPoP", &good, "dpop_proof_replayed"),
+        ] {
+            for client in &clients {
+                let answer = send(client, scheme, &token, proof);
+                assert_eq!(outcome(&answer), expected, "{} {scheme}", algorithm.name());
+                if answer.status == 401 {
+                    let challenge = answer.header("www-authenticate").unwrap();
+                    assert!(challenge.starts_with("DPoP realm="), "{challenge}");
+                    assert!(challenge.contains("error=\"invalid_dpop_proof\""), "{challenge}");
+                    assert!(challenge.contains("algs=\"ES256 ES384 EdDSA\""), "{challenge}");
+                }
+            }
+        }
+    }
+    let plain = clients[0].send(Request::get("/echo").bearer(Issuer::demo().token("ada"))).unwrap();
+    assert_eq!(outcome(&plain), "token_unbound");
+    gates.iter().for_each(Gate::expect_unharmed);
+}
