@@ -45,7 +45,11 @@ fn send(client: &Client, scheme: &str, token: &str, proof: &str) -> Response {
 }
 
 fn outcome(answer: &Response) -> String {
-    if answer.status == 200 { "passed".to_owned() } else { code(answer) }
+    if answer.status == 200 {
+        "passed".to_owned()
+    } else {
+        code(answer)
+    }
 }
 
 #[test]
