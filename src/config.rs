@@ -145,13 +145,18 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
-        let minting = written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
+        let mut minting =
+            written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
+        let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
+        if let Some(minting) = &mut minting {
+            minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
+        }
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             routes: Routes::compile(&written, thresholds, &limits)?,
-            identity: written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?,
+            identity,
             minting,
             memory: Memory::new(&written.memory),
             limits,

@@ -4,6 +4,7 @@
 //! is published, future ones included, so that a rotation is known before it happens. A fault names the place of a key, never
 //! its content. Bounds: [`KEYS_MAX`] keys, [`LIFETIME_MAX`].
 
+use super::identity::Issuer;
 use super::raw;
 use super::{ConfigError, SoftBinding};
 use crate::jose::{KeySet, Signer};
@@ -49,6 +50,8 @@ pub struct Minting {
     pub lifetime: Millis,
     /// For whom tokens may be meant.
     pub audiences: Vec<String>,
+    /// Issuers whose tokens are exchanged. A subject keeps its name, so names of two issuers must not mean two people.
+    pub subjects: Vec<String>,
     /// Soft bindings that are put into tokens.
     pub bindings: Vec<SoftBinding>,
     /// Further claims that are taken over from the subject's token.
@@ -98,10 +101,33 @@ impl Minting {
             jwks_path: written.jwks_path.clone(),
             lifetime: written.lifetime.0,
             audiences: written.audiences.clone(),
+            subjects: written.subjects.clone(),
             bindings: written.bindings.clone(),
             claims: written.claims.clone(),
             keys: keys(&written.keys, environment)?,
         })
+    }
+
+    /// Settles whose tokens are exchanged: those of the one other issuer, unless the operator says whose.
+    pub(super) fn settle_subjects(&mut self, issuers: &[Issuer]) -> Result<(), ConfigError> {
+        let names = || issuers.iter().map(|issuer| issuer.name.as_str());
+        if let Some(at) = self.subjects.iter().position(|subject| !names().any(|name| name == subject)) {
+            let unknown = self.subjects.get(at).map_or("", String::as_str);
+            return Err(ConfigError::unknown(format!("minting.subjects[{at}]"), "issuer", unknown, names()));
+        }
+        let others: Vec<&str> = names().filter(|name| *name != self.issuer).collect();
+        match others.as_slice() {
+            [_, _, ..] if self.subjects.is_empty() => Err(ConfigError::new(
+                "minting.subjects",
+                "is missing: of several issuers it must say whose tokens become tokens of yours",
+            )),
+            others => {
+                if self.subjects.is_empty() {
+                    self.subjects = others.iter().map(|name| (*name).to_owned()).collect();
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The key that signs: of those whose time has come and has not passed, the one whose time came last.

@@ -162,6 +162,10 @@ fn check_form(form: &Form) -> Result<(), Denied> {
 /// What is asked for, if the subject's token and the configuration allow it.
 fn grant(minting: &Minting, form: &Form, subject: Rc<Verified>, proof: Proof) -> Result<Grant, Denied> {
     let claims = subject.claims();
+    let is_ours = subject.issuer() == minting.issuer;
+    if !is_ours && !minting.subjects.iter().any(|issuer| issuer == subject.issuer()) {
+        return Err(Denied::invalid("tokens of this issuer are not exchanged"));
+    }
     if claims.text("sub").is_none_or(str::is_empty) {
         return Err(Denied::invalid("the subject token names no subject"));
     }

@@ -187,3 +187,23 @@ fn the_configuration_in_the_documentation_is_valid() {
     let environment = |_: &str| Some(P256.to_owned());
     Config::parse_with(documents[0].as_bytes(), CHECKS, &environment).unwrap();
 }
+
+#[test]
+fn of_several_issuers_it_must_say_whose_tokens_are_exchanged() {
+    let lab = portcullis_lab::tokens::Issuer::demo();
+    let issuer = |name: &str| json!({"issuer": name, "audiences": ["api"], "jwks": lab.jwks()});
+    let parsed = |issuers: &[&str], subjects: Value| {
+        let mut minting = section(json!([key("k1", json!({}))]));
+        if !subjects.is_null() {
+            minting["subjects"] = subjects;
+        }
+        let issuers: Vec<Value> = issuers.iter().map(|name| issuer(name)).collect();
+        let document = json!({"version": 1, "minting": minting, "identity": {"issuers": issuers}});
+        parse_with(&document, &|_| None).map(|config| config.minting.unwrap().subjects)
+    };
+    assert_eq!(parsed(&["https://a.example"], json!(null)).unwrap(), ["https://a.example"]);
+    let both = &["https://a.example", "https://b.example"];
+    assert!(parsed(both, json!(null)).unwrap_err().starts_with("minting.subjects: is missing"));
+    assert_eq!(parsed(both, json!(["https://b.example"])).unwrap(), ["https://b.example"]);
+    assert!(parsed(both, json!(["https://c.example"])).unwrap_err().starts_with("minting.subjects[0]: "));
+}

@@ -18,6 +18,8 @@ pub(crate) struct Minting {
     #[serde(default = "default_lifetime")]
     pub(crate) lifetime: Duration,
     pub(crate) audiences: Vec<String>,
+    #[serde(default)]
+    pub(crate) subjects: Vec<String>,
     pub(crate) keys: Vec<MintingKey>,
     #[serde(default = "every_binding")]
     pub(crate) bindings: Vec<SoftBinding>,
