@@ -370,7 +370,7 @@ fn source() -> Option<IpAddr> {
     request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
 }
 
-/// Envoy's digest of the client certificate that it verified.
+/// Envoy's digest of the client certificate of the connection.
 fn certificate() -> Option<String> {
     String::from_utf8(calls::property("connection\0sha256_peer_certificate_digest")?).ok()
 }
