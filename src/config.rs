@@ -145,7 +145,11 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
-        let minting = written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
+        let minting = written
+            .minting
+            .as_ref()
+            .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
+            .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         Ok(Self {
             digest: digest(document),

@@ -12,6 +12,7 @@ mod fleet;
 mod host_facts;
 mod identity;
 mod limits;
+mod login;
 mod minting;
 mod protocol;
 mod revocation;

@@ -13,7 +13,7 @@ pub(crate) use self::identity::{Bindings, Identity, Issuer, Revocation, TokenSou
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;
-pub(crate) use self::minting::{Minting, MintingKey, Moment, PrivateKey};
+pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::remote::Served;
 
 use super::units::{ByteSize, Duration};
