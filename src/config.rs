@@ -145,8 +145,11 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
-        let mut minting =
-            written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
+        let mut minting = written
+            .minting
+            .as_ref()
+            .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
+            .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {

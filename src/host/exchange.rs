@@ -4,6 +4,8 @@
 //! our own replies, and may end a stream at any time) changes nothing. A request that waits is held back in Envoy, so
 //! nothing of it goes on until the engine has judged.
 
+mod answer;
+
 use super::callout;
 use super::calls::{self, Buffer, Map};
 use super::report::Report;
@@ -297,18 +299,6 @@ impl Exchange {
                 State::Body(body) => State::Answer(body.finish()),
                 other => other,
             };
-        }
-    }
-
-    /// The response's head is there.
-    pub(crate) fn tell_limits(&self) {
-        let headers = match &self.state {
-            State::Body(body) => body.response_headers(),
-            State::Answer(answer) => answer.response_headers(),
-            _ => Vec::new(),
-        };
-        for (name, value) in headers {
-            let _ = calls::add_header(Map::ResponseHeaders, name, &value);
         }
     }
 
