@@ -46,6 +46,9 @@ const FAMILY_CAP: f64 = 0.65;
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
 
+/// Room for the failed tokens of some 80,000 sources.
+const FAILURES_BUDGET_BYTES: u64 = 4 << 20;
+
 /// Everything that was decided when the configuration was loaded.
 #[derive(Debug)]
 pub struct Config {
@@ -197,6 +200,16 @@ impl Config {
             || self.minting.is_some()
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+    }
+
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits there are failed tokens to remember at
+    /// most, which need little.
+    pub fn memory_budget_bytes(&self) -> u64 {
+        if self.limits.is_empty() {
+            self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
+        } else {
+            self.memory.budget_bytes
+        }
     }
 
     /// Whether something is remembered about sources, tokens or actors.

@@ -104,7 +104,7 @@ impl Engine {
     /// An engine for a configuration. All memory that will ever be needed is taken here.
     pub fn new(config: Config, ports: Ports) -> Self {
         let Ports { shared, native, random, entropy } = ports;
-        let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
+        let memory = Memory::open(shared.as_ref(), config.memory_budget_bytes(), random);
         if config.needs_memory() {
             memory.seed(shared.as_ref());
         }
