@@ -190,7 +190,12 @@ impl Config {
 
     /// Whether a finding refuses wherever its route is enforced: what comes after it may rely on that.
     pub fn refuses(&self, finding: &Finding) -> bool {
-        self.weigh(finding, Mode::Enforce) == Some((Weight::Refuse, Mode::Enforce))
+        self.stops(finding, Mode::Enforce)
+    }
+
+    /// Whether a finding keeps a request from going on, on a route of this mode.
+    pub fn stops(&self, finding: &Finding, mode: Mode) -> bool {
+        self.weigh(finding, mode) == Some((Weight::Refuse, Mode::Enforce))
     }
 
     /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.

@@ -109,6 +109,14 @@ impl Remote {
         Some((generation, body.to_vec()))
     }
 
+    /// What is known of it, and the body where that is another than the one of a generation, with its own.
+    pub fn news(&self, shared: &dyn Shared, generation: u64) -> (State, Option<(u64, Vec<u8>)>) {
+        let state = self.state(shared);
+        let has_changed = state.generation != generation;
+        let body = has_changed.then(|| self.body(shared)).flatten().filter(|(new, _)| *new != generation);
+        (state, body)
+    }
+
     /// Takes the lease if a fetch is due.
     pub fn begin(&self, shared: &dyn Shared, schedule: &Schedule, now: Millis) -> Option<Lease> {
         let (state, version) = self.load(shared)?;

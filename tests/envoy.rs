@@ -25,16 +25,17 @@ mod telemetry;
 mod waiting;
 
 use portcullis_lab::bootstrap::Bootstrap;
-use portcullis_lab::client::{Client, Response};
+use portcullis_lab::client::{Client, Request, Response};
 use portcullis_lab::envoy::Envoy;
 use portcullis_lab::tokens::Issuer;
 use portcullis_lab::upstream::Upstream;
 use serde_json::{json, Value};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longer than anything here takes on a loaded machine; reached by failures only.
@@ -183,6 +184,43 @@ fn demo_issuer() -> Value {
 fn code(response: &Response) -> String {
     let problem = response.json().unwrap();
     problem["code"].as_str().unwrap_or_else(|| panic!("{}, not a refusal: {problem}", response.status)).to_owned()
+}
+
+/// The public code in an answer, `passed` for one that is no refusal.
+fn outcome(answer: &Response) -> String {
+    if answer.status == 200 {
+        "passed".to_owned()
+    } else {
+        code(answer)
+    }
+}
+
+/// How many send the same request in a race.
+const RACERS: usize = 60;
+
+/// Sends a request at once over many connections, half of them HTTP/2, and counts the outcomes.
+fn race(gate: &Gate, request: impl Fn() -> Request) -> BTreeMap<String, usize> {
+    let start = Barrier::new(RACERS);
+    let mut counted = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let run = |number: usize| {
+            let client = if number.is_multiple_of(2) { gate.http1() } else { gate.http2() };
+            let (request, start) = (request(), &start);
+            scope.spawn(move || {
+                start.wait();
+                outcome(&client.send(request).unwrap())
+            })
+        };
+        for racer in (0..RACERS).map(run).collect::<Vec<_>>() {
+            *counted.entry(racer.join().unwrap()).or_default() += 1;
+        }
+    });
+    counted
+}
+
+/// One passed, and all others were refused with this code.
+fn once_and(code: &str) -> BTreeMap<String, usize> {
+    BTreeMap::from([("passed".to_owned(), 1), (code.to_owned(), RACERS - 1)])
 }
 
 /// The name by which client and operator know a refused request.

@@ -32,9 +32,10 @@ use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
+use self::source::Presented;
 use crate::config::identity::Identity;
-use crate::config::{Config, Demand, Mode, Route};
-use crate::finding::{Family, Finding, Findings, Weight};
+use crate::config::{Config, Demand, Route};
+use crate::finding::{Family, Finding, Findings};
 use crate::jose::keys::{By, KeyPrint};
 use crate::jose::native::Native;
 use crate::jose::Claims;
@@ -221,6 +222,9 @@ impl Proof {
     }
 }
 
+/// Of a token that was let pass all the same, or of several.
+const PROVES_NOTHING: &str = "the token proves nothing";
+
 /// Establishes the caller of a request, and how.
 ///
 /// # Errors
@@ -231,45 +235,20 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
         return Ok((Caller::Anonymous, None));
     };
-    let dpop = identity.holder.dpop.is_some();
-    let mut presented = None;
-    let present = match source::token(&identity.sources, dpop, request) {
-        Ok(None) => None,
-        Ok(Some(token)) => {
-            presented = Some(token);
-            Some(recall(identity, token.text, scene, findings)?)
+    let reason = match source::token(&identity.sources, identity.holder.dpop.is_some(), request) {
+        Ok(None) => "no token in any configured place",
+        Ok(Some(presented)) => {
+            if let Some((verified, proof)) = recall(identity, presented.text, scene, findings)? {
+                admit(identity, &verified, &presented, scene, findings)?;
+                return Ok((Caller::Verified(verified), Some(proof)));
+            }
+            PROVES_NOTHING
         }
         Err(finding) => {
             findings.add(finding);
-            Some(None)
+            PROVES_NOTHING
         }
     };
-    if let (Some(Some((verified, proof))), Some(presented)) = (&present, &presented) {
-        let (verified, proof) = (Rc::clone(verified), *proof);
-        revocation::check(identity, &verified, scene, findings)?;
-        authorization::check(&route.requirement, &verified.claims, findings);
-        step_up::check(identity, &route.requirement, &verified, scene.now, findings);
-        binding::check(&identity.bindings, &verified.claims, request, findings);
-        let unrecorded = holder::check(identity, &verified, presented, scene).unwrap_or_else(|finding| {
-            findings.add(finding);
-            None
-        });
-        // Last of all: what is refused already uses up neither a token nor a proof.
-        let in_force =
-            |finding: &Finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
-        let is_refused = findings.iter().any(in_force);
-        if let Some(proof) = unrecorded.filter(|_| !is_refused) {
-            if let Err(finding) = holder::record(identity, &proof, scene) {
-                findings.add(finding);
-            }
-        }
-        if route.requirement.one_time && !findings.iter().any(in_force) {
-            if let Err(finding) = replay::check(identity, &verified, scene) {
-                findings.add(finding);
-            }
-        }
-        return Ok((Caller::Verified(verified), Some(proof)));
-    }
     // A check that is held back lets a token pass that proves nothing; that is then the same as none. Where the keys are
     // missing their own policy has decided.
     let decides = |finding: &Finding| match finding.check.family {
@@ -277,11 +256,40 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
         family => family == Family::Failure,
     };
     if route.requirement.token == Demand::Required && !findings.iter().any(decides) {
-        let reason =
-            if present.is_some() { "the token proves nothing" } else { "no token in any configured place" };
         findings.add(Finding::new(&TOKEN_MISSING, reason));
     }
     Ok((Caller::Anonymous, None))
+}
+
+/// Judges whether the holder of a valid token may do what is asked with it.
+///
+/// # Errors
+/// See [`check`]. Nothing has been recorded then.
+fn admit(
+    identity: &Identity,
+    verified: &Verified,
+    presented: &Presented<'_>,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+) -> Result<(), Need> {
+    let Scene { config, route, request, .. } = *scene;
+    revocation::check(identity, verified, scene, findings)?;
+    authorization::check(&route.requirement, &verified.claims, findings);
+    step_up::check(identity, &route.requirement, verified, scene.now, findings);
+    binding::check(&identity.bindings, &verified.claims, request, findings);
+    let unrecorded = holder::check(identity, verified, presented, scene).unwrap_or_else(|finding| {
+        findings.add(finding);
+        None
+    });
+    // Last of all: what is refused already uses up neither a token nor a proof.
+    let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
+    if let Some(proof) = unrecorded.filter(|_| !is_stopped(findings)) {
+        holder::record(identity, &proof, scene).unwrap_or_else(|finding| findings.add(finding));
+    }
+    if route.requirement.one_time && !is_stopped(findings) {
+        replay::check(identity, verified, scene).unwrap_or_else(|finding| findings.add(finding));
+    }
+    Ok(())
 }
 
 /// The question to the issuer of the request's opaque token.

@@ -150,7 +150,7 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) 
 
 /// Whether something found already refuses, so that further stages would only cost time.
 pub fn is_refused(config: &Config, route: &Route, findings: &Findings) -> bool {
-    findings.iter().any(|finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce)))
+    findings.iter().any(|finding| config.stops(finding, route.mode))
 }
 
 /// Whether what was found already keeps the request from going on, by refusal or by risk.

@@ -151,23 +151,13 @@ impl KeyRing {
             set.generation != missing.generation || was_asked || set.state.succeeded >= missing.since
         })
     }
-
-    /// What is known of the fetches of an issuer's keys.
-    pub fn state(&self, issuer: usize) -> State {
-        self.sets.get(issuer).map_or_else(State::default, |set| set.state)
-    }
 }
 
 impl Served {
     fn refresh(&mut self, document: &Document, algorithms: &[Algorithm], shared: &dyn Shared) -> bool {
-        self.state = document.remote.state(shared);
-        if self.state.generation == self.generation {
-            return false;
-        }
-        let Some((generation, body)) = document.remote.body(shared).filter(|(new, _)| *new != self.generation)
-        else {
-            return false;
-        };
+        let (state, news) = document.remote.news(shared, self.generation);
+        self.state = state;
+        let Some((generation, body)) = news else { return false };
         self.generation = generation;
         // Whoever published it has compiled it too, with the algorithms of a configuration that may have been another.
         self.keys = compile(&body, algorithms).ok();

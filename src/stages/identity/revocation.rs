@@ -73,14 +73,9 @@ impl Revocations {
     pub fn refresh_list(&mut self, identity: &Identity, memory: &Memory, shared: &dyn Shared) -> bool {
         let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
         let Some(document) = list else { return false };
-        self.state = document.remote.state(shared);
-        if self.state.generation == self.generation {
-            return false;
-        }
-        let Some((generation, body)) = document.remote.body(shared).filter(|(new, _)| *new != self.generation)
-        else {
-            return false;
-        };
+        let (state, news) = document.remote.news(shared, self.generation);
+        self.state = state;
+        let Some((generation, body)) = news else { return false };
         // Only what compiles is published.
         let Ok(listed) = compile(&body, memory) else { return false };
         (self.listed, self.generation) = (listed, generation);

@@ -58,12 +58,13 @@ fn judged_under(config: &Config, token: &str, extra: &[(&str, &str)]) -> (Caller
 
 fn check_caller(config: &Config, request: &Request, findings: &mut Findings) -> Caller {
     let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
-    check_at(NOW, config, request, cache, findings)
+    check_at(NOW, RouteId::Unmatched, config, request, cache, findings)
 }
 
 /// A check in a memory of its own.
 fn check_at(
     now_secs: u64,
+    route: RouteId,
     config: &Config,
     request: &Request,
     cache: &RefCell<TokenCache>,
@@ -72,7 +73,7 @@ fn check_at(
     let shared = &InProcess::default();
     let memory = &Memory::open(shared, 0, [0; 16]);
     let once = &Once::open(memory, 1 << 16);
-    let (route, now) = (config.routes.get(RouteId::Unmatched), Millis::from_secs(now_secs));
+    let (route, now) = (config.routes.get(route), Millis::from_secs(now_secs));
     let (keys, revocations, patience) = (&RefCell::default(), &RefCell::default(), Patience::None);
     let scene = Scene {
         config,
@@ -348,7 +349,7 @@ fn remembered(config: &Config, token: &str, moments: &[u64]) -> Vec<(bool, Vec<&
     let judge = |now: &u64| {
         let known = cache.borrow().get(token.as_bytes()).is_some();
         let mut findings = Findings::default();
-        check_at(*now, config, request, cache, &mut findings);
+        check_at(*now, RouteId::Unmatched, config, request, cache, &mut findings);
         (known, findings.iter().map(|finding| finding.check.id).collect())
     };
     moments.iter().map(judge).collect()

@@ -11,8 +11,7 @@ use super::failures;
 use super::keys::NoKeys;
 use super::{Need, Patience, Scene, Verified};
 use crate::config::identity::{Identity, Issuer};
-use crate::config::Mode;
-use crate::finding::{quoted, Finding, Findings, Weight};
+use crate::finding::{quoted, Finding, Findings};
 use crate::jose::claims::WrongType;
 use crate::jose::keys::{By, KeyFault, KeyPrint};
 use crate::jose::native::{Native, NoNative};
@@ -47,14 +46,14 @@ pub(super) fn verify(
         check_dates(issuer, claims, now),
     ];
     faults.into_iter().filter_map(Result::err).for_each(|finding| findings.add(finding));
-    let in_force = |finding| config.weigh(finding, route.mode) == Some((Weight::Refuse, Mode::Enforce));
-    if findings.iter().any(in_force) {
+    let stops = |finding: &Finding| config.stops(finding, route.mode);
+    if findings.iter().any(stops) {
         return Ok(None);
     }
     if let Err(finding) = failures::check(scene) {
-        let refuses = in_force(&finding);
+        let is_stopped = stops(&finding);
         findings.add(finding);
-        if refuses {
+        if is_stopped {
             return Ok(None);
         }
     }

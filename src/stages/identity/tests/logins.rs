@@ -20,32 +20,11 @@ fn config(step_up: &Value, requirement: &Value) -> Result<Config, String> {
 fn judged(config: &Config, changes: &Value) -> (Vec<&'static str>, bool) {
     let bearer = format!("Bearer {}", Lab::demo().mint(&spec(changes)));
     let request = &Request::new(Headers::from_pairs([(":path", "/pay"), ("authorization", &bearer)]), || None);
-    let shared = &InProcess::default();
-    let memory = &Memory::open(shared, 0, [0; 16]);
-    let once = &crate::memory::once::Once::open(memory, 1 << 16);
-    let (route, now) = (config.routes.get(RouteId::Written(0)), Millis::from_secs(NOW));
-    let (keys, revocations, patience) = (&RefCell::default(), &RefCell::default(), Patience::None);
     let cache = &RefCell::new(TokenCache::new(0, [0; 16]));
-    let native = &NoNative;
-    let scene = Scene {
-        config,
-        route,
-        request,
-        cache,
-        native,
-        memory,
-        once,
-        shared,
-        keys,
-        revocations,
-        told: None,
-        patience,
-        now,
-    };
     let mut findings = Findings::default();
-    let (caller, _) = check(&scene, &mut findings).unwrap();
+    let caller = check_at(NOW, RouteId::Written(0), config, request, cache, &mut findings);
     let ids = findings.iter().map(|finding| finding.check.id).collect();
-    (ids, step_up::is_proved(config.identity.as_ref().unwrap(), &caller, now))
+    (ids, step_up::is_proved(config.identity.as_ref().unwrap(), &caller, Millis::from_secs(NOW)))
 }
 
 #[test]
