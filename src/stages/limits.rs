@@ -25,7 +25,7 @@ pub use self::reputation::Deed;
 use self::advice::exceeded;
 use self::reputation::Past;
 use crate::config::limits::{Cost, Limit, When};
-use crate::config::{Config, FailurePolicy, Mode, Route};
+use crate::config::{Config, FailurePolicy, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
@@ -346,9 +346,9 @@ fn begun(limit: &Limit, rate: &Rate, record: &Record, now: Millis) -> State {
 }
 
 fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decision {
-    let in_force = scene.config.weigh(&finding, scene.route.mode) == Some((Weight::Refuse, Mode::Enforce));
+    let is_stopped = scene.config.stops(&finding, scene.route.mode);
     findings.add(finding);
-    if in_force {
+    if is_stopped {
         Decision::Refuse
     } else {
         Decision::WouldRefuse
