@@ -215,7 +215,7 @@ impl Open {
             let mut findings = Findings::default();
             match identity::check(&scene, &mut findings) {
                 Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),
-                Err(need) => return Step::Wait(Wait::Identity(waiting::Unknown::new(self, need))),
+                Err(need) => return Step::Wait(Wait::Identity(waiting::Unidentified::new(self, need))),
             }
             let identity = world.config.identity.as_ref();
             self.case.proved = identity

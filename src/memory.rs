@@ -144,8 +144,8 @@ impl Memory {
         Hashed { bucket: bucket.checked_rem(self.buckets).unwrap_or_default(), fingerprint: fingerprint.max(1) }
     }
 
-    /// A keyed hash of some names together: nobody outside can find another list of names with the same one.
-    pub fn name(&self, parts: &[&str]) -> u128 {
+    /// A hash of some names together, under the secret of the workers: nobody outside can find another list with the same one.
+    pub fn keyed_hash(&self, parts: &[&str]) -> u128 {
         let mut hasher = SipHasher24::new_with_key(&self.secret);
         for part in parts {
             hasher.write(part.as_bytes());

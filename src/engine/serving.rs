@@ -1,6 +1,6 @@
 //! Requests for an endpoint of ours: they pass form and limits, are read, judged and answered.
 
-use super::waiting::{Unknown, Wait};
+use super::waiting::{Unidentified, Wait};
 use super::{Body, Case, Done, Open, Step};
 use crate::endpoints::audit::Issue;
 use crate::endpoints::{self, Asked, Content, Endpoint};
@@ -68,7 +68,7 @@ impl Open {
             }
             Err(need) => {
                 self.service = Some(service);
-                Step::Wait(Wait::Identity(Unknown::new(self, need)))
+                Step::Wait(Wait::Identity(Unidentified::new(self, need)))
             }
         }
     }

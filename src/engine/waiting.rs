@@ -25,7 +25,7 @@ const GRACE: Millis = Millis::new(500);
 #[derive(Debug)]
 pub enum Wait {
     /// What its caller cannot be established without.
-    Identity(Unknown),
+    Identity(Unidentified),
     /// Its body.
     Body(Held),
     /// The fleet's answer.
@@ -34,7 +34,7 @@ pub enum Wait {
 
 /// A request whose token nobody can judge yet.
 #[derive(Debug)]
-pub struct Unknown {
+pub struct Unidentified {
     open: Box<Open>,
     need: Need,
     /// Its place among those that may wait.
@@ -59,7 +59,7 @@ impl Wait {
     /// When the wait is over, whatever came.
     pub fn deadline(&self) -> Millis {
         match self {
-            Self::Identity(unknown) => unknown.deadline(),
+            Self::Identity(unidentified) => unidentified.deadline(),
             Self::Body(held) => held.open.now.saturating_add(held.open.case.world.config.request.body_wait_max),
             Self::Fleet(asking) => asking.open.now.saturating_add(asking.timeout()),
         }
@@ -68,10 +68,10 @@ impl Wait {
     /// The time is up.
     pub fn expire(self, now: Millis) -> Step<Body> {
         match self {
-            Self::Identity(unknown) if unknown.need == Need::Introspection => {
-                unknown.answer(Err(remote::answer::Fault("no answer in time".to_owned())), now)
+            Self::Identity(unidentified) if unidentified.need == Need::Introspection => {
+                unidentified.answer(Err(remote::answer::Fault("no answer in time".to_owned())), now)
             }
-            Self::Identity(unknown) => unknown.retry(now),
+            Self::Identity(unidentified) => unidentified.retry(now),
             Self::Body(held) => held.judge_unread(Unread::Late, 0, now),
             Self::Fleet(asking) => asking.judge(Err(Fault::Timeout), now),
         }
@@ -80,7 +80,7 @@ impl Wait {
     /// The client has left.
     pub fn abandon(self) -> Box<Done> {
         let step = match self {
-            Self::Identity(unknown) => unknown.open.settle(0),
+            Self::Identity(unidentified) => unidentified.open.settle(0),
             Self::Body(held) => held.open.settle(0),
             Self::Fleet(asking) => asking.open.settle(asking.body_bytes),
         };
@@ -92,7 +92,7 @@ impl Wait {
     }
 }
 
-impl Unknown {
+impl Unidentified {
     pub(super) fn new(open: Open, need: Need) -> Self {
         let seat = Rc::clone(&open.case.world.seats);
         Self { open: Box::new(open), need, _seat: seat }
@@ -123,7 +123,7 @@ impl Unknown {
         asks.then(|| identity::question(&self.open.case.world.config, &self.open.request)).flatten()
     }
 
-    /// The answer to [`Unknown::call`] has come, or will not.
+    /// The answer to [`Unidentified::call`] has come, or will not.
     pub fn answer(mut self, answer: Result<Answer, remote::answer::Fault>, now: Millis) -> Step<Body> {
         self.open.told = Some(answer);
         self.retry(now)

@@ -87,13 +87,13 @@ impl Exchange {
 
     /// Whether it has waited for documents that have come.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(&self.state, State::Wait(Wait::Identity(unknown)) if unknown.is_ready())
+        matches!(&self.state, State::Wait(Wait::Identity(unidentified)) if unidentified.is_ready())
     }
 
     /// Judges its token with what has come.
     pub(crate) fn retry(&mut self, now: Millis) {
         match self.take() {
-            State::Wait(Wait::Identity(unknown)) => self.resume(unknown.retry(now)),
+            State::Wait(Wait::Identity(unidentified)) => self.resume(unidentified.retry(now)),
             other => self.state = other,
         }
     }
@@ -174,15 +174,15 @@ impl Exchange {
                         Err(fault) => asking.judge(Err(fault), now()),
                     }
                 }
-                Step::Wait(Wait::Identity(unknown)) if self.token.is_none() => match unknown.call() {
+                Step::Wait(Wait::Identity(unidentified)) if self.token.is_none() => match unidentified.call() {
                     Some(call) => match callout::call(&call) {
                         Ok(token) => {
                             self.token = Some(token);
-                            return Step::Wait(Wait::Identity(unknown));
+                            return Step::Wait(Wait::Identity(unidentified));
                         }
-                        Err(fault) => unknown.answer(Err(fault), now()),
+                        Err(fault) => unidentified.answer(Err(fault), now()),
                     },
-                    None => return Step::Wait(Wait::Identity(unknown)),
+                    None => return Step::Wait(Wait::Identity(unidentified)),
                 },
                 step => return self.catch_up(step),
             }
@@ -215,9 +215,9 @@ impl Exchange {
                 let answer = callout::counts(asking.question());
                 Some(asking.judge(answer, now()))
             }
-            State::Wait(Wait::Identity(unknown)) => {
+            State::Wait(Wait::Identity(unidentified)) => {
                 let answer = callout::answer(introspection::ANSWER_BYTES_MAX);
-                Some(unknown.answer(answer, now()))
+                Some(unidentified.answer(answer, now()))
             }
             other => {
                 self.state = other;

@@ -173,7 +173,7 @@ fn says(proof: &Proof, dpop: &Dpop, token: &[u8], scene: &Scene<'_>) -> Result<U
         return Err("`iat` is too long ago, or ahead");
     }
     let named = claims.text("jti").filter(|jti| (1..=JTI_BYTES_MAX).contains(&jti.len())).ok_or("no `jti`")?;
-    let name = scene.memory.name(&[&proof.thumbprint, named]).to_le_bytes();
+    let name = scene.memory.keyed_hash(&[&proof.thumbprint, named]).to_le_bytes();
     // A second more, so that none is forgotten in the moment in which it is accepted last.
     Ok(Unrecorded { name, until: until.saturating_add(Millis::from_secs(1)) })
 }

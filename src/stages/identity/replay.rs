@@ -25,7 +25,7 @@ pub(super) fn check(identity: &Identity, verified: &Verified, scene: &Scene<'_>)
     let expires = claims.date("exp").ok().flatten().ok_or_else(|| missing("exp"))?;
     // A second more, so that none is forgotten while a worker that read the clock before still takes it.
     let until = Millis::from_secs(expires.saturating_add(1)).saturating_add(verified.clock_skew(identity));
-    let name = scene.memory.name(&[&verified.issuer_name, jti]).to_le_bytes();
+    let name = scene.memory.keyed_hash(&[&verified.issuer_name, jti]).to_le_bytes();
     let unknown =
         |why: &'static str| Finding::new(&TOKEN_REPLAY_UNKNOWN, why).weighing(identity.replay.on_full.weight());
     match scene.once.see(scene.shared, "token", &name, scene.now, until) {

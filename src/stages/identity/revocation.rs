@@ -64,7 +64,7 @@ impl Target<'_> {
             Self::Session(name) => ("sid", *name),
             Self::All => ("iss", ""),
         };
-        memory.name(&[kind, issuer, name])
+        memory.keyed_hash(&[kind, issuer, name])
     }
 }
 

@@ -48,7 +48,7 @@ fn each_kind_of_revocation_meets_what_it_names_and_nothing_else() {
 #[test]
 fn names_do_not_run_into_each_other() {
     let names = [["a", "bc"], ["ab", "c"], ["abc", ""], ["", "abc"]];
-    let hashes: std::collections::BTreeSet<u128> = names.iter().map(|parts| memory().name(parts)).collect();
+    let hashes: std::collections::BTreeSet<u128> = names.iter().map(|parts| memory().keyed_hash(parts)).collect();
     assert_eq!(hashes.len(), names.len());
 }
 
