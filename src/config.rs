@@ -198,7 +198,7 @@ impl Config {
 
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty() || self.identity.as_ref().is_some_and(|identity| identity.failures.is_some())
+        !self.limits.is_empty() || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
     /// How much a family can contribute to the risk.

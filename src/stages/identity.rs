@@ -27,6 +27,7 @@ mod source;
 pub mod step_up;
 pub mod subject;
 mod token;
+pub mod usage;
 
 use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
@@ -262,6 +263,10 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
             if let Err(finding) = holder::record(identity, &proof, scene) {
                 findings.add(finding);
             }
+        }
+        // A use that a check of its own refuses does not use the token up either.
+        if !findings.iter().any(in_force) {
+            usage::check(identity, &verified, presented.text, scene, findings);
         }
         if route.requirement.one_time && !findings.iter().any(in_force) {
             if let Err(finding) = replay::check(identity, &verified, scene) {
