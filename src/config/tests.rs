@@ -186,6 +186,13 @@ fn faults_of_the_identity_section_are_found_where_they_are() {
             "identity.bindings.ip_binding.prefix_v4",
             "at most 32",
         ),
+        (with("usage", json!({"uses_max": 0})), "identity.usage.uses_max", "at least 1"),
+        (with("usage", json!({"window": "999ms"})), "identity.usage.window", "1s to 12h"),
+        (with("usage", json!({"window": "13h"})), "identity.usage.window", "1s to 12h"),
+        (with("usage", json!({"prefix_v6": 129})), "identity.usage.prefix_v6", "at most 128"),
+        (with("usage", json!({"speed_max": 0})), "identity.usage.speed_max", "at least 1 km/h"),
+        (with("usage", json!({"distance_min": 0})), "identity.usage.distance_min", "1 to 20000 km"),
+        (with("usage", json!({"device_header": ""})), "identity.usage.device_header", "is empty"),
         (demand(json!({"routes": []})), "identity.requirements[0].routes", "no route"),
         (
             demand(json!({"routes": ["orders"], "token": "optional", "scopes": ["a"]})),
