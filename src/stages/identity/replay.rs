@@ -23,7 +23,9 @@ pub(super) fn check(identity: &Identity, verified: &Verified, scene: &Scene<'_>)
         |name: &str| Finding::new(&TOKEN_CLAIM_MISSING, format!("no `{name}` to tell its uses apart by"));
     let jti = claims.text("jti").ok_or_else(|| missing("jti"))?;
     let expires = claims.date("exp").ok().flatten().ok_or_else(|| missing("exp"))?;
+    // A second more, so that none is forgotten while a worker that read the clock a moment before still accepts it.
     let until = Millis::from_secs(expires).saturating_add(verified.clock_skew(identity));
+    let until = until.saturating_add(Millis::from_secs(1));
     let name = scene.memory.name(&[&verified.issuer_name, jti]).to_le_bytes();
     let unknown =
         |why: &'static str| Finding::new(&TOKEN_REPLAY_UNKNOWN, why).weighing(identity.replay.on_full.weight());
@@ -34,3 +36,6 @@ pub(super) fn check(identity: &Identity, verified: &Verified, scene: &Scene<'_>)
         Seen::Contended => Err(unknown("too many workers changed the memory of tokens at once")),
     }
 }
+
+#[cfg(test)]
+mod tests;

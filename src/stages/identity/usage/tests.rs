@@ -1,113 +1,39 @@
 use super::hands::Hands;
 use super::*;
-use crate::config::{Config, RouteId};
-use crate::jose::native::NoNative;
 use crate::jose::Claims;
-use crate::memory::in_process::InProcess;
-use crate::memory::once::Once;
 use crate::memory::record::Record;
-use crate::memory::Memory;
 use crate::request::headers::Headers;
 use crate::request::Request;
-use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::Patience;
-use crate::stages::CHECKS;
-use portcullis_lab::tokens::{Algorithm, Issuer as Lab, Spec};
+use crate::stages::identity::tests::lasting::{minted, token, World as Lasting, NOTHING, NOW};
+use portcullis_lab::tokens::Algorithm;
 use proptest::prelude::*;
 use serde_json::{json, Value};
-use std::cell::RefCell;
-
-const NOW: u64 = 1_800_000_000;
 
 const HOME: &str = "192.0.2.7";
 const NEIGHBOUR: &str = "192.0.2.200";
 const ELSEWHERE: &str = "198.51.100.7";
 
-/// A filter whose memory lasts.
-struct World {
-    config: Config,
-    shared: InProcess,
-    memory: Memory,
-    cache: RefCell<TokenCache>,
-}
+struct World(Lasting);
 
 impl World {
     fn new(usage: &Value) -> Self {
-        let lab = Lab::demo();
-        let issuer = json!({"issuer": lab.url(), "audiences": [lab.audience()], "jwks": lab.jwks()});
-        let requirements = json!([{"routes": ["admin"], "scopes": ["admin"]}]);
-        let identity = json!({"issuers": [issuer], "usage": usage, "requirements": requirements});
-        let routes = json!([{"name": "admin", "path": "/admin"}]);
-        let document = json!({"version": 1, "mode": "enforce", "routes": routes, "identity": identity});
-        let shared = InProcess::default();
-        Self {
-            config: Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(),
-            memory: Memory::open(&shared, 0, [3; 16]),
-            shared,
-            cache: RefCell::new(TokenCache::new(1 << 20, [0; 16])),
-        }
+        Self(Lasting::new(&json!({ "usage": usage }), &json!([])))
     }
 
     /// What is found about a use so many seconds after the beginning.
     fn use_at(&self, after: u64, source: &str, token: &str, fields: &[(&str, &str)]) -> Vec<&'static str> {
-        self.use_on("/", after, source, token, fields)
+        self.0.request("/", after * 1000, source, token, fields)
     }
-
-    fn use_on(
-        &self,
-        path: &str,
-        after: u64,
-        source: &str,
-        token: &str,
-        fields: &[(&str, &str)],
-    ) -> Vec<&'static str> {
-        let bearer = format!("Bearer {token}");
-        let pairs = [(":path", path), ("authorization", &bearer)].into_iter().chain(fields.iter().copied());
-        let source = source.parse().ok();
-        let request = &Request::new(Headers::from_pairs(pairs), move || source);
-        let route = if path == "/admin" { RouteId::Written(0) } else { RouteId::Unmatched };
-        let mut findings = Findings::default();
-        let scene = Scene {
-            config: &self.config,
-            route: self.config.routes.get(route),
-            request,
-            cache: &self.cache,
-            native: &NoNative,
-            memory: &self.memory,
-            once: &Once::open(&self.memory, 0),
-            shared: &self.shared,
-            keys: &RefCell::default(),
-            revocations: &RefCell::default(),
-            told: None,
-            patience: Patience::None,
-            now: Millis::from_secs(NOW + after),
-        };
-        super::super::check(&scene, &mut findings).unwrap();
-        findings.iter().map(|finding| finding.check.id).collect()
-    }
-}
-
-fn token(changes: &Value) -> String {
-    minted(Algorithm::EdDSA, changes)
-}
-
-fn minted(algorithm: Algorithm, changes: &Value) -> String {
-    let lab = Lab::demo();
-    let mut claims = json!({"iss": lab.url(), "aud": lab.audience(), "sub": "ada", "iat": NOW, "exp": NOW + 3600});
-    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    lab.mint(&Spec::new(algorithm, claims))
 }
 
 fn ada() -> String {
     token(&json!({"jti": "a-1"}))
 }
 
-const NOTHING: [&str; 0] = [];
-
 #[test]
 fn nothing_is_remembered_unless_asked_for() {
-    let world = World { config: World::new(&Value::Null).config, ..World::new(&json!({})) };
-    assert!(world.config.identity.as_ref().unwrap().usage.is_none());
+    let world = World(Lasting::new(&json!({}), &json!([])));
+    assert!(world.0.config.identity.as_ref().unwrap().usage.is_none());
     assert_eq!(world.use_at(0, HOME, &ada(), &[("x-device-id", "phone")]), NOTHING);
     assert_eq!(world.use_at(1, ELSEWHERE, &ada(), &[("x-device-id", "thief")]), NOTHING);
 }
@@ -198,9 +124,9 @@ fn uses_are_counted_up_to_their_maximum() {
 #[test]
 fn refused_uses_leave_no_trace() {
     let (world, token) = (World::new(&json!({"uses_max": 1})), ada());
-    assert_eq!(world.use_on("/admin", 0, ELSEWHERE, &token, &[]), ["token.scope"]);
+    assert_eq!(world.0.request("/admin", 0, ELSEWHERE, &token, &[]), ["token.scope"]);
     assert_eq!(world.use_at(1, HOME, &token, &[]), NOTHING);
-    assert_eq!(world.use_on("/admin", 2, ELSEWHERE, &token, &[]), ["token.scope"]);
+    assert_eq!(world.0.request("/admin", 2000, ELSEWHERE, &token, &[]), ["token.scope"]);
     assert_eq!(world.use_at(3, HOME, &token, &[]), ["token.usage.count"]);
 }
 
@@ -230,24 +156,11 @@ fn opaque_tokens_are_told_apart_by_name_or_text() {
         )
     };
     let (named, nameless) = (said(json!({"jti": "a"})), said(json!({})));
-    let request = &Request::new(Headers::from_pairs([(":path", "/")]), || None);
-    let scene = Scene {
-        config: &world.config,
-        route: world.config.routes.get(RouteId::Unmatched),
-        request,
-        cache: &world.cache,
-        native: &NoNative,
-        memory: &world.memory,
-        once: &Once::open(&world.memory, 0),
-        shared: &world.shared,
-        keys: &RefCell::default(),
-        revocations: &RefCell::default(),
-        told: None,
-        patience: Patience::None,
-        now: Millis::from_secs(NOW),
-    };
-    assert_eq!(name(&named, b"one", &scene), name(&named, b"two", &scene));
-    assert_ne!(name(&nameless, b"a.one", &scene), name(&nameless, b"a.two", &scene));
+    let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
+    world.0.scene("/", &request, Millis::from_secs(NOW), |scene| {
+        assert_eq!(name(&named, b"one", scene), name(&named, b"two", scene));
+        assert_ne!(name(&nameless, b"a.one", scene), name(&nameless, b"a.two", scene));
+    });
 }
 
 /// Usage records owe nothing, so they make room first; who is forgotten is new.
@@ -257,9 +170,9 @@ fn an_eviction_forgets() {
     world.use_at(0, HOME, &ada(), &[]);
     for number in 0..4000 {
         let actor = [&[7_u8; 12][..], &u32::to_le_bytes(number)].concat();
-        let place = world.memory.locate(&actor, "token.usage");
-        let _ = world.memory.change(
-            &world.shared,
+        let place = world.0.memory.locate(&actor, "token.usage");
+        let _ = world.0.memory.change(
+            &world.0.shared,
             place,
             Millis::from_secs(NOW + 1),
             &mut Default::default(),
