@@ -46,6 +46,9 @@ const FAMILY_CAP: f64 = 0.65;
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
 
+/// Room for the failed tokens of some 80,000 sources.
+const FAILURES_BUDGET_BYTES: u64 = 4 << 20;
+
 /// Everything that was decided when the configuration was loaded.
 #[derive(Debug)]
 pub struct Config {
@@ -145,8 +148,11 @@ impl Config {
             ));
         }
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
-        let mut minting =
-            written.minting.as_ref().map(|minting| Minting::new(minting, environment)).transpose()?;
+        let mut minting = written
+            .minting
+            .as_ref()
+            .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
+            .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
@@ -194,6 +200,17 @@ impl Config {
             || self.minting.is_some()
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+    }
+
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits and the uses of tokens there are failed
+    /// tokens to remember at most, which need little.
+    pub fn memory_budget_bytes(&self) -> u64 {
+        let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
+        if self.limits.is_empty() && !counts_uses {
+            self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
+        } else {
+            self.memory.budget_bytes
+        }
     }
 
     /// Whether something is remembered about sources, tokens or actors.

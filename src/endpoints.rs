@@ -133,7 +133,7 @@ impl Examined {
     /// Answers. `risk` is what was found about the request, 0 to 1.
     pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Issue>) {
         let (reply, issue) = match (self, &asked.scene.config.minting) {
-            (Self::Grant(grant), Some(minting)) => token::issue(&grant, asked, minting, risk),
+            (Self::Grant(grant), Some(minting)) => token::exchange(&grant, asked, minting, risk),
             (Self::Denied(denied), _) => denied.answer(),
             (Self::Answer(reply), _) => return (reply, None),
             (Self::Grant(_), None) => {
@@ -142,6 +142,12 @@ impl Examined {
         };
         (reply, Some(issue))
     }
+}
+
+/// Answers in place of a service that grants a token. `values` are those of its field, `risk` is what was found about the
+/// request, 0 to 1. Also says whom the token is for.
+pub fn grant(asked: &Asked<'_>, values: &[Vec<u8>], request_id: &str, risk: f64) -> (Reply, Issue, Caller) {
+    token::login::answer(asked, values, request_id, risk)
 }
 
 /// What no endpoint can do anything with: another method (RFC 9110 §15.5.6), a body that is not there.

@@ -16,6 +16,7 @@ mod case;
 mod chores;
 mod documents;
 mod done;
+mod login;
 mod serving;
 pub mod waiting;
 mod world;
@@ -103,7 +104,7 @@ impl Engine {
     /// An engine for a configuration. All memory that will ever be needed is taken here.
     pub fn new(config: Config, ports: Ports) -> Self {
         let Ports { shared, native, random, entropy } = ports;
-        let memory = Memory::open(shared.as_ref(), config.memory.budget_bytes, random);
+        let memory = Memory::open(shared.as_ref(), config.memory_budget_bytes(), random);
         if config.needs_memory() {
             memory.seed(shared.as_ref());
         }
@@ -258,9 +259,11 @@ impl Open {
     }
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
-        let ours = internal_fields(&self.request.headers);
-        match self.case.settle(|case| Body { case, bytes: body_bytes }) {
-            Step::Forward(mut permit, body) => {
+        let Self { case, request, .. } = self;
+        let ours = internal_fields(&request.headers);
+        match case.settle(|case| Body { case, bytes: body_bytes }) {
+            Step::Forward(mut permit, mut body) => {
+                body.case.keep_for_login(request);
                 permit.remove = ours;
                 permit.add = body.case.upstream_headers();
                 Step::Forward(permit, body)

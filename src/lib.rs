@@ -11,7 +11,7 @@
 //!
 //! # Who may know whom
 //!
-//! `host → engine → endpoints → stages → {config, memory, rate, rls, request, response, jose, json} → finding → {time, entropy}`.
+//! `host → engine → endpoints → stages → {config, memory, rate, rls, remote, request, response, jose, json} → finding → {time, entropy}`.
 //!
 //! - `host` alone knows proxy-wasm, and exists in the wasm build alone. It alone reads the clock.
 //! - Everything else is pure: the same core runs in the filter, in tests, in benches and in tools.

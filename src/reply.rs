@@ -54,6 +54,19 @@ impl Reply {
         Self { status, grpc_status: 12, headers, body, details: format!("portcullis_endpoint_{status}") }
     }
 
+    /// A problem (RFC 9457) that is no refusal of the request: the service's answer cannot be passed on.
+    pub fn problem(status: u16, title: &'static str, code: &'static str, request_id: &str) -> Self {
+        let problem = Problem { kind: "about:blank", title, status, code, request_id };
+        let headers = vec![
+            ("x-request-id", request_id.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("content-type", "application/problem+json".to_owned()),
+        ];
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        // gRPC status `INTERNAL`.
+        Self { status, grpc_status: 13, headers, body, details: format!("portcullis_{code}") }
+    }
+
     /// The answer to a refused request.
     pub fn new(refusal: &Refusal, route: &Route, caller: &Caller, request_id: &str, grpc: bool) -> Self {
         let Refusal { class, code, .. } = *refusal;

@@ -14,6 +14,7 @@ mod host_facts;
 mod identity;
 mod introspection;
 mod limits;
+mod login;
 mod minting;
 mod protocol;
 mod replay;

@@ -18,6 +18,9 @@ pub const KEYS_MAX: usize = 16;
 /// Longest life of a token.
 pub const LIFETIME_MAX: Millis = Millis::from_secs(3600);
 
+/// Fields of this prefix are taken away from what clients send. `request` has the same.
+const INTERNAL_PREFIX: &str = "x-portcullis-";
+
 /// Claims that say what a token is; a subject's token cannot bring its own.
 const OWN_CLAIMS: [&str; 15] = [
     "iss",
@@ -56,7 +59,18 @@ pub struct Minting {
     pub bindings: Vec<SoftBinding>,
     /// Further claims that are taken over from the subject's token.
     pub claims: Vec<String>,
+    /// Where the service grants tokens.
+    pub login: Vec<Login>,
     keys: Vec<Key>,
+}
+
+/// Routes whose service grants tokens, in a field of its answers.
+#[derive(Debug)]
+pub struct Login {
+    /// Names of routes.
+    pub routes: Vec<String>,
+    /// The field, lower case. Clients cannot send it, so no service echoes it for them.
+    pub header: String,
 }
 
 #[derive(Debug)]
@@ -75,6 +89,7 @@ impl Key {
 impl Minting {
     pub(super) fn new(
         written: &raw::Minting,
+        routes: &[&str],
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         if written.issuer.is_empty() {
@@ -104,6 +119,7 @@ impl Minting {
             subjects: written.subjects.clone(),
             bindings: written.bindings.clone(),
             claims: written.claims.clone(),
+            login: login(&written.login, routes)?,
             keys: keys(&written.keys, environment)?,
         })
     }
@@ -128,6 +144,12 @@ impl Minting {
                 Ok(())
             }
         }
+    }
+
+    /// The field of an answer that grants a token on a route.
+    pub fn grants_on(&self, route: &str) -> Option<&str> {
+        let login = self.login.iter().find(|login| login.routes.iter().any(|name| name == route));
+        login.map(|login| login.header.as_str())
     }
 
     /// The key that signs: of those whose time has come and has not passed, the one whose time came last.
@@ -157,6 +179,35 @@ impl Minting {
         }
         Ok(sets)
     }
+}
+
+fn login(written: &[raw::Login], routes: &[&str]) -> Result<Vec<Login>, ConfigError> {
+    let mut login: Vec<Login> = Vec::with_capacity(written.len());
+    for (index, raw) in written.iter().enumerate() {
+        let path = format!("minting.login[{index}]");
+        let header = raw.header.to_ascii_lowercase();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_ours = header.strip_prefix(INTERNAL_PREFIX).is_some_and(|rest| !rest.is_empty());
+        if !is_ours || !header.bytes().all(plain) {
+            let fault =
+                format!("does not begin with `{INTERNAL_PREFIX}`: a client could send it, and a service echo it");
+            return Err(ConfigError::new(format!("{path}.header"), fault));
+        }
+        if raw.routes.is_empty() {
+            return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+        }
+        for (at, name) in raw.routes.iter().enumerate() {
+            let place = format!("{path}.routes[{at}]");
+            if !routes.contains(&name.as_str()) {
+                return Err(ConfigError::unknown(place, "route", name, routes.iter().copied()));
+            }
+            if login.iter().any(|other| other.routes.contains(name)) {
+                return Err(ConfigError::new(place, format!("`{name}` is named twice")));
+            }
+        }
+        login.push(Login { routes: raw.routes.clone(), header });
+    }
+    Ok(login)
 }
 
 fn keys(

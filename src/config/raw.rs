@@ -17,7 +17,7 @@ pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Re
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;
-pub(crate) use self::minting::{Minting, MintingKey, Moment, PrivateKey};
+pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::usage::Usage;
 

@@ -59,6 +59,19 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
+fn memory_is_taken_for_what_is_remembered() {
+    let taken = |extra: &[(&str, Value)]| {
+        let config = parse(&identity(extra)).unwrap();
+        (config.needs_memory(), config.memory_budget_bytes() >> 20)
+    };
+    let (no_failures, usage) = (("/identity/failures", json!({"per_source": 0})), ("/identity/usage", json!({})));
+    assert_eq!(taken(&[]), (true, 4), "failed tokens need little");
+    assert_eq!(taken(&[no_failures.clone()]), (false, 4));
+    assert_eq!(taken(&[usage.clone()]), (true, 64));
+    assert_eq!(taken(&[no_failures, usage]), (true, 64));
+}
+
+#[test]
 fn errors_name_the_place_and_the_near_miss() {
     let unknown_key = fault(&identity(&[("/identity/issuers/0/audiance", json!(["x"]))]));
     assert!(unknown_key.starts_with("identity.issuers[0]"), "{unknown_key}");

@@ -9,12 +9,14 @@
 //! §3.2), other grants, authentication of clients.
 
 mod claims;
+pub(super) mod login;
 
 use self::claims::{Bound, Terms};
 use super::audit::{Issue, Issued};
 use super::{error, Asked, JSON};
 use crate::config::Minting;
 use crate::finding::Findings;
+use crate::jose::Claims;
 use crate::reply::Reply;
 use crate::request::form::{self, Form};
 use crate::request::Request;
@@ -203,8 +205,29 @@ fn scopes(granted: &[&str], wanted: Option<&str>) -> Result<Vec<String>, Denied>
     Ok(scopes)
 }
 
-/// Issues the token. `risk` is what was found about the request, 0 to 1.
-pub(super) fn issue(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+/// What a token is issued for.
+struct Basis<'a> {
+    claims: &'a Claims,
+    /// Whether we take its word for more than a stranger's.
+    is_own: bool,
+    scopes: &'a [String],
+    audiences: &'a [String],
+    issued_type: &'static str,
+}
+
+/// Issues the token of an exchange. `risk` is what was found about the request, 0 to 1.
+pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+    let basis = Basis {
+        claims: grant.subject.claims(),
+        is_own: grant.subject.issuer() == minting.issuer,
+        scopes: &grant.scopes,
+        audiences: &grant.audiences,
+        issued_type: grant.issued_type,
+    };
+    issue(&basis, asked, minting, risk)
+}
+
+fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
     let unavailable = || {
         let description = "no token can be signed now";
         Denied { status: 503, error: "temporarily_unavailable", description }.answer()
@@ -215,8 +238,8 @@ pub(super) fn issue(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f
     let (Some(signer), Some(jti), Some(session)) = (signer, fresh(asked), fresh(asked)) else {
         return unavailable();
     };
-    let claims = grant.subject.claims();
-    let ends = claims.date("exp").ok().flatten().unwrap_or_default();
+    let claims = basis.claims;
+    let ends = claims.date("exp").ok().flatten().unwrap_or(u64::MAX);
     let lifetime_secs = (minting.lifetime.as_u64() / 1000).min(ends.saturating_sub(now_secs));
     if lifetime_secs == 0 {
         return Denied::invalid("the subject token is about to expire").answer();
@@ -225,10 +248,10 @@ pub(super) fn issue(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f
     let terms = Terms {
         minting,
         subject: claims,
-        scopes: &grant.scopes,
-        audiences: &grant.audiences,
+        scopes: basis.scopes,
+        audiences: basis.audiences,
         bound: &bound,
-        is_own: grant.subject.issuer() == minting.issuer,
+        is_own: basis.is_own,
         level: claims::level(risk, scene.route.thresholds),
         jti: &jti,
         now_secs,
@@ -238,10 +261,10 @@ pub(super) fn issue(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f
     let Ok(token) = signer.sign(terms.claims(confirmation.as_ref())) else { return unavailable() };
     let mut bindings: Vec<String> = bound.names();
     bindings.extend(confirmation.as_ref().map(|_| "cnf".to_owned()));
-    let scope = grant.scopes.join(" ");
+    let scope = basis.scopes.join(" ");
     let answer = Answer {
         access_token: &token,
-        issued_token_type: grant.issued_type,
+        issued_token_type: basis.issued_type,
         token_type: token_type(confirmation.as_ref()),
         expires_in: lifetime_secs,
         scope: Some(scope.as_str()).filter(|scope| !scope.is_empty()),
@@ -251,7 +274,7 @@ pub(super) fn issue(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f
     let answer = serde_json::to_string(&answer).unwrap_or_default();
     let issued = Issued {
         jti,
-        audiences: grant.audiences.clone(),
+        audiences: basis.audiences.to_vec(),
         scope,
         key_id: signer.key_id().to_owned(),
         bindings,

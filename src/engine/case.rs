@@ -34,6 +34,8 @@ pub(super) struct Case {
     pub(super) endpoint: Option<Endpoint>,
     /// What became of a request for a token.
     pub(super) issue: Option<Issue>,
+    /// The request, where its answer may grant a token.
+    pub(super) request: Option<Box<Request>>,
 }
 
 impl Case {
@@ -53,6 +55,7 @@ impl Case {
             judgement: Judgement::default(),
             endpoint: None,
             issue: None,
+            request: None,
         }
     }
 

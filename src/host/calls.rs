@@ -26,6 +26,7 @@ pub(crate) enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
     ResponseHeaders = 2,
+    ResponseTrailers = 3,
     CalloutHeaders = 6,
     CalloutTrailers = 7,
 }

@@ -4,6 +4,8 @@
 //! our own replies, and may end a stream at any time) changes nothing. A request that waits is held back in Envoy, so
 //! nothing of it goes on until the engine has judged.
 
+mod answer;
+
 use super::callout;
 use super::calls::{self, Buffer, Map};
 use super::report::Report;
@@ -300,18 +302,6 @@ impl Exchange {
         }
     }
 
-    /// The response's head is there.
-    pub(crate) fn tell_limits(&self) {
-        let headers = match &self.state {
-            State::Body(body) => body.response_headers(),
-            State::Answer(answer) => answer.response_headers(),
-            _ => Vec::new(),
-        };
-        for (name, value) in headers {
-            let _ = calls::add_header(Map::ResponseHeaders, name, &value);
-        }
-    }
-
     /// The exchange is over.
     pub(crate) fn log(&mut self) {
         self.ended = true;
@@ -370,7 +360,7 @@ fn source() -> Option<IpAddr> {
     request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
 }
 
-/// Envoy's digest of the client certificate that it verified.
+/// Envoy's digest of the client certificate of the connection.
 fn certificate() -> Option<String> {
     String::from_utf8(calls::property("connection\0sha256_peer_certificate_digest")?).ok()
 }

@@ -119,7 +119,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.with(|exchange| exchange.tell_limits());
+        self.with(Exchange::answer_head)
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.with(|exchange| exchange.answer_trailers());
         Action::Continue
     }
 

@@ -70,6 +70,16 @@ impl Requirement {
                     format!("`{}` is no scope (RFC 6749 §3.3)", scope.escape_debug()),
                 ));
             }
+            let can_be_met = match requirement.binding {
+                None => true,
+                Some(Bound::Any) => written.holder.certificate || written.holder.dpop.is_some(),
+                Some(Bound::Certificate) => written.holder.certificate,
+                Some(Bound::Dpop) => written.holder.dpop.is_some(),
+            };
+            if !can_be_met {
+                let fault = "demands a binding that `identity.holder` does not check";
+                return Err(ConfigError::new(format!("{path}.binding"), fault));
+            }
             if requirement.routes.is_empty() {
                 return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
             }

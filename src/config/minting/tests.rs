@@ -118,6 +118,13 @@ fn faults_name_the_place_and_never_the_key() {
         (with("token_path", json!("a")), "minting.token_path: does not begin"),
         (with("jwks_path", json!("/oauth/token")), "minting.jwks_path: is the token endpoint's"),
         (with("claims", json!(["cnf"])), "minting.claims: `cnf`"),
+        (with("login", json!([{"routes": ["x"]}])), "minting.login[0].routes[0]: unknown route"),
+        (with("login", json!([{"routes": []}])), "minting.login[0].routes: names no route"),
+        (
+            with("login", json!([{"routes": [], "header": "x-grant"}])),
+            "minting.login[0].header: does not begin with",
+        ),
+        (with("login", json!([{"routes": [], "header": "X-Portcullis-"}])), "minting.login[0].header"),
         (with("bindings", json!(["ip"])), "minting.bindings[0]: unknown variant"),
     ] {
         let fault = parse(&minting).map(|_| ()).unwrap_err();

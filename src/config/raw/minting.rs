@@ -25,6 +25,17 @@ pub(crate) struct Minting {
     pub(crate) bindings: Vec<SoftBinding>,
     #[serde(default)]
     pub(crate) claims: Vec<String>,
+    #[serde(default)]
+    pub(crate) login: Vec<Login>,
+}
+
+/// Routes on which the service grants tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) routes: Vec<String>,
+    #[serde(default = "default_header")]
+    pub(crate) header: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +103,10 @@ fn default_token_path() -> String {
 
 fn default_jwks_path() -> String {
     "/.well-known/jwks.json".to_owned()
+}
+
+fn default_header() -> String {
+    "x-portcullis-grant".to_owned()
 }
 
 const fn default_lifetime() -> Duration {

@@ -4,8 +4,8 @@
 //! client proves to have with each request (DPoP, RFC 9449). A token that says it is bound is never accepted unbound: what
 //! of its `cnf` cannot be checked is refused, remembered or not. A route can demand a binding.
 //!
-//! A proof is judged in the order of what it costs: its place, its form, its signature, what it says of the request and the
-//! token. Last it is recorded, for all workers ([`crate::memory::once`]), and only if nothing else refuses: so it is accepted
+//! A proof is judged by its place, its form, its signature, and what it says of the request and the token. Those that fail are
+//! counted as failed tokens of their source are ([`failures`]). Last it is recorded, for all workers ([`crate::memory::once`]), and only if nothing else refuses: so it is accepted
 //! once.
 //!
 //! Bounds: one proof of [`PROOF_BYTES_MAX`], one signature; a `jti` of [`JTI_BYTES_MAX`]. Not covered: nonces of the server (RFC 9449 §8), and
@@ -15,11 +15,13 @@ use super::checks::{
     TOKEN_CERTIFICATE, TOKEN_PROOF, TOKEN_PROOF_REPLAYED, TOKEN_REPLAY_UNKNOWN, TOKEN_UNBOUND,
     TOKEN_UNKNOWN_BINDING,
 };
+use super::failures;
 use super::source::Presented;
 use super::{Scene, Verified};
 use crate::config::identity::{Dpop, Identity};
 use crate::config::Bound;
 use crate::finding::Finding;
+use crate::jose::native::{Native, NoNative};
 use crate::jose::proof::{self, Proof};
 use crate::memory::once::Seen;
 use crate::request::{path, Request};
@@ -78,7 +80,8 @@ pub(super) fn check(
         match (member.as_str(), value.as_str(), &identity.holder.dpop) {
             ("x5t#S256", Some(digest), _) if identity.holder.certificate => certificate(digest, scene.request)?,
             ("jkt", Some(thumbprint), Some(dpop)) => {
-                unrecorded = Some(possession(thumbprint, dpop, presented, scene)?);
+                let native: &dyn Native = if identity.native_signatures { scene.native } else { &NoNative };
+                unrecorded = Some(possession(thumbprint, dpop, presented, native, scene)?);
             }
             _ => {
                 return Err(Finding::new(
@@ -125,6 +128,7 @@ fn possession(
     thumbprint: &str,
     dpop: &Dpop,
     presented: &Presented<'_>,
+    native: &dyn Native,
     scene: &Scene<'_>,
 ) -> Result<Unrecorded, Finding> {
     let fault = |why: &'static str| Finding::new(&TOKEN_PROOF, why);
@@ -139,7 +143,11 @@ fn possession(
         return Err(fault("it is too long"));
     }
     let text = std::str::from_utf8(text).map_err(|_| fault("it cannot be read"))?;
-    let proof = proof::read(text, scene.native).map_err(fault)?;
+    failures::check(scene)?;
+    let proof = proof::read(text, native).map_err(|why| {
+        failures::charge(scene);
+        fault(why)
+    })?;
     if !ct_codecs::verify(proof.thumbprint.as_bytes(), thumbprint.as_bytes()) {
         return Err(fault("its key is not the token's"));
     }
