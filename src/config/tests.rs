@@ -66,8 +66,8 @@ fn memory_is_taken_for_what_is_remembered() {
     };
     let (no_failures, usage) = (("/identity/failures", json!({"per_source": 0})), ("/identity/usage", json!({})));
     assert_eq!(taken(&[]), (true, 4), "failed tokens need little");
-    assert_eq!(taken(&[no_failures.clone()]), (false, 4));
-    assert_eq!(taken(&[usage.clone()]), (true, 64));
+    assert_eq!(taken(std::slice::from_ref(&no_failures)), (false, 4));
+    assert_eq!(taken(std::slice::from_ref(&usage)), (true, 64));
     assert_eq!(taken(&[no_failures, usage]), (true, 64));
 }
 
