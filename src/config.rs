@@ -207,10 +207,11 @@ impl Config {
             || self.limits.iter().any(|limit| limit.needs_body)
     }
 
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits there are failed tokens to remember at
-    /// most, which need little.
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits and the uses of tokens there are failed
+    /// tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
-        if self.limits.is_empty() {
+        let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
+        if self.limits.is_empty() && !counts_uses {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -219,7 +220,7 @@ impl Config {
 
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty() || self.identity.as_ref().is_some_and(|identity| identity.failures.is_some())
+        !self.limits.is_empty() || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
     /// How much a family can contribute to the risk.

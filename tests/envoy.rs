@@ -22,6 +22,7 @@ mod revocation;
 mod robustness;
 mod served_keys;
 mod telemetry;
+mod usage;
 mod waiting;
 
 use portcullis_lab::bootstrap::Bootstrap;

@@ -97,7 +97,8 @@ fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -
 
 /// Drives the engine as the host would.
 fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
-    let request = Request::new(Headers::from_pairs(ready.fields()), || "127.0.0.1".parse().ok());
+    let source = ready.source();
+    let request = Request::new(Headers::from_pairs(ready.fields()), move || Some(source));
     let time = Millis::from_secs(now());
     let head = engine.open(request, time, || "native".to_owned());
     let pieces: Vec<&[u8]> = ready.pieces().collect();

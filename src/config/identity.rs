@@ -8,6 +8,7 @@ mod issuer;
 mod requirement;
 mod revocation;
 mod step_up;
+mod usage;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::guards::{Failures, Replay};
@@ -17,6 +18,7 @@ pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
 pub use self::step_up::Login;
+pub use self::usage::Usage;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy, Minting};
@@ -53,6 +55,8 @@ pub struct Identity {
     pub has_one_time_tokens: bool,
     /// The memory of what may be seen once.
     pub replay: Replay,
+    /// How the uses of one token are compared with each other.
+    pub usage: Option<Usage>,
     /// Where opaque tokens are looked up.
     pub introspection: Option<Introspection>,
     /// Where revocations come from.
@@ -101,6 +105,7 @@ impl Identity {
             failures: Failures::new(&written.failures)?,
             has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
             replay: Replay::new(&written.replay)?,
+            usage: written.usage.as_ref().map(|usage| Usage::new(usage, &written.bindings)).transpose()?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
             revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
             step_up: Login::step_up(written.step_up.as_ref())?,
@@ -111,6 +116,11 @@ impl Identity {
     /// Whether something may be seen once only.
     pub fn needs_once(&self) -> bool {
         self.has_one_time_tokens || self.holder.dpop.is_some()
+    }
+
+    /// Whether something is remembered about sources or tokens.
+    pub fn needs_memory(&self) -> bool {
+        self.failures.is_some() || self.usage.is_some()
     }
 
     /// Whether something is asked of other services.

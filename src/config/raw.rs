@@ -8,6 +8,7 @@ mod identity;
 mod limits;
 mod minting;
 mod remote;
+mod usage;
 
 pub use self::holder::Bound;
 pub(crate) use self::holder::{Dpop, Holder};
@@ -18,6 +19,7 @@ pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Repu
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::remote::{Introspection, Served};
+pub(crate) use self::usage::Usage;
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;

@@ -59,6 +59,19 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
+fn memory_is_taken_for_what_is_remembered() {
+    let taken = |extra: &[(&str, Value)]| {
+        let config = parse(&identity(extra)).unwrap();
+        (config.needs_memory(), config.memory_budget_bytes() >> 20)
+    };
+    let (no_failures, usage) = (("/identity/failures", json!({"per_source": 0})), ("/identity/usage", json!({})));
+    assert_eq!(taken(&[]), (true, 4), "failed tokens need little");
+    assert_eq!(taken(std::slice::from_ref(&no_failures)), (false, 4));
+    assert_eq!(taken(std::slice::from_ref(&usage)), (true, 64));
+    assert_eq!(taken(&[no_failures, usage]), (true, 64));
+}
+
+#[test]
 fn errors_name_the_place_and_the_near_miss() {
     let unknown_key = fault(&identity(&[("/identity/issuers/0/audiance", json!(["x"]))]));
     assert!(unknown_key.starts_with("identity.issuers[0]"), "{unknown_key}");
@@ -186,6 +199,13 @@ fn faults_of_the_identity_section_are_found_where_they_are() {
             "identity.bindings.ip_binding.prefix_v4",
             "at most 32",
         ),
+        (with("usage", json!({"uses_max": 0})), "identity.usage.uses_max", "at least 1"),
+        (with("usage", json!({"window": "999ms"})), "identity.usage.window", "1s to 12h"),
+        (with("usage", json!({"window": "13h"})), "identity.usage.window", "1s to 12h"),
+        (with("usage", json!({"prefix_v6": 129})), "identity.usage.prefix_v6", "at most 128"),
+        (with("usage", json!({"speed_max": 0})), "identity.usage.speed_max", "at least 1 km/h"),
+        (with("usage", json!({"distance_min": 0})), "identity.usage.distance_min", "1 to 20000 km"),
+        (with("usage", json!({"device_header": ""})), "identity.usage.device_header", "is empty"),
         (demand(json!({"routes": []})), "identity.requirements[0].routes", "no route"),
         (
             demand(json!({"routes": ["orders"], "token": "optional", "scopes": ["a"]})),

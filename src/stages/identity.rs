@@ -27,6 +27,7 @@ mod source;
 pub mod step_up;
 pub mod subject;
 mod token;
+pub mod usage;
 
 use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
@@ -285,6 +286,10 @@ fn admit(
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     if let Some(proof) = unrecorded.filter(|_| !is_stopped(findings)) {
         holder::record(identity, &proof, scene).unwrap_or_else(|finding| findings.add(finding));
+    }
+    // A use that a check of its own refuses does not use the token up either.
+    if !is_stopped(findings) {
+        usage::check(identity, verified, presented.text, scene, findings);
     }
     if route.requirement.one_time && !is_stopped(findings) {
         replay::check(identity, verified, scene).unwrap_or_else(|finding| findings.add(finding));

@@ -21,10 +21,10 @@ use hyper::client::conn::{http1, http2};
 use hyper::header::{HeaderName, HeaderValue, HOST, TRAILER};
 use hyper::{HeaderMap, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(20);
@@ -35,6 +35,7 @@ const RESPONSE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Client {
     server: SocketAddr,
+    source: Option<IpAddr>,
     protocol: Protocol,
     open: Mutex<Vec<Connection>>,
     runtime: Runtime,
@@ -69,12 +70,17 @@ impl Client {
         Self::new(server, Protocol::Http2)
     }
 
+    /// The same client, connecting from one of this machine's addresses: all of 127.0.0.0/8 are, on Linux.
+    pub fn from(self, source: IpAddr) -> Self {
+        Client { source: Some(source), ..self }
+    }
+
     fn new(server: SocketAddr, protocol: Protocol) -> Self {
         // One worker thread keeps idle connections served, so that a close by the server is noticed between
         // requests.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("the client needs one thread of its own");
-        Client { server, protocol, open: Mutex::default(), runtime }
+        Client { server, source: None, protocol, open: Mutex::default(), runtime }
     }
 
     /// Sends one request and waits for the whole response.
@@ -106,7 +112,7 @@ impl Client {
                 return Ok(connection);
             }
         }
-        let stream = TcpStream::connect(self.server).await.context("could not connect")?;
+        let stream = self.connect().await.context("could not connect")?;
         // A proxy's latency is measured in microseconds; Nagle's algorithm would add milliseconds.
         stream.set_nodelay(true)?;
         let stream = TokioIo::new(stream);
@@ -123,6 +129,13 @@ impl Client {
                 Ok(Connection::Http2(sender))
             }
         }
+    }
+
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        let Some(source) = self.source else { return TcpStream::connect(self.server).await };
+        let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(source, 0))?;
+        socket.connect(self.server).await
     }
 
     fn take(&self) -> Option<Connection> {

@@ -1,6 +1,6 @@
 //! The `identity` section as it is written.
 
-use super::{Bound, FailurePolicy, Holder, Introspection, Served};
+use super::{Bound, FailurePolicy, Holder, Introspection, Served, Usage};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -29,6 +29,7 @@ pub(crate) struct Identity {
     pub(crate) failures: Failures,
     #[serde(default)]
     pub(crate) replay: Replay,
+    pub(crate) usage: Option<Usage>,
     pub(crate) introspection: Option<Introspection>,
     pub(crate) revocation: Option<Revocation>,
     #[serde(default)]

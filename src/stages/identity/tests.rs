@@ -10,6 +10,7 @@ use serde_json::{json, Value};
 use std::sync::LazyLock;
 
 mod differential;
+pub(super) mod lasting;
 mod logins;
 mod signatures;
 mod vectors;

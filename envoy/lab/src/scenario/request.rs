@@ -9,7 +9,7 @@ use crate::tokens::Issuer;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How many bytes of a body without a content-length are sent at a time.
 const PIECE_BYTES: usize = 16 << 10;
@@ -52,6 +52,8 @@ pub struct Written {
     /// `http1` unless given.
     #[serde(default)]
     pub protocol: Protocol,
+    /// The address it comes from, in 127.0.0.0/8; 127.0.0.1 unless given.
+    pub source: Option<IpAddr>,
     /// Send the request line byte by byte as it stands here, for what no client library sends. HTTP/1.1 only.
     #[serde(default)]
     pub raw: bool,
@@ -103,6 +105,7 @@ pub enum Protocol {
 pub struct Ready {
     request: Request,
     protocol: Protocol,
+    source: Option<IpAddr>,
     raw: bool,
 }
 
@@ -117,6 +120,11 @@ pub struct Clients {
 impl Written {
     /// Mints the tokens and adds the padding.
     pub fn prepare(&self, issuer: &Issuer) -> Result<Ready> {
+        let is_ours = self.source.is_none_or(|source| source.is_ipv4() && source.is_loopback());
+        ensure!(
+            is_ours && (self.source.is_none() || !self.raw),
+            "a source is in 127.0.0.0/8, and has no raw requests"
+        );
         ensure!(!self.raw || (self.protocol == Protocol::Http1 && !self.chunked), "raw is plain HTTP/1.1");
         let mut request = Request::new(&self.method, &format!("{}{}", self.path, fill(self.padding.path_bytes)));
         for (name, value) in &self.headers {
@@ -145,7 +153,7 @@ impl Written {
         if self.chunked {
             request = request.chunked(PIECE_BYTES);
         }
-        Ok(Ready { request, protocol: self.protocol, raw: self.raw })
+        Ok(Ready { request, protocol: self.protocol, source: self.source, raw: self.raw })
     }
 
     fn form(&self, issuer: &Issuer) -> Result<String> {
@@ -193,6 +201,11 @@ impl Ready {
         fields
     }
 
+    /// The address that it is sent from.
+    pub fn source(&self) -> IpAddr {
+        self.source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
     /// The body in the pieces in which it is sent.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.request.body.chunks(PIECE_BYTES)
@@ -200,10 +213,13 @@ impl Ready {
 
     /// Sends it and waits for the response.
     pub fn send(&self, clients: &Clients) -> Result<Response> {
-        match (self.raw, self.protocol) {
-            (true, _) => raw(clients.server, self.bytes(clients.server)),
-            (false, Protocol::Http1) => clients.http1.send(self.request.clone()),
-            (false, Protocol::Http2) => clients.http2.send(self.request.clone()),
+        let request = self.request.clone();
+        match (self.raw, self.protocol, self.source) {
+            (true, _, _) => raw(clients.server, self.bytes(clients.server)),
+            (false, Protocol::Http1, None) => clients.http1.send(request),
+            (false, Protocol::Http2, None) => clients.http2.send(request),
+            (false, Protocol::Http1, Some(source)) => Client::http1(clients.server).from(source).send(request),
+            (false, Protocol::Http2, Some(source)) => Client::http2(clients.server).from(source).send(request),
         }
     }
 

@@ -1,92 +1,72 @@
-use super::*;
-use crate::config::{Config, RouteId};
-use crate::jose::native::NoNative;
-use crate::jose::Claims;
-use crate::memory::in_process::InProcess;
-use crate::memory::once::Once;
-use crate::memory::Memory;
-use crate::request::headers::Headers;
-use crate::request::Request;
-use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::Patience;
-use crate::stages::CHECKS;
-use portcullis_lab::tokens::Issuer as Lab;
-use serde_json::{json, Value};
-use std::cell::RefCell;
+use crate::stages::identity::tests::lasting::{token, World, NOTHING, NOW};
+use serde_json::json;
 
-const EXP: u64 = 1_800_000_000;
+const HOME: &str = "192.0.2.7";
+const ELSEWHERE: &str = "198.51.100.7";
 
-/// How far the issuer's clock may be from ours.
+/// The demo issuer's clock may be off by so many seconds.
 const SKEW: u64 = 30;
 
-/// The memory of one process.
-#[derive(Default)]
-struct Process(InProcess);
+fn world() -> World {
+    World::new(&json!({}), &json!([]))
+}
 
-impl Process {
-    /// The check that a use meets, if any.
-    fn meets(&self, claims: Value, now_millis: u64) -> Option<&'static str> {
-        let lab = Lab::demo();
-        let issuer = json!({"issuer": lab.url(), "audiences": [lab.audience()], "jwks": lab.jwks()});
-        let document = json!({"version": 1, "identity": {"issuers": [issuer]}});
-        let config = &Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
-        let memory = &Memory::open(&self.0, 0, [0; 16]);
-        let scene = Scene {
-            config,
-            route: config.routes.get(RouteId::Unmatched),
-            request: &Request::new(Headers::default(), || None),
-            cache: &RefCell::new(TokenCache::new(0, [0; 16])),
-            native: &NoNative,
-            memory,
-            once: &Once::open(memory, 1),
-            shared: &self.0,
-            keys: &RefCell::default(),
-            revocations: &RefCell::default(),
-            told: None,
-            patience: Patience::None,
-            now: Millis::new(now_millis),
-        };
-        let claims = Claims::new(claims.as_object().unwrap().clone());
-        let verified = Verified::new(0, lab.url().to_owned(), claims);
-        check(config.identity.as_ref().unwrap(), &verified, &scene).err().map(|finding| finding.check.id)
+fn named(name: &str) -> String {
+    token(&json!({ "jti": name }))
+}
+
+#[test]
+fn a_token_is_taken_once_where_a_route_says_so() {
+    let (world, token) = (world(), named("a"));
+    assert_eq!(world.request("/", 0, HOME, &token, &[]), NOTHING);
+    assert_eq!(world.request("/once", 1, HOME, &token, &[]), NOTHING);
+    assert_eq!(world.request("/once", 2, HOME, &token, &[]), ["token.replayed"]);
+    assert_eq!(world.request("/", 3, HOME, &token, &[]), NOTHING, "other routes take it still");
+    assert_eq!(world.request("/once", 4, HOME, &named("b"), &[]), NOTHING);
+}
+
+#[test]
+fn uses_are_told_apart_by_name() {
+    let world = world();
+    for changes in [json!({}), json!({"jti": null})] {
+        assert_eq!(world.request("/once", 0, HOME, &token(&changes), &[]), ["token.claim_missing"], "{changes}");
     }
+    // Another text of the same name is the same token.
+    assert_eq!(world.request("/once", 1, HOME, &named("a"), &[]), NOTHING);
+    let renewed = token(&json!({"jti": "a", "exp": NOW + 3000}));
+    assert_eq!(world.request("/once", 2, HOME, &renewed, &[]), ["token.replayed"]);
 }
 
-fn named(jti: &str) -> Value {
-    json!({"jti": jti, "exp": EXP})
+/// The record's place may be taken as soon as it is over, and another worker may have read the clock before that.
+#[test]
+fn no_worker_accepts_what_another_has_forgotten() {
+    let world = world();
+    let short = token(&json!({"jti": "short", "exp": NOW + 10}));
+    let over = (10 + SKEW) * 1000;
+    assert_eq!(world.request("/once", 0, HOME, &short, &[]), NOTHING);
+    assert_eq!(world.request("/once", over, HOME, &short, &[]), ["token.expired"]);
+    assert_eq!(world.request("/once", over, HOME, &named("next"), &[]), NOTHING);
+    assert_eq!(world.request("/once", over - 1, HOME, &short, &[]), ["token.replayed"]);
+}
+
+/// Whatever refuses, and a check of usage that is tuned to.
+#[test]
+fn what_is_refused_uses_no_token_up() {
+    let refusing = json!([{"id": "token.usage.address", "effect": "refuse"}]);
+    let world = World::new(&json!({"usage": {"window": "1s"}}), &refusing);
+    let token = named("a");
+    assert_eq!(world.request("/admin", 0, HOME, &token, &[]), ["token.scope"]);
+    assert_eq!(world.request("/", 0, HOME, &token, &[]), NOTHING);
+    assert_eq!(world.request("/once", 1000, ELSEWHERE, &token, &[]), ["token.usage.address"]);
+    assert_eq!(world.request("/once", 3000, ELSEWHERE, &token, &[]), NOTHING, "it was not used up");
+    assert_eq!(world.request("/once", 4000, ELSEWHERE, &token, &[]), ["token.replayed"]);
 }
 
 #[test]
-fn a_name_is_taken_once() {
-    let process = Process::default();
-    let now = EXP * 1000 - 1;
-    assert_eq!(process.meets(named("a"), now), None);
-    assert_eq!(process.meets(named("a"), now), Some("token.replayed"));
-    assert_eq!(process.meets(json!({"jti": "a", "exp": EXP + 300}), now), Some("token.replayed"));
-    assert_eq!(process.meets(named("b"), now), None);
-    for odd in
-        [json!({"exp": EXP}), json!({"jti": 7, "exp": EXP}), json!({"jti": "c"}), json!({"jti": "c", "exp": "x"})]
-    {
-        assert_eq!(process.meets(odd.clone(), now), Some("token.claim_missing"), "{odd}");
-    }
-}
-
-/// A record's place may be taken once its time is over, and another worker may have read the clock before that.
-#[test]
-fn no_worker_takes_what_another_has_forgotten() {
-    let process = Process::default();
-    let over = (EXP + SKEW) * 1000;
-    assert_eq!(process.meets(named("a"), over - 1), None);
-    assert_eq!(process.meets(named("b"), over), None);
-    assert_eq!(process.meets(named("a"), over - 1), Some("token.replayed"));
-}
-
-#[test]
-fn what_finds_no_room_is_not_taken_and_evicts_nothing() {
-    let process = Process::default();
-    let now = EXP * 1000;
-    let taken = (0..1000).take_while(|number| process.meets(named(&number.to_string()), now).is_none()).count();
-    assert_eq!(taken, 340, "places of one bucket");
-    assert_eq!(process.meets(named("more"), now), Some("token.replay_unknown"));
-    assert_eq!(process.meets(named("0"), now), Some("token.replayed"));
+fn a_use_that_finds_no_room_buys_no_replay() {
+    let world = world();
+    let is_taken = |number: &u32| world.request("/once", 0, HOME, &named(&number.to_string()), &[]).is_empty();
+    assert_eq!((0..1000).take_while(is_taken).count(), 340, "places of one bucket");
+    assert_eq!(world.request("/once", 1, HOME, &named("more"), &[]), ["token.replay_unknown"]);
+    assert_eq!(world.request("/once", 1, HOME, &named("0"), &[]), ["token.replayed"], "nothing is evicted");
 }
