@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod identity;
 pub mod limits;
 pub mod minting;
+mod moment;
 mod raw;
 pub mod remote;
 pub mod routes;

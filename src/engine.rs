@@ -143,7 +143,7 @@ impl Engine {
 
     /// Which trailers must not reach the upstream: trailers are merged into the header fields by some (RFC 9110 §6.5).
     pub fn internal_trailers(&self, trailers: &Headers) -> Vec<String> {
-        internal_fields(trailers)
+        internal_fields(self.config(), trailers)
     }
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
@@ -260,7 +260,7 @@ impl Open {
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
         let Self { case, request, .. } = self;
-        let ours = internal_fields(&request.headers);
+        let ours = internal_fields(&case.world.config, &request.headers);
         match case.settle(|case| Body { case, bytes: body_bytes }) {
             Step::Forward(mut permit, mut body) => {
                 body.case.keep_for_login(request);
@@ -314,11 +314,16 @@ impl Answer {
     }
 }
 
-/// Fields that only we may write, found in what a client sent. Services that make variables of fields (CGI, WSGI) take an
-/// underscore for a hyphen.
-fn internal_fields(fields: &Headers) -> Vec<String> {
+/// Fields that only we may write, or that are for us alone, found in what a client sent. Services that make variables of
+/// fields (CGI, WSGI) take an underscore for a hyphen.
+fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
     let prefix = INTERNAL_PREFIX.as_bytes();
-    let is_ours = |name: &[u8]| name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix));
+    let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
+    let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_bytes());
+    let is_ours = |name: &[u8]| {
+        name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix))
+            || withheld.is_some_and(|withheld| same_field(name, withheld))
+    };
     let ours: BTreeSet<&[u8]> = fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)).collect();
     ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }

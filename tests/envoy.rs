@@ -7,6 +7,7 @@
 //!
 //! Not covered: TLS, Istio, several Envoys.
 
+mod api_keys;
 mod configuration;
 mod fleet;
 mod holder;

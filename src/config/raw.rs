@@ -3,6 +3,7 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod api_keys;
 mod holder;
 mod identity;
 mod limits;
@@ -10,6 +11,7 @@ mod minting;
 mod remote;
 mod usage;
 
+pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub use self::holder::Bound;
 pub(crate) use self::holder::{Dpop, Holder};
 pub use self::identity::Demand;

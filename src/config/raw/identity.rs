@@ -1,6 +1,6 @@
 //! The `identity` section as it is written.
 
-use super::{Bound, FailurePolicy, Holder, Introspection, Served, Usage};
+use super::{ApiKeys, Bound, FailurePolicy, Holder, Introspection, Served, Usage};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
+    #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,
+    pub(crate) api_keys: Option<ApiKeys>,
     #[serde(default = "default_sources")]
     pub(crate) sources: Vec<TokenSource>,
     #[serde(default = "default_token_bytes_max")]

@@ -1,4 +1,4 @@
-//! What can be wrong with a token: one constant for each public code.
+//! What can be wrong with a token or a key: one constant for each public code.
 
 use crate::finding::{Check, Class, Family, Weight};
 
@@ -125,6 +125,18 @@ pub static TOKEN_INTROSPECTION_UNAVAILABLE: Check = Check {
         "The issuer did not say in time what the opaque token is worth; the failure policy decided.",
     )
 };
+
+/// A key that nobody has.
+pub static KEY_UNKNOWN: Check =
+    token("api_key.unknown", "api_key_unknown", None, "The key is none of `identity.api_keys`.");
+
+/// A key out of its time.
+pub static KEY_EXPIRED: Check = token(
+    "api_key.expired",
+    "api_key_expired",
+    None,
+    "The key is before its `not_before`, or at or after its `expires`.",
+);
 
 /// Too many worthless tokens.
 pub static TOKEN_FAILURES: Check = Check {

@@ -1,7 +1,7 @@
 //! Has the token been revoked?
 //!
 //! A revocation names what a token says of itself, never its text, which can be spelled in more than one way: its issuer and
-//! `jti`, or all tokens of a subject, of a session or of an issuer, where wanted only those issued before a moment. Revocations come in a
+//! `jti` (of a key: its id), or all tokens of a subject, of a session or of an issuer, where wanted only those issued before a moment. Revocations come in a
 //! list that another service serves, and by request to this filter (the revocation endpoint). Names are kept as keyed hashes.
 //!
 //! A remembered token is looked up again whenever the revocations have changed, and only then: each change begins a new
@@ -136,7 +136,7 @@ fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory) -> O
     let is_revoked =
         |target: Target<'_>| revocations.is_revoked(target.key(memory, &verified.issuer_name), issued);
     let by = |target: Option<Target<'_>>, what: &'static str| target.is_some_and(is_revoked).then_some(what);
-    by(claims.text("jti").map(Target::Token), "this token")
+    by(verified.name().map(Target::Token), "this token")
         .or_else(|| by(claims.text("sub").map(Target::Subject), "its subject's tokens"))
         .or_else(|| {
             let sessions = SESSION_CLAIMS.iter().filter_map(|name| claims.text(name));
