@@ -16,7 +16,7 @@ pub mod audit;
 mod keys;
 mod token;
 
-use self::audit::Issue;
+use self::audit::Act;
 use self::token::{Denied, Grant};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -131,7 +131,7 @@ impl Examined {
     }
 
     /// Answers. `risk` is what was found about the request, 0 to 1.
-    pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Issue>) {
+    pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Act>) {
         let (reply, issue) = match (self, &asked.scene.config.minting) {
             (Self::Grant(grant), Some(minting)) => token::exchange(&grant, asked, minting, risk),
             (Self::Denied(denied), _) => denied.answer(),
@@ -146,7 +146,7 @@ impl Examined {
 
 /// Answers in place of a service that grants a token. `values` are those of its field, `risk` is what was found about the
 /// request, 0 to 1. Also says whom the token is for.
-pub fn grant(asked: &Asked<'_>, values: &[Vec<u8>], request_id: &str, risk: f64) -> (Reply, Issue, Caller) {
+pub fn grant(asked: &Asked<'_>, values: &[Vec<u8>], request_id: &str, risk: f64) -> (Reply, Act, Caller) {
     token::login::answer(asked, values, request_id, risk)
 }
 

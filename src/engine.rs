@@ -41,7 +41,7 @@ use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::{self, Patience};
+use crate::stages::identity::{self, revocation, Patience};
 use crate::stages::limits;
 use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
@@ -112,6 +112,9 @@ impl Engine {
         let once = Once::open(&memory, once_budget);
         if config.identity.as_ref().is_some_and(Identity::needs_once) {
             once.seed(shared.as_ref());
+        }
+        if let Some(endpoint) = config.revocation_endpoint() {
+            revocation::seed(endpoint, shared.as_ref());
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));

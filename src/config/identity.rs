@@ -9,6 +9,7 @@ mod introspection;
 mod issuer;
 mod requirement;
 mod revocation;
+mod revocation_endpoint;
 mod step_up;
 mod usage;
 
@@ -21,6 +22,7 @@ pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
+pub use self::revocation_endpoint::RevocationEndpoint;
 pub use self::step_up::Login;
 pub use self::usage::Usage;
 
@@ -116,7 +118,7 @@ impl Identity {
             replay: Replay::new(&written.replay)?,
             usage: written.usage.as_ref().map(|usage| Usage::new(usage, &written.bindings)).transpose()?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
-            revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
+            revocation: written.revocation.as_ref().map(|own| Revocation::new(own, minting)).transpose()?,
             step_up: Login::step_up(written.step_up.as_ref())?,
             bindings: Bindings::new(&written.bindings)?,
         })

@@ -7,7 +7,7 @@
 use super::identity::Issuer;
 use super::moment;
 use super::raw;
-use super::{ConfigError, SoftBinding};
+use super::{check_path, ConfigError, SoftBinding};
 use crate::jose::{KeySet, Signer};
 use crate::time::Millis;
 use serde_json::{json, Value};
@@ -96,7 +96,7 @@ impl Minting {
             return Err(ConfigError::new("minting.issuer", "is empty"));
         }
         for (name, path) in [("token_path", &written.token_path), ("jwks_path", &written.jwks_path)] {
-            check_path(path).map_err(|fault| ConfigError::new(format!("minting.{name}"), fault))?;
+            check_path(path, &format!("minting.{name}"))?;
         }
         if written.token_path == written.jwks_path {
             return Err(ConfigError::new("minting.jwks_path", "is the token endpoint's path too"));
@@ -257,19 +257,6 @@ fn signer(
         })?,
     };
     Signer::read(&written.kid, written.alg, &text).map_err(|fault| ConfigError::new(path, fault))
-}
-
-/// An endpoint's path must be one that a request's path can be after normalisation.
-fn check_path(path: &str) -> Result<(), &'static str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segments = path.strip_prefix('/').ok_or("does not begin with a slash")?;
-    let is_segment =
-        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
-    if segments.split('/').all(is_segment) {
-        Ok(())
-    } else {
-        Err("expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end")
-    }
 }
 
 #[cfg(test)]

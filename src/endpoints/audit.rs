@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 /// What became of a request for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Issue {
+pub enum Act {
     /// It was issued.
     Issued(Box<Issued>),
     /// It was not.
@@ -88,8 +88,8 @@ enum What<'a> {
     },
 }
 
-impl Issue {
-    /// Every name that [`Issue::name`] can give.
+impl Act {
+    /// Every name that [`Act::name`] can give.
     pub const NAMES: [&'static str; 2] = ["issued", "refused"];
 
     /// Its name in the statistics.

@@ -12,7 +12,7 @@ mod claims;
 pub(super) mod login;
 
 use self::claims::{Bound, Terms};
-use super::audit::{Issue, Issued};
+use super::audit::{Act, Issued};
 use super::{error, Asked, JSON};
 use crate::config::Minting;
 use crate::finding::Findings;
@@ -79,8 +79,8 @@ impl Denied {
         Self { status: 400, error, description }
     }
 
-    pub(super) fn answer(&self) -> (Reply, Issue) {
-        (error(self.status, self.error, self.description), Issue::Refused { error: self.error })
+    pub(super) fn answer(&self) -> (Reply, Act) {
+        (error(self.status, self.error, self.description), Act::Refused { error: self.error })
     }
 }
 
@@ -216,7 +216,7 @@ struct Basis<'a> {
 }
 
 /// Issues the token of an exchange. `risk` is what was found about the request, 0 to 1.
-pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Act) {
     let basis = Basis {
         claims: grant.subject.claims(),
         is_own: grant.subject.issuer() == minting.issuer,
@@ -227,7 +227,7 @@ pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk
     issue(&basis, asked, minting, risk)
 }
 
-fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Act) {
     let unavailable = || {
         let description = "no token can be signed now";
         Denied { status: 503, error: "temporarily_unavailable", description }.answer()
@@ -280,7 +280,7 @@ fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> 
         bindings,
         lifetime_secs,
     };
-    (Reply::served(200, JSON, "no-store", answer), Issue::Issued(Box::new(issued)))
+    (Reply::served(200, JSON, "no-store", answer), Act::Issued(Box::new(issued)))
 }
 
 /// A token bound to a key by its thumbprint is used with a proof of that key (RFC 9449 §5).

@@ -19,7 +19,7 @@ mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
-mod failures;
+pub mod failures;
 mod holder;
 pub mod introspection;
 pub mod keys;
