@@ -363,7 +363,8 @@ fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
 /// An endpoint's path must be one that a request's path can be after normalisation.
 fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segments = written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
+    let segments =
+        written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
     let is_segment =
         |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
     if segments.split('/').all(is_segment) {

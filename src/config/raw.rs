@@ -15,7 +15,9 @@ pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub use self::holder::Bound;
 pub(crate) use self::holder::{Dpop, Holder};
 pub use self::identity::Demand;
-pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource};
+pub(crate) use self::identity::{
+    Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
+};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;

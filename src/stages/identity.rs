@@ -111,7 +111,7 @@ impl Verified {
     }
 
     /// How far the clock of whoever vouches for it may be from ours.
-    fn clock_skew(&self, identity: &Identity) -> Millis {
+    pub fn clock_skew(&self, identity: &Identity) -> Millis {
         let skew = match self.origin {
             Origin::Signed { issuer } => identity.issuers.get(issuer).map(|issuer| issuer.clock_skew),
             Origin::Asked { .. } => identity.introspection.as_ref().map(|asked| asked.clock_skew),

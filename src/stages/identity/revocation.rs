@@ -113,7 +113,10 @@ impl Revocations {
         // Nobody knows when a token was issued that does not say so.
         let meets = |before: u64| before == ALWAYS || issued.is_none_or(|issued| issued < before);
         self.listed.get(&key).is_some_and(|before| meets(*before))
-            || self.asked.get(&key).is_some_and(|(before, until)| Millis::from_secs(*until) > now && meets(*before))
+            || self
+                .asked
+                .get(&key)
+                .is_some_and(|(before, until)| Millis::from_secs(*until) > now && meets(*before))
     }
 }
 
@@ -154,12 +157,7 @@ pub(super) fn check(
 }
 
 /// By what a token has been revoked.
-fn revoked(
-    revocations: &Revocations,
-    verified: &Verified,
-    memory: &Memory,
-    now: Millis,
-) -> Option<&'static str> {
+fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory, now: Millis) -> Option<&'static str> {
     let claims: &Claims = &verified.claims;
     let issued = claims.date("iat").ok().flatten();
     let is_revoked =
