@@ -20,6 +20,7 @@ mod minting;
 mod protocol;
 mod replay;
 mod revocation;
+mod revocation_endpoint;
 mod robustness;
 mod served_keys;
 mod telemetry;
