@@ -51,7 +51,7 @@ fn a_key_opens_the_api_and_its_text_is_in_no_log() {
         assert_eq!(echoed(&seen, "headers", "x-api-key"), [BILLING], "{protocol}: forwarded, as tokens are");
         assert_eq!(ask(&client, "SECRET-guess"), "api_key_unknown", "{protocol}");
         assert_eq!(ask(&client, BILLING_DIGEST), "api_key_unknown", "{protocol}");
-        let both = with(BILLING).bearer(&Issuer::demo().token("ada"));
+        let both = with(BILLING).bearer(Issuer::demo().token("ada"));
         assert_eq!(outcome(&client.send(both).unwrap()), "token_ambiguous", "{protocol}");
         let twice = with(BILLING).header("x-api-key", WAREHOUSE);
         assert_eq!(outcome(&client.send(twice).unwrap()), "token_ambiguous", "{protocol}");

@@ -171,7 +171,7 @@ fn claims(written: &raw::ApiKey, path: &str) -> Result<Claims, ConfigError> {
     }
     let mut claims: Map<String, Value> = written.claims.clone();
     claims.entry("sub").or_insert_with(|| Value::from(written.id.as_str()));
-    if !claims.get("sub").is_some_and(|subject| subject.as_str().is_some_and(|subject| !subject.is_empty())) {
+    if claims.get("sub").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(ConfigError::new(format!("{path}.claims.sub"), "expected text"));
     }
     let bytes = Value::Object(claims.clone()).to_string().len();

@@ -134,7 +134,7 @@ fn encoded(text: &str) -> String {
 }
 
 fn of_issuer(rest: &str) -> String {
-    format!("issuer={}&{rest}", encoded(&Lab::demo().url()))
+    format!("issuer={}&{rest}", encoded(Lab::demo().url()))
 }
 
 const REVOKED: &str = "deny:token_revoked";

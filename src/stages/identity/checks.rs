@@ -13,7 +13,7 @@ pub static TOKEN_AMBIGUOUS: Check = Check {
         "token.ambiguous",
         "token_ambiguous",
         Some("invalid_request"),
-        "The request has more than one token (RFC 6750 §2).",
+        "The request has more than one token or key (RFC 6750 §2).",
     )
 };
 
@@ -145,7 +145,7 @@ pub static TOKEN_FAILURES: Check = Check {
         "token.failures",
         "too_many_failed_tokens",
         None,
-        "Too many tokens of this source have failed: until some time has passed none is checked that is not remembered.",
+        "Too many tokens or keys of this source have failed: until some time has passed no other token is checked that is not remembered, and no other key is taken that is not good.",
     )
 };
 

@@ -1,13 +1,19 @@
 //! Keys through the whole stage: beside tokens, on routes that demand something, and from hostile clients.
 
+use crate::config::Config;
+use crate::engine::{Engine, Ports, Step};
 use crate::finding::Findings;
 use crate::request::headers::Headers;
 use crate::request::Request;
 use crate::stages::identity::tests::lasting::{token, World, NOTHING, NOW};
 use crate::stages::identity::{check, Caller, Proof};
+use crate::stages::CHECKS;
 use crate::time::Millis;
 use proptest::prelude::*;
 use serde_json::{json, Value};
+
+/// Name and value.
+type Field<'a> = (&'a str, &'a [u8]);
 
 const KEY: &str = "pk_live_7d9f2c81e4b04a53b6c1";
 
@@ -38,7 +44,7 @@ fn judged(
     world: &World,
     path: &str,
     after: u64,
-    fields: &[(&str, &[u8])],
+    fields: &[Field<'_>],
 ) -> (Caller, Option<Proof>, Vec<&'static str>) {
     let pairs = [(":path", path.as_bytes())].into_iter().chain(fields.iter().copied());
     let request = Request::new(Headers::from_pairs(pairs), || "192.0.2.7".parse().ok());
@@ -49,7 +55,7 @@ fn judged(
     (caller, proof, findings.iter().map(|finding| finding.check.id).collect())
 }
 
-fn found(world: &World, path: &str, fields: &[(&str, &[u8])]) -> Vec<&'static str> {
+fn found(world: &World, path: &str, fields: &[Field<'_>]) -> Vec<&'static str> {
     judged(world, path, 0, fields).2
 }
 
@@ -130,7 +136,7 @@ fn a_second_credential_is_refused_whatever_it_is() {
     let world = world(json!({"query": "api_key"}));
     let bearer = format!("Bearer {}", token(&json!({})));
     let good = key(KEY.as_bytes());
-    let cases: [(&str, &[(&str, &[u8])]); 10] = [
+    let cases: [(&str, &[Field<'_>]); 10] = [
         ("/", &[good, ("authorization", bearer.as_bytes())]),
         ("/", &[good, good]),
         ("/", &[good, key(b"")]),
@@ -191,6 +197,56 @@ fn a_revocation_of_the_subject_or_the_id_ends_a_key() {
     let list = json!({"revocations": [{"issuer": "api-keys", "jti": "billing"}]}).to_string();
     let revoked = revocation::compile(list.as_bytes(), &world.memory).unwrap();
     assert!(revoked.contains_key(&revocation::Target::Token("billing").key(&world.memory, verified.issuer())));
+}
+
+/// Status and what is taken out of the request, of one with that key.
+fn through(engine: &Engine, fields: &[(&str, &str)]) -> (u16, Vec<String>) {
+    let base = [(":method", "GET"), (":path", "/"), (":authority", "api.example")];
+    let request = Request::new(Headers::from_pairs(base.into_iter().chain(fields.iter().copied())), || {
+        "192.0.2.7".parse().ok()
+    });
+    match engine.open(request, Millis::from_secs(NOW), || "r-1".to_owned()).judge(false) {
+        Step::Forward(permit, _) => (200, permit.remove),
+        Step::Refuse(reply, _) => (reply.status, Vec::new()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn engine(section: Value, more: Value) -> Engine {
+    let mut keys = json!({"keys": [
+        {"id": "one", "sha256": digest(b"1"), "claims": {"sub": "billing", "plan": "gold"}},
+        {"id": "two", "sha256": digest(b"2"), "claims": {"sub": "billing", "plan": "gold"}},
+        {"id": "three", "sha256": digest(b"3"), "claims": {"plan": "free"}},
+    ]});
+    keys.as_object_mut().unwrap().extend(section.as_object().unwrap().clone());
+    let mut document = json!({"version": 1, "mode": "enforce", "identity": {"api_keys": keys}});
+    document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(), Ports::in_process([7; 16]))
+}
+
+#[test]
+fn limits_count_the_holder_of_keys_as_they_count_that_of_tokens() {
+    let limit = |key: &str| json!({"limits": [{"name": "few", "key": [key], "limit": 2, "window": "1m"}]});
+    for (key, expected) in [("subject", [200, 200, 429, 200]), ("claim:plan", [200, 200, 429, 200])] {
+        let engine = engine(json!({}), limit(key));
+        let statuses = ["1", "2", "1", "3"].map(|text| through(&engine, &[("x-api-key", text)]).0);
+        assert_eq!(statuses, expected, "{key}");
+    }
+}
+
+#[test]
+fn a_key_is_forwarded_unless_that_is_switched_off() {
+    let fields = [("x-api-key", "1"), ("x-other", "a")];
+    assert_eq!(through(&engine(json!({}), json!({})), &fields), (200, vec![]));
+    assert_eq!(
+        through(&engine(json!({"forward": false}), json!({})), &fields),
+        (200, vec!["x-api-key".to_owned()])
+    );
+    // Where nobody looks at keys none gets through either, however it is spelled.
+    let ignored = json!({"identity": {"default": "ignored", "api_keys": {"forward": false, "keys": []}}});
+    let both = [("x-api-key", "1"), ("x_api_key", "2"), ("x-api-keys", "3")];
+    let (status, removed) = through(&engine(json!({}), ignored), &both);
+    assert_eq!((status, removed), (200, vec!["x-api-key".to_owned(), "x_api_key".to_owned()]));
 }
 
 proptest! {
