@@ -1,14 +1,15 @@
 //! A short list that all workers share: keys, each with a value, and until when it matters.
 //!
 //! For what must hold on every worker with its next request, and must not be forgotten while it matters. So nothing that is
-//! live ever makes room: a full list says so. The list is one value in the host's memory, written by compare-and-swap, and a
-//! second value counts its changes, so that a worker that has read it spends no more than one small look on each request.
-//! The list is written before it is counted: who sees the new count finds the new list.
+//! live ever makes room: a full list says so. The list is one value in the host's memory, written by compare-and-swap. A
+//! second value, the *mark*, has nothing in it but is written after each change, so that a worker that knows the list spends
+//! no more than one small look on each request: it knows the mark by the version that the host gives it. The list is written
+//! first, so whoever sees a new mark finds the new list.
 //!
 //! Bounds: as many entries as the owner says, [`ENTRY_BYTES`] each; those whose time is over go with the next change. Values that
 //! are not ours count as an empty list. Not covered: durability. A restart of Envoy forgets everything.
 
-use super::{Shared, ATTEMPTS_MAX};
+use super::{Shared, Version, ATTEMPTS_MAX};
 use crate::time::Millis;
 
 /// A list.
@@ -16,8 +17,8 @@ use crate::time::Millis;
 pub struct Roll {
     /// Where its entries are.
     pub list_key: &'static str,
-    /// Where its changes are counted.
-    pub count_key: &'static str,
+    /// Where its mark is.
+    pub mark_key: &'static str,
     /// Entries at most.
     pub capacity: usize,
 }
@@ -49,12 +50,12 @@ impl Roll {
     /// moment one would be lost.
     pub fn seed(&self, shared: &dyn Shared) {
         shared.insert(self.list_key, &MAGIC);
-        shared.insert(self.count_key, &0_u64.to_le_bytes());
+        shared.insert(self.mark_key, &MAGIC);
     }
 
-    /// How often the list has changed.
-    pub fn changes(&self, shared: &dyn Shared) -> u64 {
-        shared.get(self.count_key).map_or(0, |(count, _)| decoded(&count))
+    /// Another one than before whenever the list may have changed since. `None` where there is no list.
+    pub fn mark(&self, shared: &dyn Shared) -> Option<Version> {
+        shared.get(self.mark_key).map(|(_, version)| version)
     }
 
     /// What is on the list, those whose time is over among it.
@@ -73,7 +74,11 @@ impl Roll {
             entries.retain(|known| Millis::from_secs(known.until) > now);
             let is_full = entries.len() >= self.capacity;
             match entries.iter_mut().find(|known| known.key == entry.key) {
-                Some(known) if known.value >= entry.value && known.until >= entry.until => return Entered::Done,
+                // Whoever has entered it may not have set the mark yet.
+                Some(known) if known.value >= entry.value && known.until >= entry.until => {
+                    self.set_mark(shared);
+                    return Entered::Done;
+                }
                 Some(known) => {
                     known.value = known.value.max(entry.value);
                     known.until = known.until.max(entry.until);
@@ -82,23 +87,20 @@ impl Roll {
                 None => entries.push(entry),
             }
             if shared.set(self.list_key, &written(&entries), version) {
-                self.count(shared);
+                self.set_mark(shared);
                 return Entered::Done;
             }
         }
         Entered::Contended
     }
 
-    /// Once is enough: where it fails another worker has counted since, and whoever sees that finds our entry too.
-    fn count(&self, shared: &dyn Shared) {
-        if let Some((count, version)) = shared.get(self.count_key) {
-            let _ = shared.set(self.count_key, &decoded(&count).wrapping_add(1).to_le_bytes(), version);
-        }
+    /// Once is enough: where it fails another worker has set it since, and whoever sees that finds our entry too.
+    fn set_mark(&self, shared: &dyn Shared) {
+        let _ = match shared.get(self.mark_key) {
+            Some((_, version)) => shared.set(self.mark_key, &MAGIC, version),
+            None => shared.insert(self.mark_key, &MAGIC),
+        };
     }
-}
-
-fn decoded(count: &[u8]) -> u64 {
-    count.try_into().map_or(0, u64::from_le_bytes)
 }
 
 fn read(list: &[u8]) -> Vec<Entry> {

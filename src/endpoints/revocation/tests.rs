@@ -228,6 +228,20 @@ fn tokens_that_are_worth_nothing_are_answered_like_others() {
 }
 
 #[test]
+fn a_list_that_cannot_be_fetched_keeps_nobody_from_revoking() {
+    let mut document = document(json!({}), json!({}));
+    document["identity"]["revocation"]["list"] = json!({"cluster": "c", "uri": "https://id.example/revoked.json"});
+    let engine = worker(&document, &Common::default());
+    assert_eq!(revoke(&engine, &format!("token={}", token(json!({})))), DONE);
+    let bearer = format!("Bearer {}", token(json!({})));
+    let fields = [(":method", "GET"), (":path", "/api"), ("authorization", &*bearer)];
+    let Step::Wait(wait) = open(&engine, &fields, "192.0.2.7", NOW, false) else { panic!("it does not wait") };
+    let Step::Refuse(_, done) = wait.expire(NOW) else { panic!("not refused") };
+    let found: Vec<_> = done.findings().iter().map(|weighed| weighed.finding.check.id).collect();
+    assert_eq!(found, ["token.revocation_unknown", "token.revoked"]);
+}
+
+#[test]
 fn what_cannot_be_judged_or_told_apart_is_not_said_to_be_revoked() {
     let engine = alone();
     assert_eq!(revoke(&engine, "token=opaque"), (400, "unsupported_token_type".to_owned()));

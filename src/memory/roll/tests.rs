@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const NOW: Millis = Millis::from_secs(1_000);
 
 fn roll(capacity: usize) -> Roll {
-    Roll { list_key: "portcullis/test", count_key: "portcullis/test/changes", capacity }
+    Roll { list_key: "portcullis/test", mark_key: "portcullis/test/mark", capacity }
 }
 
 fn entry(key: u128, value: u64, until: u64) -> Entry {
@@ -16,18 +16,22 @@ fn entry(key: u128, value: u64, until: u64) -> Entry {
 }
 
 #[test]
-fn an_entry_is_found_and_every_change_is_counted() {
+fn an_entry_is_found_and_every_change_is_marked() {
     let (shared, roll) = (InProcess::default(), roll(2));
     roll.seed(&shared);
-    assert_eq!((roll.changes(&shared), roll.entries(&shared).len()), (0, 0));
+    assert_eq!((roll.mark(&shared).is_some(), roll.entries(&shared).len()), (true, 0));
+    let mut marks = vec![roll.mark(&shared)];
     assert_eq!(roll.enter(&shared, entry(1, 5, 2_000), NOW), Entered::Done);
-    assert_eq!((roll.changes(&shared), roll.entries(&shared)), (1, vec![entry(1, 5, 2_000)]));
+    marks.push(roll.mark(&shared));
+    assert_eq!(roll.entries(&shared), [entry(1, 5, 2_000)]);
     roll.seed(&shared);
     assert_eq!(roll.entries(&shared).len(), 1, "the next configuration begins with what is there");
     assert_eq!(roll.enter(&shared, entry(1, 4, 1_500), NOW), Entered::Done);
-    assert_eq!(roll.changes(&shared), 1, "nothing has changed");
+    marks.push(roll.mark(&shared));
     assert_eq!(roll.enter(&shared, entry(1, 9, 1_500), NOW), Entered::Done);
     assert_eq!(roll.entries(&shared), [entry(1, 9, 2_000)], "what is wider stays");
+    marks.push(roll.mark(&shared));
+    assert!(marks.windows(2).all(|pair| pair[0] != pair[1]), "{marks:?}");
 }
 
 #[test]
@@ -48,11 +52,17 @@ fn foreign_values_count_as_empty() {
     for value in [&b"not ours"[..], b"", b"pc-roll1short", &[0xff; 4096]] {
         let (shared, roll) = (InProcess::default(), roll(2));
         shared.insert(roll.list_key, value);
-        shared.insert(roll.count_key, b"x");
-        assert_eq!((roll.changes(&shared), roll.entries(&shared).len()), (0, 0));
+        shared.insert(roll.mark_key, value);
+        let before = roll.mark(&shared);
+        assert_eq!(roll.entries(&shared).len(), 0);
         assert_eq!(roll.enter(&shared, entry(1, 0, 2_000), NOW), Entered::Done);
         assert_eq!(roll.entries(&shared).len(), 1);
+        assert_ne!(roll.mark(&shared), before);
     }
+    let (shared, roll) = (InProcess::default(), roll(2));
+    assert_eq!((roll.mark(&shared), roll.entries(&shared).len()), (None, 0));
+    assert_eq!(roll.enter(&shared, entry(1, 0, 2_000), NOW), Entered::Done);
+    assert!(roll.mark(&shared).is_some());
 }
 
 /// A memory where another worker enters something between a worker's look and its write.
@@ -88,9 +98,9 @@ fn no_entry_is_lost_to_another_and_none_is_unseen() {
         let shared = Overtaken { shared: InProcess::default(), rivals: Cell::new(0) };
         roll(99).seed(&shared);
         shared.rivals.set(rivals);
-        let before = roll(99).changes(&shared.shared);
+        let before = roll(99).mark(&shared.shared);
         assert_eq!(roll(99).enter(&shared, entry(1, 0, 2_000), NOW), Entered::Done);
-        assert!(roll(99).changes(&shared.shared) > before);
+        assert_ne!(roll(99).mark(&shared.shared), before);
         let met = rivals - shared.rivals.get();
         assert_eq!(roll(99).entries(&shared.shared).len(), usize::try_from(met).unwrap() + 1, "{rivals} rivals");
     }

@@ -17,7 +17,7 @@ use crate::config::identity::{Identity, RevocationEndpoint};
 use crate::finding::{Finding, Findings};
 use crate::jose::Claims;
 use crate::memory::roll::{Entered, Entry as Posted, Roll};
-use crate::memory::{Memory, Shared};
+use crate::memory::{Memory, Shared, Version};
 use crate::remote::State;
 use crate::time::Millis;
 use serde::Deserialize;
@@ -46,8 +46,8 @@ pub struct Revocations {
     state: State,
     /// Those asked for here, each also with the second when it ends.
     asked: BTreeMap<u128, (u64, u64)>,
-    /// The changes of the list of those that are known.
-    changes: u64,
+    /// The mark of the list of those that are known.
+    mark: Option<Version>,
 }
 
 /// What a revocation is about.
@@ -99,12 +99,12 @@ impl Revocations {
     /// Takes in what was asked for on any worker.
     fn refresh_asked(&mut self, endpoint: &RevocationEndpoint, shared: &dyn Shared) {
         let roll = roll(endpoint);
-        // The count first: the list that is read then is at least as new.
-        let changes = roll.changes(shared);
-        if changes != self.changes {
+        // The mark first: the list that is read then is at least as new.
+        let mark = roll.mark(shared);
+        if mark != self.mark {
             let entries = roll.entries(shared).into_iter();
             self.asked = entries.map(|entry| (entry.key, (entry.value, entry.until))).collect();
-            self.changes = changes;
+            self.mark = mark;
             self.epoch = self.epoch.saturating_add(1);
         }
     }
@@ -174,11 +174,7 @@ fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory, now:
 
 /// Where those are that were asked for.
 const fn roll(endpoint: &RevocationEndpoint) -> Roll {
-    Roll {
-        list_key: "portcullis/revoked",
-        count_key: "portcullis/revoked/changes",
-        capacity: endpoint.records_max,
-    }
+    Roll { list_key: "portcullis/revoked", mark_key: "portcullis/revoked/mark", capacity: endpoint.records_max }
 }
 
 /// Makes the memory for them, when the configuration loads.

@@ -7,7 +7,8 @@
 //! Opaque tokens are neither exchanged nor revoked. Where a token is exchanged, soft bindings raise the risk as everywhere: a token in wrong hands is challenged, not exchanged.
 
 use super::checks::TOKEN_MALFORMED;
-use super::{binding, introspection, recall, revocation, Proof, Scene, Verified};
+use super::{binding, introspection, recall, revocation, Need, Proof, Scene, Verified};
+use crate::config::identity::Identity;
 use crate::finding::{Family, Finding, Findings, Weight};
 use std::rc::Rc;
 
@@ -31,19 +32,32 @@ pub fn is_signed(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// What must be there first, if the request may wait. What was found until then is to be thrown away.
-pub fn examine(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Result<Subject, super::Need> {
-    let subject = identify(scene, text, findings)?;
+pub fn examine(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Result<Subject, Need> {
+    let subject = judge(scene, text, findings, |identity, verified, doubts| {
+        revocation::check(identity, verified, scene, doubts)
+    })?;
     if let (Subject::Good(verified, _), Some(identity)) = (&subject, &scene.config.identity) {
         binding::check(&identity.bindings, &verified.claims, scene.request, findings);
     }
     Ok(subject)
 }
 
-/// Judges a token, whoever has it.
+/// Judges a token that is to be revoked: whoever has it, and whether or not it is revoked already. Who revokes is not to
+/// wait for a list of revocations.
 ///
 /// # Errors
 /// See [`examine`].
-pub fn identify(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Result<Subject, super::Need> {
+pub fn identify(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Result<Subject, Need> {
+    judge(scene, text, findings, |_, _, _| Ok(()))
+}
+
+/// Judges a token by all that it says, and by what else there is.
+fn judge(
+    scene: &Scene<'_>,
+    text: &[u8],
+    findings: &mut Findings,
+    further: impl FnOnce(&Identity, &Verified, &mut Findings) -> Result<(), Need>,
+) -> Result<Subject, Need> {
     let Some(identity) = &scene.config.identity else { return Ok(Subject::Bad) };
     // Its issuer is asked about the token that a request is let in with, and about no other.
     if introspection::is_opaque(text) {
@@ -53,7 +67,7 @@ pub fn identify(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Resu
     let mut doubts = Findings::default();
     let recalled = recall(identity, text, scene, &mut doubts)?;
     if let Some((verified, _)) = &recalled {
-        revocation::check(identity, verified, scene, &mut doubts)?;
+        further(identity, verified, &mut doubts)?;
     }
     // Where a failure policy lets tokens pass, it lets them pass here too.
     let counts =
