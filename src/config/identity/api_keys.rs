@@ -86,6 +86,14 @@ impl ApiKeys {
         if written.query.as_ref().is_some_and(|name| !fits(name, b"-_")) {
             return Err(ConfigError::new(at("query"), "expected 1 to 64 letters, digits, `-` and `_`"));
         }
+        // Whatever comes under that name is refused for a token in the query.
+        let is_token = |name: &String| name.trim_start_matches('_').eq_ignore_ascii_case("access_token");
+        if written.query.as_ref().is_some_and(is_token) {
+            return Err(ConfigError::new(
+                at("query"),
+                "is the parameter of tokens, which are never taken from a query",
+            ));
+        }
         if written.query.is_some() && !written.forward {
             return Err(ConfigError::new(
                 at("forward"),

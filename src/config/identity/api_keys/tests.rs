@@ -47,6 +47,7 @@ fn faults_are_found_where_they_are() {
         (json!({"keys": [], "header": "X-Portcullis-Key"}), "identity.api_keys.header", "expected a field"),
         (json!({"keys": [], "header": "Authorization"}), "identity.api_keys.header", "a place of tokens too"),
         (json!({"keys": [], "query": "a b"}), "identity.api_keys.query", "expected 1 to 64"),
+        (json!({"keys": [], "query": "Access_Token"}), "identity.api_keys.query", "parameter of tokens"),
         (json!({"keys": [], "query": "k", "forward": false}), "identity.api_keys.forward", "cannot be taken away"),
         (json!({"keys": [], "issuer": ""}), "identity.api_keys.issuer", "is empty"),
         (json!({"keys": [key(json!({"id": "a b"}))]}), "identity.api_keys.keys[0].id", "expected 1 to 64"),
