@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod identity;
 pub mod limits;
 pub mod minting;
+mod moment;
 mod raw;
 pub mod remote;
 pub mod routes;
@@ -19,7 +20,7 @@ mod units;
 pub use self::adapt::Reputation;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
-pub use self::identity::{Identity, Requirement};
+pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
@@ -203,6 +204,7 @@ impl Config {
         let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
         asks_others
             || self.minting.is_some()
+            || self.revocation_endpoint().is_some()
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
     }
@@ -221,6 +223,11 @@ impl Config {
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty() || self.identity.as_ref().is_some_and(Identity::needs_memory)
+    }
+
+    /// Where tokens are revoked by request.
+    pub fn revocation_endpoint(&self) -> Option<&RevocationEndpoint> {
+        self.identity.as_ref()?.revocation.as_ref()?.endpoint.as_ref()
     }
 
     /// How much a family can contribute to the risk.
@@ -351,6 +358,20 @@ fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(ConfigError::new(path, "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics"))
+}
+
+/// An endpoint's path must be one that a request's path can be after normalisation.
+fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segments =
+        written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
+    let is_segment =
+        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
+    if segments.split('/').all(is_segment) {
+        return Ok(());
+    }
+    let fault = "expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end";
+    Err(ConfigError::new(path, fault))
 }
 
 fn check_prefix(bits: u8, max: u8, path: &str) -> Result<(), ConfigError> {

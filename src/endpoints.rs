@@ -14,21 +14,26 @@
 
 pub mod audit;
 mod keys;
+mod revocation;
 mod token;
 
-use self::audit::Issue;
+use self::audit::Act;
 use self::token::{Denied, Grant};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::finding::Findings;
 use crate::reply::Reply;
 use crate::request::body::Unread;
+use crate::request::form::{self, Form};
 use crate::request::Request;
 use crate::stages::identity::{Caller, Need, Proof, Scene};
 use serde_json::json;
 
 /// The media type of errors: RFC 6749 §5.2 has it, and what is no OAuth endpoint does the same.
 const JSON: &str = "application/json";
+
+/// The body of a request with parameters (RFC 6749 §4.1.3, RFC 7009 §2.1).
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One service.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub enum Endpoint {
     Token,
     /// The public keys of the tokens that the filter issues (RFC 7517 §5).
     Keys,
+    /// The end of tokens (RFC 7009 §2).
+    Revocation,
 }
 
 /// What has been read of a request's body.
@@ -71,17 +78,30 @@ pub enum Examined {
     Grant(Box<Grant>),
     /// No token is to be issued.
     Denied(Denied),
+    /// Something is to be revoked.
+    Revoke(Box<revocation::Order>),
+    /// There is nothing to revoke.
+    Ineffective,
+    /// Nothing is to be revoked.
+    Unrevoked(revocation::Denied),
 }
 
 impl Endpoint {
     /// The endpoint that a request is for, if any. Paths are compared in normal form; a request without one meaning is for
-    /// none.
+    /// none, and so is one for an endpoint that does not serve its source.
     pub fn of(config: &Config, request: &Request) -> Option<Self> {
-        let minting = config.minting.as_ref()?;
+        let (minting, revocation) = (config.minting.as_ref(), config.revocation_endpoint());
+        if minting.is_none() && revocation.is_none() {
+            return None;
+        }
         let path = request.path.as_ref().ok().filter(|_| request.has_one_method() && request.host().is_some())?;
-        match path.normal.as_str() {
-            normal if normal == minting.token_path => Some(Self::Token),
-            normal if normal == minting.jwks_path => Some(Self::Keys),
+        let normal = path.normal.as_str();
+        if revocation.is_some_and(|endpoint| endpoint.path == normal && endpoint.serves(*request.source)) {
+            return Some(Self::Revocation);
+        }
+        match minting {
+            Some(minting) if minting.token_path == normal => Some(Self::Token),
+            Some(minting) if minting.jwks_path == normal => Some(Self::Keys),
             _ => None,
         }
     }
@@ -94,7 +114,7 @@ impl Endpoint {
     /// The methods that it knows.
     const fn methods(self) -> &'static [&'static str] {
         match self {
-            Self::Token => &["POST"],
+            Self::Token | Self::Revocation => &["POST"],
             Self::Keys => &["GET", "HEAD"],
         }
     }
@@ -112,12 +132,20 @@ pub fn examine(endpoint: Endpoint, asked: &Asked<'_>, findings: &mut Findings) -
         Content::Read(body) => body.as_slice(),
         Content::None | Content::Unread(_) => &[],
     };
-    match (endpoint, &asked.scene.config.minting) {
-        (Endpoint::Token, Some(minting)) => {
+    let config = asked.scene.config;
+    match (endpoint, &config.minting, config.revocation_endpoint()) {
+        (Endpoint::Token, Some(minting), _) => {
             let examined = token::examine(asked, minting, body, findings)?;
             Ok(examined.map_or_else(Examined::Denied, |grant| Examined::Grant(Box::new(grant))))
         }
-        (Endpoint::Keys | Endpoint::Token, _) => Ok(Examined::Answer(keys::answer(&asked.scene))),
+        (Endpoint::Revocation, _, Some(endpoint)) => {
+            Ok(match revocation::examine(asked, endpoint, body, findings)? {
+                Ok(Some(order)) => Examined::Revoke(Box::new(order)),
+                Ok(None) => Examined::Ineffective,
+                Err(denied) => Examined::Unrevoked(denied),
+            })
+        }
+        _ => Ok(Examined::Answer(keys::answer(&asked.scene))),
     }
 }
 
@@ -126,27 +154,31 @@ impl Examined {
     pub fn caller(&self) -> Option<(Caller, Proof)> {
         match self {
             Self::Grant(grant) => Some(grant.caller()),
-            Self::Answer(_) | Self::Denied(_) => None,
+            _ => None,
         }
     }
 
     /// Answers. `risk` is what was found about the request, 0 to 1.
-    pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Issue>) {
-        let (reply, issue) = match (self, &asked.scene.config.minting) {
-            (Self::Grant(grant), Some(minting)) => token::exchange(&grant, asked, minting, risk),
-            (Self::Denied(denied), _) => denied.answer(),
-            (Self::Answer(reply), _) => return (reply, None),
-            (Self::Grant(_), None) => {
-                return (error(503, "temporarily_unavailable", "no token can be signed"), None)
+    pub fn answer(self, asked: &Asked<'_>, risk: f64) -> (Reply, Option<Act>) {
+        let config = asked.scene.config;
+        let (reply, act) = match (self, &config.minting, config.revocation_endpoint()) {
+            (Self::Grant(grant), Some(minting), _) => token::exchange(&grant, asked, minting, risk),
+            (Self::Denied(denied), ..) => denied.answer(),
+            (Self::Revoke(order), _, Some(endpoint)) => revocation::carry_out(*order, asked, endpoint),
+            (Self::Ineffective, ..) => revocation::ineffective(),
+            (Self::Unrevoked(denied), ..) => denied.answer(),
+            (Self::Answer(reply), ..) => return (reply, None),
+            (Self::Grant(_) | Self::Revoke(_), ..) => {
+                return (error(503, "temporarily_unavailable", "this is not configured"), None)
             }
         };
-        (reply, Some(issue))
+        (reply, Some(act))
     }
 }
 
 /// Answers in place of a service that grants a token. `values` are those of its field, `risk` is what was found about the
 /// request, 0 to 1. Also says whom the token is for.
-pub fn grant(asked: &Asked<'_>, values: &[Vec<u8>], request_id: &str, risk: f64) -> (Reply, Issue, Caller) {
+pub fn grant(asked: &Asked<'_>, values: &[Vec<u8>], request_id: &str, risk: f64) -> (Reply, Act, Caller) {
     token::login::answer(asked, values, request_id, risk)
 }
 
@@ -166,6 +198,20 @@ fn refuse_unfit(endpoint: Endpoint, request: &Request, content: &Content) -> Opt
             error(503, "temporarily_unavailable", "the body could not be read")
         }
     })
+}
+
+/// The form in a request's body.
+///
+/// # Errors
+/// The status and what to say where there is none that has one meaning.
+fn read_form(request: &Request, body: &[u8]) -> Result<Form, (u16, &'static str)> {
+    let mut kinds = request.headers.all("content-type");
+    let kind = kinds.next().and_then(|kind| kind.split(|byte| *byte == b';').next()).unwrap_or_default();
+    // Of two kinds each reader takes another.
+    if !kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) || kinds.next().is_some() {
+        return Err((415, "expected application/x-www-form-urlencoded"));
+    }
+    form::pairs(body).map_err(|fault| (400, fault.reason()))
 }
 
 /// An error as OAuth endpoints tell it (RFC 6749 §5.2). Both texts are ours: nothing that a client wrote is repeated.

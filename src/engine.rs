@@ -41,7 +41,7 @@ use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
-use crate::stages::identity::{self, Patience};
+use crate::stages::identity::{self, revocation, Patience};
 use crate::stages::limits;
 use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
@@ -113,6 +113,9 @@ impl Engine {
         if config.identity.as_ref().is_some_and(Identity::needs_once) {
             once.seed(shared.as_ref());
         }
+        if let Some(endpoint) = config.revocation_endpoint() {
+            revocation::seed(endpoint, shared.as_ref());
+        }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
         let (outbox, keys, revocations, seats) = Default::default();
@@ -143,7 +146,7 @@ impl Engine {
 
     /// Which trailers must not reach the upstream: trailers are merged into the header fields by some (RFC 9110 §6.5).
     pub fn internal_trailers(&self, trailers: &Headers) -> Vec<String> {
-        internal_fields(trailers)
+        internal_fields(self.config(), trailers)
     }
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
@@ -260,7 +263,7 @@ impl Open {
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
         let Self { case, request, .. } = self;
-        let ours = internal_fields(&request.headers);
+        let ours = internal_fields(&case.world.config, &request.headers);
         match case.settle(|case| Body { case, bytes: body_bytes }) {
             Step::Forward(mut permit, mut body) => {
                 body.case.keep_for_login(request);
@@ -314,11 +317,16 @@ impl Answer {
     }
 }
 
-/// Fields that only we may write, found in what a client sent. Services that make variables of fields (CGI, WSGI) take an
-/// underscore for a hyphen.
-fn internal_fields(fields: &Headers) -> Vec<String> {
+/// Fields that only we may write, or that are for us alone, found in what a client sent. Services that make variables of
+/// fields (CGI, WSGI) take an underscore for a hyphen.
+fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
     let prefix = INTERNAL_PREFIX.as_bytes();
-    let is_ours = |name: &[u8]| name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix));
+    let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
+    let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_bytes());
+    let is_ours = |name: &[u8]| {
+        name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix))
+            || withheld.is_some_and(|withheld| same_field(name, withheld))
+    };
     let ours: BTreeSet<&[u8]> = fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)).collect();
     ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }

@@ -15,6 +15,7 @@ pub mod bucket;
 pub mod in_process;
 pub mod once;
 pub mod record;
+pub mod roll;
 
 use self::bucket::{Bucket, Room};
 use self::record::Record;

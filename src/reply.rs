@@ -13,7 +13,7 @@ use crate::stages::risk::{Refusal, Verdict};
 use serde::Serialize;
 
 /// What the protected space is called (RFC 9110 §11.5).
-const REALM: &str = "portcullis";
+pub const REALM: &str = "portcullis";
 
 /// The `error` that says how to log in (RFC 9470 §3).
 const STEP_UP_ERROR: &str = "insufficient_user_authentication";

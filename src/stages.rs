@@ -59,6 +59,8 @@ pub static CHECKS: &[&Check] = &[
     &identity::checks::TOKEN_KEYS_UNAVAILABLE,
     &identity::checks::TOKEN_SIGNATURE,
     &identity::checks::TOKEN_FAILURES,
+    &identity::checks::KEY_UNKNOWN,
+    &identity::checks::KEY_EXPIRED,
     &identity::checks::TOKEN_UNBOUND,
     &identity::checks::TOKEN_UNKNOWN_BINDING,
     &identity::checks::TOKEN_CERTIFICATE,

@@ -7,6 +7,7 @@
 //!
 //! Not covered: TLS, Istio, several Envoys.
 
+mod api_keys;
 mod configuration;
 mod fleet;
 mod holder;
@@ -19,6 +20,7 @@ mod minting;
 mod protocol;
 mod replay;
 mod revocation;
+mod revocation_endpoint;
 mod robustness;
 mod served_keys;
 mod telemetry;

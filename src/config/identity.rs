@@ -1,22 +1,28 @@
-//! The `identity` section, validated: issuers with their keys, what routes demand, soft bindings.
+//! The `identity` section, validated: issuers with their keys, clients' own keys, what routes demand, soft bindings.
 
+mod api_keys;
 mod bindings;
+mod digest;
 mod guards;
 mod holder;
 mod introspection;
 mod issuer;
 mod requirement;
 mod revocation;
+mod revocation_endpoint;
 mod step_up;
 mod usage;
 
+pub use self::api_keys::{ApiKey, ApiKeys};
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
+pub use self::digest::Digest;
 pub use self::guards::{Failures, Replay};
 pub use self::holder::{Dpop, Holder};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
+pub use self::revocation_endpoint::RevocationEndpoint;
 pub use self::step_up::Login;
 pub use self::usage::Usage;
 
@@ -47,6 +53,8 @@ pub struct Identity {
     pub on_keys_unavailable: FailurePolicy,
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// Keys of clients that have no tokens.
+    pub api_keys: Option<ApiKeys>,
     /// What can be checked of a token that is bound to its holder.
     pub holder: Holder,
     /// How many tokens of one source may fail.
@@ -93,21 +101,24 @@ impl Identity {
         if written.wait_max.0 > WAIT_LIMIT {
             return Err(ConfigError::new("identity.wait_max", "is more than 30s"));
         }
+        let sources = sources(&written.sources)?;
+        let api_keys = written.api_keys.as_ref().map(|keys| ApiKeys::new(keys, &sources)).transpose()?;
         Ok(Self {
-            sources: sources(&written.sources)?,
+            sources,
             token_bytes_max: usize::try_from(limit).unwrap_or(usize::MAX),
             cache_budget_bytes: written.cache_budget.0,
             native_signatures: written.native_signatures,
             wait_max: written.wait_max.0,
             on_keys_unavailable: written.on_error.keys,
-            issuers: issuer::all(&written.issuers, minting)?,
+            issuers: issuer::all(&written.issuers, api_keys.is_some(), minting)?,
+            api_keys,
             holder: Holder::new(&written.holder)?,
             failures: Failures::new(&written.failures)?,
             has_one_time_tokens: written.requirements.iter().any(|requirement| requirement.one_time),
             replay: Replay::new(&written.replay)?,
             usage: written.usage.as_ref().map(|usage| Usage::new(usage, &written.bindings)).transpose()?,
             introspection: written.introspection.as_ref().map(Introspection::new).transpose()?,
-            revocation: written.revocation.as_ref().map(Revocation::new).transpose()?,
+            revocation: written.revocation.as_ref().map(|own| Revocation::new(own, minting)).transpose()?,
             step_up: Login::step_up(written.step_up.as_ref())?,
             bindings: Bindings::new(&written.bindings)?,
         })

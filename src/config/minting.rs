@@ -5,12 +5,12 @@
 //! its content. Bounds: [`KEYS_MAX`] keys, [`LIFETIME_MAX`].
 
 use super::identity::Issuer;
+use super::moment;
 use super::raw;
-use super::{ConfigError, SoftBinding};
+use super::{check_path, ConfigError, SoftBinding};
 use crate::jose::{KeySet, Signer};
 use crate::time::Millis;
 use serde_json::{json, Value};
-use tz::UtcDateTime;
 
 /// Keys of one configuration at most.
 pub const KEYS_MAX: usize = 16;
@@ -96,7 +96,7 @@ impl Minting {
             return Err(ConfigError::new("minting.issuer", "is empty"));
         }
         for (name, path) in [("token_path", &written.token_path), ("jwks_path", &written.jwks_path)] {
-            check_path(path).map_err(|fault| ConfigError::new(format!("minting.{name}"), fault))?;
+            check_path(path, &format!("minting.{name}"))?;
         }
         if written.token_path == written.jwks_path {
             return Err(ConfigError::new("minting.jwks_path", "is the token endpoint's path too"));
@@ -228,8 +228,8 @@ fn keys(
             let fault = format!("is {}, expected RS256, ES256 or EdDSA", raw.alg.name());
             return Err(ConfigError::new(format!("{path}.alg"), fault));
         }
-        let use_from = raw.use_from.as_ref().map(|moment| read(moment, &format!("{path}.use_from")));
-        let retire_at = raw.retire_at.as_ref().map(|moment| read(moment, &format!("{path}.retire_at")));
+        let use_from = raw.use_from.as_ref().map(|written| moment::read(written, &format!("{path}.use_from")));
+        let retire_at = raw.retire_at.as_ref().map(|written| moment::read(written, &format!("{path}.retire_at")));
         let (use_from, retire_at) = (use_from.transpose()?.unwrap_or_default(), retire_at.transpose()?);
         if retire_at.is_some_and(|end| end <= use_from) {
             return Err(ConfigError::new(format!("{path}.retire_at"), "is not after `use_from`"));
@@ -257,80 +257,6 @@ fn signer(
         })?,
     };
     Signer::read(&written.kid, written.alg, &text).map_err(|fault| ConfigError::new(path, fault))
-}
-
-/// An endpoint's path must be one that a request's path can be after normalisation.
-fn check_path(path: &str) -> Result<(), &'static str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segments = path.strip_prefix('/').ok_or("does not begin with a slash")?;
-    let is_segment =
-        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
-    if segments.split('/').all(is_segment) {
-        Ok(())
-    } else {
-        Err("expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end")
-    }
-}
-
-fn read(moment: &raw::Moment, path: &str) -> Result<Millis, ConfigError> {
-    let seconds = match &moment.0 {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => rfc3339(text),
-        _ => None,
-    };
-    let expected = "expected a moment such as \"2030-01-31T12:00:00Z\", or seconds since 1970";
-    seconds.map(Millis::from_secs).ok_or_else(|| ConfigError::new(path, expected))
-}
-
-/// Seconds since 1970 of a date and time (RFC 3339 §5.6), fractions dropped.
-fn rfc3339(text: &str) -> Option<u64> {
-    let (date, rest) = text.split_at_checked(10)?;
-    let (time, rest) = rest.strip_prefix(['T', 't', ' '])?.split_at_checked(8)?;
-    let offset = match rest.strip_prefix('.') {
-        None => rest,
-        Some(fraction) => {
-            let digits = fraction.find(|c: char| !c.is_ascii_digit())?;
-            fraction.get(digits..).filter(|_| digits > 0)?
-        }
-    };
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
-    let small = |number: u32| u8::try_from(number).ok();
-    let written = UtcDateTime::new(
-        i32::try_from(year).ok()?,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        0,
-    );
-    u64::try_from(written.ok()?.unix_time().checked_sub(offset_seconds(offset)?)?).ok()
-}
-
-fn offset_seconds(offset: &str) -> Option<i64> {
-    let (sign, rest) = match offset.split_at_checked(1)? {
-        ("Z" | "z", "") => return Some(0),
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let [hours, minutes] = numbers(rest, ':', [2, 2])?;
-    let is_time = hours < 24 && minutes < 60;
-    let seconds = i64::from(hours).checked_mul(3600)?.checked_add(i64::from(minutes).checked_mul(60)?)?;
-    is_time.then_some(seconds)?.checked_mul(sign)
-}
-
-/// Numbers of fixed width between separators.
-fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[u32; N]> {
-    let mut parts = text.split(separator);
-    let mut numbers = [0; N];
-    for (number, width) in numbers.iter_mut().zip(widths) {
-        let part = parts.next()?;
-        let is_digits = part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit());
-        *number = is_digits.then(|| part.parse().ok())??;
-    }
-    parts.next().is_none().then_some(numbers)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod api_keys;
 mod holder;
 mod identity;
 mod limits;
@@ -10,10 +11,13 @@ mod minting;
 mod remote;
 mod usage;
 
+pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub use self::holder::Bound;
 pub(crate) use self::holder::{Dpop, Holder};
 pub use self::identity::Demand;
-pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
+pub(crate) use self::identity::{
+    Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
+};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;

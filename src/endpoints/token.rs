@@ -12,14 +12,13 @@ mod claims;
 pub(super) mod login;
 
 use self::claims::{Bound, Terms};
-use super::audit::{Issue, Issued};
-use super::{error, Asked, JSON};
+use super::audit::{Act, Issued};
+use super::{error, read_form, Asked, JSON};
 use crate::config::Minting;
 use crate::finding::Findings;
 use crate::jose::Claims;
 use crate::reply::Reply;
-use crate::request::form::{self, Form};
-use crate::request::Request;
+use crate::request::form::Form;
 use crate::stages::identity::subject::{self, Subject};
 use crate::stages::identity::{Caller, Need, Proof, Verified};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,9 +31,6 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-
-/// The body of a token request (RFC 6749 §4.1.3).
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why there is no token.
 #[derive(Debug)]
@@ -79,8 +75,8 @@ impl Denied {
         Self { status: 400, error, description }
     }
 
-    pub(super) fn answer(&self) -> (Reply, Issue) {
-        (error(self.status, self.error, self.description), Issue::Refused { error: self.error })
+    pub(super) fn answer(&self) -> (Reply, Act) {
+        (error(self.status, self.error, self.description), Act::Refused { error: self.error })
     }
 }
 
@@ -100,7 +96,12 @@ pub(super) fn examine(
     body: &[u8],
     findings: &mut Findings,
 ) -> Result<Result<Grant, Denied>, Need> {
-    let form = match read(asked.scene.request, body).and_then(|form| check_form(&form).map(|()| form)) {
+    let form = read_form(asked.scene.request, body).map_err(|(status, description)| Denied {
+        status,
+        error: "invalid_request",
+        description,
+    });
+    let form = match form.and_then(|form| check_form(&form).map(|()| form)) {
         Ok(form) => form,
         Err(denied) => return Ok(Err(denied)),
     };
@@ -114,20 +115,6 @@ pub(super) fn examine(
             description: "the subject token cannot be judged now",
         }),
     })
-}
-
-fn read(request: &Request, body: &[u8]) -> Result<Form, Denied> {
-    let mut kinds = request.headers.all("content-type");
-    let kind = kinds.next().and_then(|kind| kind.split(|byte| *byte == b';').next()).unwrap_or_default();
-    // Of two kinds each reader takes another.
-    if !kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) || kinds.next().is_some() {
-        return Err(Denied {
-            status: 415,
-            error: "invalid_request",
-            description: "expected application/x-www-form-urlencoded",
-        });
-    }
-    form::pairs(body).map_err(|fault| Denied::invalid(fault.reason()))
 }
 
 /// What can be said without looking at the token.
@@ -216,7 +203,7 @@ struct Basis<'a> {
 }
 
 /// Issues the token of an exchange. `risk` is what was found about the request, 0 to 1.
-pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Act) {
     let basis = Basis {
         claims: grant.subject.claims(),
         is_own: grant.subject.issuer() == minting.issuer,
@@ -227,7 +214,7 @@ pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk
     issue(&basis, asked, minting, risk)
 }
 
-fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Issue) {
+fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Act) {
     let unavailable = || {
         let description = "no token can be signed now";
         Denied { status: 503, error: "temporarily_unavailable", description }.answer()
@@ -280,7 +267,7 @@ fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> 
         bindings,
         lifetime_secs,
     };
-    (Reply::served(200, JSON, "no-store", answer), Issue::Issued(Box::new(issued)))
+    (Reply::served(200, JSON, "no-store", answer), Act::Issued(Box::new(issued)))
 }
 
 /// A token bound to a key by its thumbprint is used with a proof of that key (RFC 9449 §5).

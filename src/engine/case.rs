@@ -2,7 +2,7 @@
 
 use super::{Done, Step, World};
 use crate::config::RouteId;
-use crate::endpoints::audit::Issue;
+use crate::endpoints::audit::Act;
 use crate::endpoints::Endpoint;
 use crate::finding::Findings;
 use crate::reply::Reply;
@@ -33,7 +33,7 @@ pub(super) struct Case {
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
     /// What became of a request for a token.
-    pub(super) issue: Option<Issue>,
+    pub(super) act: Option<Act>,
     /// The request, where its answer may grant a token.
     pub(super) request: Option<Box<Request>>,
 }
@@ -54,7 +54,7 @@ impl Case {
             ledger: Ledger::default(),
             judgement: Judgement::default(),
             endpoint: None,
-            issue: None,
+            act: None,
             request: None,
         }
     }

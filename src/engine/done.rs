@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::config::RouteId;
-use crate::endpoints::audit::{About, Issue};
+use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::Family;
 use crate::receipt::{self, Subject};
@@ -62,22 +62,21 @@ impl Done {
         self.case.proof
     }
 
-    /// What became of a request for a token; `None` for any other, and where the client left before there was an answer.
-    pub fn issue(&self) -> Option<Issue> {
-        let refused = self.case.judgement.verdict != Verdict::Allow && self.case.endpoint == Some(Endpoint::Token);
-        let by_judgement = self.case.judgement.code.filter(|_| refused).map(|error| Issue::Refused { error });
-        self.case.issue.clone().or(by_judgement)
+    /// What became of a request for a token, or for the end of one; `None` for any other, and where the client left before there was an answer.
+    pub fn act(&self) -> Option<Act> {
+        let refused = self.case.judgement.code.filter(|_| self.case.judgement.verdict != Verdict::Allow);
+        let by_judgement = refused.and_then(|error| match self.case.endpoint? {
+            Endpoint::Token => Some(Act::Refused { error }),
+            Endpoint::Revocation => Some(Act::NotRevoked { error }),
+            Endpoint::Keys => None,
+        });
+        self.case.act.clone().or(by_judgement)
     }
 
     /// The line of the log about it.
-    pub fn audit(&self, issue: &Issue, source: Option<IpAddr>) -> String {
+    pub fn audit(&self, act: &Act, source: Option<IpAddr>) -> String {
         let case = &self.case;
-        issue.line(&About {
-            config: &case.world.config,
-            request_id: &case.request_id,
-            caller: &case.caller,
-            source,
-        })
+        act.line(&About { config: &case.world.config, request_id: &case.request_id, caller: &case.caller, source })
     }
 
     /// What the limits said, and what the memory met.

@@ -58,8 +58,8 @@ impl Answer {
             entropy: world.entropy.as_ref(),
             content: &Content::None,
         };
-        let (mut reply, issue, caller) = endpoints::grant(&asked, values, &case.request_id, case.judgement.risk);
-        (case.issue, case.caller) = (Some(issue), caller);
+        let (mut reply, act, caller) = endpoints::grant(&asked, values, &case.request_id, case.judgement.risk);
+        (case.act, case.caller) = (Some(act), caller);
         reply.headers.extend(case.response_headers());
         let response = Response { status: Some(reply.status), bytes: 0 };
         (reply, Box::new(Done { case, response }))

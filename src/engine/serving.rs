@@ -2,7 +2,7 @@
 
 use super::waiting::{Unidentified, Wait};
 use super::{Body, Case, Done, Open, Step};
-use crate::endpoints::audit::Issue;
+use crate::endpoints::audit::Act;
 use crate::endpoints::{self, Asked, Content, Endpoint};
 use crate::finding::Findings;
 use crate::reply::Reply;
@@ -76,7 +76,7 @@ impl Open {
 
 impl Case {
     /// Where findings become the verdict on a request that is answered here.
-    fn serve<Next>(mut self, answer: impl FnOnce(f64) -> (Reply, Option<Issue>)) -> Step<Next> {
+    fn serve<Next>(mut self, answer: impl FnOnce(f64) -> (Reply, Option<Act>)) -> Step<Next> {
         let world = Rc::clone(&self.world);
         let (judgement, ruling) =
             risk::judge(&world.config, world.config.routes.get(self.route), &self.findings, self.proved);
@@ -84,8 +84,8 @@ impl Case {
         match ruling {
             // Nothing is forwarded, so the permit lapses.
             Ruling::Forward(_unused) => {
-                let (reply, issue) = answer(self.judgement.risk);
-                self.issue = issue;
+                let (reply, act) = answer(self.judgement.risk);
+                self.act = act;
                 let response = Response { status: Some(reply.status), bytes: 0 };
                 Step::Serve(reply, Box::new(Done { case: self, response }))
             }

@@ -319,8 +319,8 @@ impl Exchange {
         self.report.count(&done, self.spent_nanos);
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
-        if let Some(issue) = done.issue() {
-            calls::log(Level::Info, &done.audit(&issue, source()));
+        if let Some(act) = done.act() {
+            calls::log(Level::Info, &done.audit(&act, source()));
         }
         if done.wants_receipt() {
             let receipt = done.receipt(Response { status: response_status(), bytes }, source(), self.spent_nanos);

@@ -6,7 +6,7 @@
 
 use super::calls::{self, Metric, MetricKind};
 use crate::config::{Config, Mode, RouteId};
-use crate::endpoints::audit::Issue;
+use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
 use crate::engine::{Done, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
 use crate::remote::State;
@@ -25,7 +25,7 @@ pub(crate) struct Report {
     memory: [Option<Metric>; 3],
     fleet: BTreeMap<FleetEvent, Metric>,
     tokens: BTreeMap<Proof, Metric>,
-    issues: BTreeMap<&'static str, Metric>,
+    acts: BTreeMap<(&'static str, &'static str), Metric>,
     fetches: BTreeMap<(Purpose, &'static str), Metric>,
     documents: BTreeMap<(Purpose, Freshness), Metric>,
     occupancy: Option<Metric>,
@@ -135,7 +135,7 @@ impl Report {
             }
         }
         Self {
-            issues: issues(config),
+            acts: acts(config),
             fetches,
             documents,
             requests,
@@ -183,7 +183,7 @@ impl Report {
         }
         self.memory(ledger.trace);
         increment(done.proof().and_then(|proof| self.tokens.get(&proof)), 1);
-        increment(done.issue().and_then(|issue| self.issues.get(issue.name())), 1);
+        increment(done.act().and_then(|act| self.acts.get(&(act.metric(), act.name()))), 1);
         if let Some(histogram) = self.duration_us {
             calls::record(histogram, spent_nanos / 1000);
         }
@@ -216,9 +216,12 @@ impl Report {
     }
 }
 
-fn issues(config: &Config) -> BTreeMap<&'static str, Metric> {
-    let names = Issue::NAMES.into_iter().filter(|_| config.minting.is_some());
-    names.filter_map(|name| Some((name, counter(&[("event", name)], "portcullis_minting_total")?))).collect()
+fn acts(config: &Config) -> BTreeMap<(&'static str, &'static str), Metric> {
+    let minting = Act::OF_MINTING.iter().map(|name| (MINTING, *name)).filter(|_| config.minting.is_some());
+    let revocations = Act::OF_REVOCATION.iter().map(|name| (REVOCATIONS, *name));
+    let revocations = revocations.filter(|_| config.revocation_endpoint().is_some());
+    let declared = |act: (&'static str, &'static str)| Some((act, counter(&[("event", act.1)], act.0)?));
+    minting.chain(revocations).filter_map(declared).collect()
 }
 
 fn counter(labels: &[(&str, &str)], name: &str) -> Option<Metric> {

@@ -6,18 +6,20 @@
 //! else, and a token whose signature was not verified is no token.
 //!
 //! Exactly one token may be present, whatever its place: a second one is a sign that somebody hopes for two readers.
-//! A token that is optional must still be valid when it is there.
+//! A token that is optional must still be valid when it is there. Clients that have no tokens may have a key ([`api_keys`]),
+//! which then takes the token's place in all of this.
 //!
 //! A token that was in order is remembered ([`cache`]).
 //!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
 //! Not covered: what [`holder`] does not.
 
+mod api_keys;
 mod authorization;
 pub mod binding;
 pub mod cache;
 pub mod checks;
-mod failures;
+pub mod failures;
 mod holder;
 pub mod introspection;
 pub mod keys;
@@ -33,8 +35,8 @@ use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
-use self::source::Presented;
-use crate::config::identity::Identity;
+use self::source::{Kind, Presented};
+use crate::config::identity::{ApiKey, ApiKeys, Identity};
 use crate::config::{Config, Demand, Route};
 use crate::finding::{Family, Finding, Findings};
 use crate::jose::keys::{By, KeyPrint};
@@ -48,6 +50,7 @@ use crate::request::Request;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Who the caller turned out to be.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -55,23 +58,25 @@ pub enum Caller {
     /// Nobody has proved anything.
     #[default]
     Anonymous,
-    /// The holder of a valid token.
+    /// The holder of a valid token or key.
     Verified(Rc<Verified>),
 }
 
-/// What a valid token proves.
+/// What a valid token or key proves.
 #[derive(Debug, PartialEq)]
 pub struct Verified {
     origin: Origin,
     issuer_name: String,
-    claims: Claims,
+    claims: Arc<Claims>,
+    /// What its issuer calls it: a token's `jti`, a key's id.
+    name: Option<String>,
     /// The key that signed it.
     key: Option<KeyPrint>,
     /// Under which revocations it was found not to be revoked; see [`revocation`].
     cleared: Cell<u64>,
 }
 
-/// How a token came to be believed.
+/// How a credential came to be believed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 enum Origin {
     /// By the signature of an issuer of the configuration.
@@ -84,23 +89,33 @@ enum Origin {
         /// How long the answer is believed.
         until: Millis,
     },
+    /// By being one of the configuration's keys. Nobody has logged in with it, and it is the same each time.
+    Key,
 }
 
 impl Verified {
     /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
-    pub const fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
+    pub fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
         Self::from(Origin::Signed { issuer }, issuer_name, claims)
     }
 
-    const fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
-        Self { origin, issuer_name, claims, key: None, cleared: Cell::new(0) }
+    fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
+        let name = claims.text("jti").filter(|jti| !jti.is_empty()).map(str::to_owned);
+        Self { origin, issuer_name, claims: Arc::new(claims), name, key: None, cleared: Cell::new(0) }
+    }
+
+    /// What a key of the configuration proves.
+    fn by_key(keys: &ApiKeys, key: &ApiKey) -> Self {
+        let (issuer_name, claims, name) = (keys.issuer.clone(), Arc::clone(&key.claims), Some(key.id.clone()));
+        Self { origin: Origin::Key, issuer_name, claims, name, key: None, cleared: Cell::new(0) }
     }
 
     /// How far the clock of whoever vouches for it may be from ours.
-    fn clock_skew(&self, identity: &Identity) -> Millis {
+    pub fn clock_skew(&self, identity: &Identity) -> Millis {
         let skew = match self.origin {
             Origin::Signed { issuer } => identity.issuers.get(issuer).map(|issuer| issuer.clock_skew),
             Origin::Asked { .. } => identity.introspection.as_ref().map(|asked| asked.clock_skew),
+            Origin::Key => None,
         };
         skew.unwrap_or_default()
     }
@@ -111,8 +126,13 @@ impl Verified {
     }
 
     /// The claims.
-    pub const fn claims(&self) -> &Claims {
+    pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// What its issuer calls it, where that tells it from all others of that issuer.
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Who issued it.
@@ -126,7 +146,7 @@ impl Verified {
 }
 
 impl Caller {
-    /// What a valid token says of the caller.
+    /// What a valid token or key says of the caller.
     pub fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Anonymous => None,
@@ -196,7 +216,7 @@ pub enum Need {
     Introspection,
 }
 
-/// How a token was found to be good.
+/// How a token or key was found to be good.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
     /// It was verified before.
@@ -205,12 +225,14 @@ pub enum Proof {
     Signature(By),
     /// Its issuer was asked.
     Asked,
+    /// It is a key of the configuration.
+    Key,
 }
 
 impl Proof {
     /// Every way, in a fixed order.
-    pub const ALL: [Self; 4] =
-        [Self::Remembered, Self::Signature(By::Host), Self::Signature(By::Filter), Self::Asked];
+    pub const ALL: [Self; 5] =
+        [Self::Remembered, Self::Signature(By::Host), Self::Signature(By::Filter), Self::Asked, Self::Key];
 
     /// Its name in the statistics.
     pub const fn name(self) -> &'static str {
@@ -219,6 +241,7 @@ impl Proof {
             Self::Signature(By::Host) => "host",
             Self::Signature(By::Filter) => "filter",
             Self::Asked => "issuer",
+            Self::Key => "key",
         }
     }
 }
@@ -236,10 +259,10 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     let Some(identity) = config.identity.as_ref().filter(|_| route.requirement.token != Demand::Ignored) else {
         return Ok((Caller::Anonymous, None));
     };
-    let reason = match source::token(&identity.sources, identity.holder.dpop.is_some(), request) {
+    let reason = match source::credential(identity, request) {
         Ok(None) => "no token in any configured place",
         Ok(Some(presented)) => {
-            if let Some((verified, proof)) = recall(identity, presented.text, scene, findings)? {
+            if let Some((verified, proof)) = believe(identity, &presented, scene, findings)? {
                 admit(identity, &verified, &presented, scene, findings)?;
                 return Ok((Caller::Verified(verified), Some(proof)));
             }
@@ -262,7 +285,22 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) -> Result<(Caller, Opti
     Ok((Caller::Anonymous, None))
 }
 
-/// Judges whether the holder of a valid token may do what is asked with it.
+/// What a credential proves, and how that was found.
+fn believe(
+    identity: &Identity,
+    presented: &Presented<'_>,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+) -> Result<Option<(Rc<Verified>, Proof)>, Need> {
+    match (presented.kind, &identity.api_keys) {
+        (Kind::Key, Some(keys)) => {
+            Ok(api_keys::verify(keys, &presented.text, scene, findings).map(|verified| (verified, Proof::Key)))
+        }
+        _ => recall(identity, &presented.text, scene, findings),
+    }
+}
+
+/// Judges whether the holder of a valid token or key may do what is asked with it.
 ///
 /// # Errors
 /// See [`check`]. Nothing has been recorded then.
@@ -289,7 +327,7 @@ fn admit(
     }
     // A use that a check of its own refuses does not use the token up either.
     if !is_stopped(findings) {
-        usage::check(identity, verified, presented.text, scene, findings);
+        usage::check(identity, verified, &presented.text, scene, findings);
     }
     if route.requirement.one_time && !is_stopped(findings) {
         replay::check(identity, verified, scene).unwrap_or_else(|finding| findings.add(finding));
@@ -300,8 +338,8 @@ fn admit(
 /// The question to the issuer of the request's opaque token.
 pub fn question(config: &Config, request: &Request) -> Option<Call> {
     let identity = config.identity.as_ref()?;
-    let token = source::token(&identity.sources, identity.holder.dpop.is_some(), request).ok()??;
-    Some(introspection::call(identity.introspection.as_ref()?, token.text))
+    let token = source::credential(identity, request).ok()??;
+    Some(introspection::call(identity.introspection.as_ref()?, &token.text)).filter(|_| token.kind != Kind::Key)
 }
 
 /// What a token proves: by memory, if it was verified before, is still in date and its key still counts, or else by its

@@ -45,12 +45,15 @@ pub struct Issuer {
     pub required_claims: Vec<String>,
 }
 
-pub(super) fn all(written: &[raw::Issuer], minting: Option<&Minting>) -> Result<Vec<Issuer>, ConfigError> {
-    if written.is_empty() || written.len() > ISSUERS_MAX {
-        return Err(ConfigError::new(
-            "identity.issuers",
-            format!("has {} issuers, expected 1 to {ISSUERS_MAX}", written.len()),
-        ));
+/// Without issuers nobody could have a token, and without `has_keys` nobody could be known.
+pub(super) fn all(
+    written: &[raw::Issuer],
+    has_keys: bool,
+    minting: Option<&Minting>,
+) -> Result<Vec<Issuer>, ConfigError> {
+    if (written.is_empty() && !has_keys) || written.len() > ISSUERS_MAX {
+        let fault = format!("has {} issuers, expected 1 to {ISSUERS_MAX}", written.len());
+        return Err(ConfigError::new("identity.issuers", fault));
     }
     let mut issuers: Vec<Issuer> = Vec::with_capacity(written.len());
     for (index, raw) in written.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! Where revocations come from, validated.
 
+use super::RevocationEndpoint;
 use crate::config::raw;
 use crate::config::remote::Document;
-use crate::config::{ConfigError, FailurePolicy};
+use crate::config::{ConfigError, FailurePolicy, Minting};
 
 /// What tells that tokens no longer count.
 #[derive(Debug)]
@@ -11,10 +12,12 @@ pub struct Revocation {
     pub list: Option<Document>,
     /// When there is none in time, or it is too old.
     pub on_unavailable: FailurePolicy,
+    /// Where they are asked for.
+    pub endpoint: Option<RevocationEndpoint>,
 }
 
 impl Revocation {
-    pub(super) fn new(written: &raw::Revocation) -> Result<Self, ConfigError> {
+    pub(super) fn new(written: &raw::Revocation, minting: Option<&Minting>) -> Result<Self, ConfigError> {
         const LIST: &str = "identity.revocation.list";
         if written.list.as_ref().is_some_and(|list| list.discovery) {
             return Err(ConfigError::new(
@@ -23,6 +26,8 @@ impl Revocation {
             ));
         }
         let list = written.list.as_ref().map(|list| Document::new(list, "revocations", "", LIST)).transpose()?;
-        Ok(Self { list, on_unavailable: written.on_error })
+        let endpoint =
+            written.endpoint.as_ref().map(|endpoint| RevocationEndpoint::new(endpoint, minting)).transpose()?;
+        Ok(Self { list, on_unavailable: written.on_error, endpoint })
     }
 }

@@ -1,6 +1,6 @@
 //! The `identity` section as it is written.
 
-use super::{Bound, FailurePolicy, Holder, Introspection, Served, Usage};
+use super::{ApiKeys, Bound, FailurePolicy, Holder, Introspection, Secret, Served, Usage};
 use crate::config::units::{ByteSize, Duration};
 use crate::jose::Algorithm;
 use serde::Deserialize;
@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
+    #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,
+    pub(crate) api_keys: Option<ApiKeys>,
     #[serde(default = "default_sources")]
     pub(crate) sources: Vec<TokenSource>,
     #[serde(default = "default_token_bytes_max")]
@@ -87,6 +89,20 @@ pub(crate) struct Revocation {
     pub(crate) list: Option<Served>,
     #[serde(default)]
     pub(crate) on_error: FailurePolicy,
+    pub(crate) endpoint: Option<RevocationEndpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RevocationEndpoint {
+    #[serde(default = "default_revocation_path")]
+    pub(crate) path: String,
+    pub(crate) secret_sha256: Secret,
+    pub(crate) networks: Vec<String>,
+    #[serde(default = "default_records_max")]
+    pub(crate) records_max: u32,
+    #[serde(default = "default_keep")]
+    pub(crate) keep: Duration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -237,6 +253,18 @@ impl Default for SessionBinding {
 
 fn default_sources() -> Vec<TokenSource> {
     vec![TokenSource { header: Some("authorization".to_owned()), scheme: Some("Bearer".to_owned()), cookie: None }]
+}
+
+fn default_revocation_path() -> String {
+    "/oauth/revoke".to_owned()
+}
+
+const fn default_records_max() -> u32 {
+    4096
+}
+
+const fn default_keep() -> Duration {
+    Duration::from_secs(24 * 3600)
 }
 
 fn default_token_bytes_max() -> ByteSize {

@@ -8,7 +8,7 @@
 
 use super::{issue, Basis, ACCESS_TOKEN};
 use crate::config::Minting;
-use crate::endpoints::audit::Issue;
+use crate::endpoints::audit::Act;
 use crate::endpoints::Asked;
 use crate::jose::Claims;
 use crate::json::{self, Bounds};
@@ -33,7 +33,7 @@ pub(in crate::endpoints) fn answer(
     values: &[Vec<u8>],
     request_id: &str,
     risk: f64,
-) -> (Reply, Issue, Caller) {
+) -> (Reply, Act, Caller) {
     let read = asked.scene.config.minting.as_ref().and_then(|minting| {
         let claims = read(values)?;
         let audiences = audiences(minting, &claims)?;
@@ -41,7 +41,7 @@ pub(in crate::endpoints) fn answer(
     });
     let Some((minting, claims, audiences)) = read else {
         let reply = Reply::problem(502, "Bad Gateway", MALFORMED, request_id);
-        return (reply, Issue::Refused { error: MALFORMED }, Caller::Anonymous);
+        return (reply, Act::Refused { error: MALFORMED }, Caller::Anonymous);
     };
     let scopes: Vec<String> = claims.scopes().into_iter().map(str::to_owned).collect();
     let basis =

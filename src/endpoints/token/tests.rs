@@ -1,7 +1,7 @@
 //! The token endpoint through the engine, as the host drives it.
 
 use crate::config::Config;
-use crate::endpoints::audit::Issue;
+use crate::endpoints::audit::Act;
 use crate::endpoints::tests::{document, engine, header, served, step, NOW};
 use crate::engine::waiting::Wait;
 use crate::engine::{Body, Done, Engine, Ports, Step};
@@ -95,7 +95,7 @@ fn error(reply: &Reply) -> (u16, String) {
 /// Status and error of a refused exchange.
 fn denied(engine: &Engine, body: &str) -> (u16, String) {
     let (reply, done) = served(post(engine, body, &[]));
-    assert!(matches!(done.issue(), Some(Issue::Refused { .. })));
+    assert!(matches!(done.act(), Some(Act::Refused { .. })));
     error(&reply)
 }
 
@@ -222,7 +222,7 @@ fn what_is_no_form_is_told_apart() {
     }
     assert_eq!(error(&served(step(&engine, &POST, false)).0).0, 400, "no body");
     let (reply, done) = served(step(&engine, &[(":path", "/oauth/token")], false));
-    assert_eq!((reply.status, header(&reply, "allow"), done.issue()), (405, Some("POST"), None));
+    assert_eq!((reply.status, header(&reply, "allow"), done.act()), (405, Some("POST"), None));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn bindings_of_the_subject_token_are_kept_and_wrong_hands_are_challenged() {
     let stolen = subject(json!({"ip_binding": "203.0.113.9", "device_id": "phone"}));
     let Step::Refuse(reply, done) = post(&engine, &form(&stolen, json!({})), &[]) else { panic!("not refused") };
     assert_eq!((reply.status, done.summary().as_str()), (401, "challenge:step_up_required"));
-    assert_eq!(done.issue(), Some(Issue::Refused { error: "step_up_required" }));
+    assert_eq!(done.act(), Some(Act::Refused { error: "step_up_required" }));
     assert!(!reply.body.contains("access_token"));
 }
 
@@ -320,7 +320,7 @@ fn it_waits_for_keys_and_says_when_there_are_none() {
     let Step::Wait(wait @ Wait::Identity(_)) = post(&engine, &body, &[]) else { panic!("it does not wait") };
     assert_eq!(error(&served(wait.expire(NOW)).0), (503, "temporarily_unavailable".to_owned()));
     let Step::Wait(wait) = post(&engine, &body, &[]) else { panic!("it does not wait") };
-    assert_eq!(wait.abandon().issue(), None, "who has left gets nothing");
+    assert_eq!(wait.abandon().act(), None, "who has left gets nothing");
 }
 
 #[derive(Debug)]
@@ -387,7 +387,7 @@ fn the_log_has_every_issue_and_no_secret() {
 }
 
 fn audit(done: &Done) -> String {
-    done.audit(&done.issue().unwrap(), "192.0.2.7".parse().ok())
+    done.audit(&done.act().unwrap(), "192.0.2.7".parse().ok())
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! What can be wrong with a token: one constant for each public code.
+//! What can be wrong with a token or a key: one constant for each public code.
 
 use crate::finding::{Check, Class, Family, Weight};
 
@@ -13,7 +13,7 @@ pub static TOKEN_AMBIGUOUS: Check = Check {
         "token.ambiguous",
         "token_ambiguous",
         Some("invalid_request"),
-        "The request has more than one token (RFC 6750 §2).",
+        "The request has more than one token or key (RFC 6750 §2).",
     )
 };
 
@@ -126,6 +126,18 @@ pub static TOKEN_INTROSPECTION_UNAVAILABLE: Check = Check {
     )
 };
 
+/// A key that nobody has.
+pub static KEY_UNKNOWN: Check =
+    token("api_key.unknown", "api_key_unknown", None, "The key is none of `identity.api_keys`.");
+
+/// A key out of its time.
+pub static KEY_EXPIRED: Check = token(
+    "api_key.expired",
+    "api_key_expired",
+    None,
+    "The key is before its `not_before`, or at or after its `expires`.",
+);
+
 /// Too many worthless tokens.
 pub static TOKEN_FAILURES: Check = Check {
     class: Class::RateLimited,
@@ -133,7 +145,7 @@ pub static TOKEN_FAILURES: Check = Check {
         "token.failures",
         "too_many_failed_tokens",
         None,
-        "Too many tokens of this source have failed: until some time has passed none is checked that is not remembered.",
+        "Too many tokens or keys of this source have failed: until some time has passed no other token is checked that is not remembered, and no other key is taken that is not good.",
     )
 };
 

@@ -18,8 +18,24 @@ use crate::rate::{Algorithm, Rate, Taken};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// By which its records are told apart from those of limits, whose names have no dot.
-const OWNER: &str = "token.failures";
+/// What was tried. By its name its records are told apart from those of limits, whose names have no dot: who sends junk
+/// tokens does not keep his neighbours from revoking some.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// To be let in with a token or key.
+    Token,
+    /// To revoke.
+    Revocation,
+}
+
+impl Tried {
+    const fn owner(self) -> &'static str {
+        match self {
+            Self::Token => "token.failures",
+            Self::Revocation => "revocation.failures",
+        }
+    }
+}
 
 const COUNT: Algorithm = Algorithm::TokenBucket;
 
@@ -31,24 +47,34 @@ const PREFIX_V6: u8 = 64;
 /// # Errors
 /// It may not.
 pub(super) fn check(scene: &Scene<'_>) -> Result<(), Finding> {
-    let Some((rate, place)) = bucket(scene) else { return Ok(()) };
+    let Some(seconds) = pause(scene, Tried::Token) else { return Ok(()) };
+    let mut finding = Finding::new(&TOKEN_FAILURES, "too many tokens of this source have failed");
+    finding.advice.push(("retry-after", seconds.to_string()));
+    Err(finding)
+}
+
+/// Seconds until this source may try again, if it may not now.
+pub fn pause(scene: &Scene<'_>, tried: Tried) -> Option<u64> {
+    let (rate, place) = bucket(scene, tried)?;
     let taken = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |record| {
         (take(&record, &rate, scene, 1), None)
     });
     match taken {
         Ok(Taken { allowed: false, retry_after, .. }) => {
-            let seconds = retry_after.unwrap_or(rate.window).as_u64().div_ceil(1000).max(1);
-            let mut finding = Finding::new(&TOKEN_FAILURES, "too many tokens of this source have failed");
-            finding.advice.push(("retry-after", seconds.to_string()));
-            Err(finding)
+            Some(retry_after.unwrap_or(rate.window).as_u64().div_ceil(1000).max(1))
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 
 /// Counts a token that cost something and was worthless.
 pub(super) fn charge(scene: &Scene<'_>) {
-    let Some((rate, place)) = bucket(scene) else { return };
+    count(scene, Tried::Token);
+}
+
+/// Counts something that has failed.
+pub fn count(scene: &Scene<'_>, tried: Tried) {
+    let Some((rate, place)) = bucket(scene, tried) else { return };
     let _ = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |mut record| {
         let state = begun(&record, &rate, scene);
         let Some(charged) = COUNT.charge(state, &rate, scene.now, 1) else { return ((), None) };
@@ -57,7 +83,7 @@ pub(super) fn charge(scene: &Scene<'_>) {
     });
 }
 
-fn bucket(scene: &Scene<'_>) -> Option<(Rate, Hashed)> {
+fn bucket(scene: &Scene<'_>, tried: Tried) -> Option<(Rate, Hashed)> {
     let Failures { per_source, window } = scene.config.identity.as_ref()?.failures?;
     let source = match *scene.request.source {
         Some(IpAddr::V4(address)) => address.to_string(),
@@ -66,7 +92,7 @@ fn bucket(scene: &Scene<'_>) -> Option<(Rate, Hashed)> {
         }
         None => String::new(),
     };
-    let place = scene.memory.locate(source.as_bytes(), OWNER);
+    let place = scene.memory.locate(source.as_bytes(), tried.owner());
     Some((Rate { limit: per_source, window, burst: per_source }, place))
 }
 

@@ -16,7 +16,7 @@ use super::checks::{
     TOKEN_UNKNOWN_BINDING,
 };
 use super::failures;
-use super::source::Presented;
+use super::source::{Kind, Presented};
 use super::{Scene, Verified};
 use crate::config::identity::{Dpop, Identity};
 use crate::config::Bound;
@@ -72,7 +72,7 @@ pub(super) fn check(
     if !is_bound {
         return Err(Finding::new(&TOKEN_UNBOUND, "the route demands a token that is bound to its holder"));
     }
-    if presented.by_proof && !has("jkt") {
+    if presented.kind == Kind::Proven && !has("jkt") {
         return Err(Finding::new(&TOKEN_UNBOUND, "the scheme is `DPoP` and the token has no `cnf.jkt`"));
     }
     let mut unrecorded = None;
@@ -132,7 +132,7 @@ fn possession(
     scene: &Scene<'_>,
 ) -> Result<Unrecorded, Finding> {
     let fault = |why: &'static str| Finding::new(&TOKEN_PROOF, why);
-    if !presented.by_proof {
+    if presented.kind != Kind::Proven {
         return Err(fault("the token came as a bearer token, without the scheme `DPoP`"));
     }
     let mut proofs = scene.request.headers.all("dpop");
@@ -151,7 +151,7 @@ fn possession(
     if !ct_codecs::verify(proof.thumbprint.as_bytes(), thumbprint.as_bytes()) {
         return Err(fault("its key is not the token's"));
     }
-    says(&proof, dpop, presented.text, scene).map_err(fault)
+    says(&proof, dpop, &presented.text, scene).map_err(fault)
 }
 
 /// What a proof says of the request, the token and the time.

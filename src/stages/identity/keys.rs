@@ -147,8 +147,13 @@ impl KeyRing {
     /// fetch that failed ends the wait too; where all are, the next one may bring them.
     pub fn is_settled(&self, missing: &Missing) -> bool {
         self.sets.get(missing.issuer).is_none_or(|set| {
-            let was_asked = missing.key && set.state.concluded >= missing.since;
-            set.generation != missing.generation || was_asked || set.state.succeeded >= missing.since
+            // A fetch that began before the key was missed may end after that, and know nothing of it.
+            let was_asked = if missing.key {
+                set.state.concluded >= missing.since
+            } else {
+                set.state.succeeded >= missing.since
+            };
+            set.generation != missing.generation || was_asked
         })
     }
 }
@@ -177,4 +182,24 @@ impl Served {
 pub fn compile(body: &[u8], algorithms: &[Algorithm]) -> Result<KeySet, &'static str> {
     let value = json::parse(body, SET_BOUNDS).map_err(|_| "it is no JSON that has one meaning")?;
     KeySet::from_served(&value, algorithms).map_err(|_| "it is no JWK Set with a key that can be used")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_that_began_before_a_key_was_missed_ends_no_wait_for_it() {
+        let at = Millis::from_secs;
+        let settled = |key: bool, concluded: u64, succeeded: u64| {
+            let state = State { concluded: at(concluded), succeeded: at(succeeded), ..State::default() };
+            let ring = KeyRing { sets: vec![Served { state, generation: 1, ..Served::default() }] };
+            ring.is_settled(&Missing { issuer: 0, generation: 1, key, since: at(10) })
+        };
+        assert!(!settled(true, 9, 10), "it ended in the moment in which the key was missed");
+        assert!(!settled(true, 9, 12), "or afterwards");
+        assert!(settled(true, 10, 9), "a failure of one that began then ends it");
+        assert!(settled(true, 10, 12));
+        assert!(settled(false, 9, 10) && !settled(false, 10, 9), "where there is no set, any set will do");
+    }
 }

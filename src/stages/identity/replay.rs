@@ -7,7 +7,7 @@
 //! Bounds: see [`crate::memory::once`]; what finds no room there is not let pass unless `identity.replay.on_full` says so.
 
 use super::checks::{TOKEN_CLAIM_MISSING, TOKEN_REPLAYED, TOKEN_REPLAY_UNKNOWN};
-use super::{Scene, Verified};
+use super::{Origin, Scene, Verified};
 use crate::config::identity::Identity;
 use crate::finding::Finding;
 use crate::memory::once::Seen;
@@ -18,6 +18,12 @@ use crate::time::Millis;
 /// # Errors
 /// It was used before, or cannot be recorded.
 pub(super) fn check(identity: &Identity, verified: &Verified, scene: &Scene<'_>) -> Result<(), Finding> {
+    if verified.origin == Origin::Key {
+        return Err(Finding::new(
+            &TOKEN_CLAIM_MISSING,
+            "a key is the same each time: its uses cannot be told apart",
+        ));
+    }
     let claims = &verified.claims;
     let missing =
         |name: &str| Finding::new(&TOKEN_CLAIM_MISSING, format!("no `{name}` to tell its uses apart by"));

@@ -1,21 +1,25 @@
 //! Has the token been revoked?
 //!
 //! A revocation names what a token says of itself, never its text, which can be spelled in more than one way: its issuer and
-//! `jti`, or all tokens of a subject, of a session or of an issuer, where wanted only those issued before a moment. Revocations come in a
-//! list that another service serves, and by request to this filter (the revocation endpoint). Names are kept as keyed hashes.
+//! `jti` (of a key: its id), or all tokens of a subject, of a session or of an issuer, where wanted only those issued before a moment. Revocations come in a
+//! list that another service serves, and by request to this filter ([`revoke`]), which all workers share ([`Roll`]); either one
+//! is enough. Names are kept as keyed hashes.
 //!
 //! A remembered token is looked up again whenever the revocations have changed, and only then: each change begins a new
 //! *epoch*, and a token carries the one in which it was last found to be in order.
 //!
-//! Bounds: [`LIST_MAX`] entries of the list. Two names are taken for one with a chance of 2⁻¹²⁸ a pair.
+//! Bounds: [`LIST_MAX`] entries of the list, `identity.revocation.endpoint.records_max` by request; one look into the memory of all
+//! workers for each request with a valid token. Two names are taken for one with a chance of 2⁻¹²⁸ a pair.
 
 use super::checks::{TOKEN_REVOCATION_UNKNOWN, TOKEN_REVOKED};
 use super::{Need, Patience, Scene, Verified};
-use crate::config::identity::Identity;
+use crate::config::identity::{Identity, RevocationEndpoint};
 use crate::finding::{Finding, Findings};
 use crate::jose::Claims;
-use crate::memory::{Memory, Shared};
+use crate::memory::roll::{Entered, Entry as Posted, Roll};
+use crate::memory::{Memory, Shared, Version};
 use crate::remote::State;
+use crate::time::Millis;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -40,6 +44,10 @@ pub struct Revocations {
     listed: Revoked,
     generation: u64,
     state: State,
+    /// Those asked for here, each also with the second when it ends.
+    asked: BTreeMap<u128, (u64, u64)>,
+    /// The mark of the list of those that are known.
+    mark: Option<Version>,
 }
 
 /// What a revocation is about.
@@ -88,11 +96,27 @@ impl Revocations {
         self.generation > 0
     }
 
-    fn is_revoked(&self, key: u128, issued: Option<u64>) -> bool {
+    /// Takes in what was asked for on any worker.
+    fn refresh_asked(&mut self, endpoint: &RevocationEndpoint, shared: &dyn Shared) {
+        let roll = roll(endpoint);
+        // The mark first: the list that is read then is at least as new.
+        let mark = roll.mark(shared);
+        if mark != self.mark {
+            let entries = roll.entries(shared).into_iter();
+            self.asked = entries.map(|entry| (entry.key, (entry.value, entry.until))).collect();
+            self.mark = mark;
+            self.epoch = self.epoch.saturating_add(1);
+        }
+    }
+
+    fn is_revoked(&self, key: u128, issued: Option<u64>, now: Millis) -> bool {
         // Nobody knows when a token was issued that does not say so.
-        self.listed
-            .get(&key)
-            .is_some_and(|before| *before == ALWAYS || issued.is_none_or(|issued| issued < *before))
+        let meets = |before: u64| before == ALWAYS || issued.is_none_or(|issued| issued < before);
+        self.listed.get(&key).is_some_and(|before| meets(*before))
+            || self
+                .asked
+                .get(&key)
+                .is_some_and(|(before, until)| Millis::from_secs(*until) > now && meets(*before))
     }
 }
 
@@ -107,6 +131,9 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Result<(), Need> {
     let Some(configured) = &identity.revocation else { return Ok(()) };
+    if let Some(endpoint) = &configured.endpoint {
+        scene.revocations.borrow_mut().refresh_asked(endpoint, scene.shared);
+    }
     let revocations = scene.revocations.borrow();
     if let Some(document) = &configured.list {
         let may_wait = !matches!(scene.patience, Patience::Waited(Need::Revocations) | Patience::None);
@@ -122,7 +149,7 @@ pub(super) fn check(
     if verified.cleared.get() == revocations.epoch {
         return Ok(());
     }
-    match revoked(&revocations, verified, scene.memory) {
+    match revoked(&revocations, verified, scene.memory, scene.now) {
         Some(what) => findings.add(Finding::new(&TOKEN_REVOKED, what)),
         None => verified.cleared.set(revocations.epoch),
     }
@@ -130,19 +157,42 @@ pub(super) fn check(
 }
 
 /// By what a token has been revoked.
-fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory) -> Option<&'static str> {
+fn revoked(revocations: &Revocations, verified: &Verified, memory: &Memory, now: Millis) -> Option<&'static str> {
     let claims: &Claims = &verified.claims;
     let issued = claims.date("iat").ok().flatten();
     let is_revoked =
-        |target: Target<'_>| revocations.is_revoked(target.key(memory, &verified.issuer_name), issued);
+        |target: Target<'_>| revocations.is_revoked(target.key(memory, &verified.issuer_name), issued, now);
     let by = |target: Option<Target<'_>>, what: &'static str| target.is_some_and(is_revoked).then_some(what);
-    by(claims.text("jti").map(Target::Token), "this token")
+    by(verified.name().map(Target::Token), "this token")
         .or_else(|| by(claims.text("sub").map(Target::Subject), "its subject's tokens"))
         .or_else(|| {
             let sessions = SESSION_CLAIMS.iter().filter_map(|name| claims.text(name));
             sessions.into_iter().find_map(|session| by(Some(Target::Session(session)), "its session's tokens"))
         })
         .or_else(|| by(Some(Target::All), "its issuer's tokens"))
+}
+
+/// Where those are that were asked for.
+const fn roll(endpoint: &RevocationEndpoint) -> Roll {
+    Roll { list_key: "portcullis/revoked", mark_key: "portcullis/revoked/mark", capacity: endpoint.records_max }
+}
+
+/// Makes the memory for them, when the configuration loads.
+pub fn seed(endpoint: &RevocationEndpoint, shared: &dyn Shared) {
+    roll(endpoint).seed(shared);
+}
+
+/// Revokes what an issuer calls so, on all workers from their next request on. `before` is the second before which a token
+/// must have been issued to be meant, all of them if `None`; `until` the second from which it does not matter any more.
+pub fn revoke(
+    endpoint: &RevocationEndpoint,
+    scene: &Scene<'_>,
+    (issuer, target): (&str, Target<'_>),
+    before: Option<u64>,
+    until: u64,
+) -> Entered {
+    let entry = Posted { key: target.key(scene.memory, issuer), value: before.unwrap_or(ALWAYS), until };
+    roll(endpoint).enter(scene.shared, entry, scene.now)
 }
 
 /// A list as it is served.

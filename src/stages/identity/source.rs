@@ -1,34 +1,93 @@
-//! Where the token is: exactly one, in one of the configured places.
+//! Where the credential is: exactly one, a token or a key, in one of the configured places.
 
 use super::checks::TOKEN_AMBIGUOUS;
-use crate::config::identity::TokenSource;
+use crate::config::identity::{ApiKeys, Identity, TokenSource};
 use crate::finding::Finding;
-use crate::request::headers::Headers;
+use crate::request::headers::{same_field, Headers};
 use crate::request::Request;
+use std::borrow::Cow;
 
-/// A token as it was presented.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+/// A credential as it was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Presented<'r> {
     /// Its text.
-    pub(super) text: &'r [u8],
-    /// Whether it came by the scheme `DPoP`, with a proof of possession (RFC 9449 §7.1).
-    pub(super) by_proof: bool,
+    pub(super) text: Cow<'r, [u8]>,
+    /// What it is, by its place.
+    pub(super) kind: Kind,
+}
+
+/// What a credential is.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A token that whoever has it may use (RFC 6750).
+    Bearer,
+    /// A token that came by the scheme `DPoP`, with a proof of possession (RFC 9449 §7.1).
+    Proven,
+    /// A client's own key.
+    Key,
+}
+
+impl<'r> Presented<'r> {
+    const fn new(text: &'r [u8], kind: Kind) -> Self {
+        Self { text: Cow::Borrowed(text), kind }
+    }
 }
 
 /// The scheme by which tokens come that are bound to a key.
 const DPOP: &str = "DPoP";
 
+/// The token or key, or `None` when there is neither.
+///
+/// # Errors
+/// A finding when there is more than one, or a credential field is repeated.
+pub(super) fn credential<'r>(
+    identity: &'r Identity,
+    request: &'r Request,
+) -> Result<Option<Presented<'r>>, Finding> {
+    let token = token(&identity.sources, identity.holder.dpop.is_some(), request)?;
+    let key = identity.api_keys.as_ref().map(|keys| key(keys, request)).transpose()?.flatten();
+    match (token, key) {
+        (Some(_), Some(_)) => Err(Finding::new(&TOKEN_AMBIGUOUS, "a token and a key")),
+        (token, key) => Ok(token.or(key)),
+    }
+}
+
+/// The key. Services behind us may take other spellings of a name for the same one, so no second one may be there in any
+/// of them.
+fn key<'r>(keys: &'r ApiKeys, request: &'r Request) -> Result<Option<Presented<'r>>, Finding> {
+    let (headers, header) = (&request.headers, keys.header.as_str());
+    let value = only(headers.all(header), header)?;
+    let alike = headers.iter().filter(|(name, _)| same_field(name, header.as_bytes())).count();
+    if alike > usize::from(value.is_some()) {
+        return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{header}` is there in another spelling")));
+    }
+    let in_header = value.map(|value| in_field(value, None, header)).transpose()?.flatten();
+    let Some(name) = &keys.query else { return Ok(in_header.map(|text| Presented::new(text, Kind::Key))) };
+    let mut values = request.parameters(name);
+    let in_query = values.next();
+    let alike = spellings(request.query(), name);
+    if values.next().is_some() || alike > usize::from(in_query.is_some()) {
+        return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated in the query")));
+    }
+    let key = |text| Presented { text, kind: Kind::Key };
+    match (in_header, in_query) {
+        (Some(_), Some(_)) => Err(Finding::new(&TOKEN_AMBIGUOUS, "keys in two places")),
+        (Some(text), None) => Ok(Some(key(Cow::Borrowed(text)))),
+        (None, text) => Ok(text.map(|text| key(Cow::Owned(text)))),
+    }
+}
+
 /// The token, or `None` when there is none. With `dpop` a place that has a scheme takes `DPoP` too.
 ///
 /// # Errors
 /// A finding when there is more than one, or a credential field is repeated.
-pub(super) fn token<'r>(
+fn token<'r>(
     sources: &'r [TokenSource],
     dpop: bool,
     request: &'r Request,
 ) -> Result<Option<Presented<'r>>, Finding> {
     let headers = &request.headers;
-    if names_token(request.query()) {
+    if spellings(request.query(), "access_token") > 0 {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, "a token in the query"));
     }
     let mut found = None;
@@ -38,13 +97,13 @@ pub(super) fn token<'r>(
                 Some(value) => {
                     let by_proof = scheme.as_ref().filter(|_| dpop).map(|_| DPOP);
                     let bearer =
-                        in_field(value, scheme.as_deref(), name)?.map(|text| Presented { text, by_proof: false });
+                        in_field(value, scheme.as_deref(), name)?.map(|text| Presented::new(text, Kind::Bearer));
                     let proven = by_proof.map(|scheme| in_field(value, Some(scheme), name)).transpose()?.flatten();
-                    bearer.or(proven.map(|text| Presented { text, by_proof: true }))
+                    bearer.or(proven.map(|text| Presented::new(text, Kind::Proven)))
                 }
                 None => None,
             },
-            TokenSource::Cookie(name) => in_cookie(headers, name)?.map(|text| Presented { text, by_proof: false }),
+            TokenSource::Cookie(name) => in_cookie(headers, name)?.map(|text| Presented::new(text, Kind::Bearer)),
         };
         if token.is_some() && found.is_some() {
             return Err(Finding::new(&TOKEN_AMBIGUOUS, "tokens in two places"));
@@ -54,18 +113,22 @@ pub(super) fn token<'r>(
     Ok(found)
 }
 
-/// Whether a query has the parameter that RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids. We never take it, but a
-/// service behind us may, and some read `Access.Token` and `access_token[]` as the same (PHP).
-fn names_token(query: &[u8]) -> bool {
+/// How often a query has a parameter, in any spelling: some services read `Access.Token` and `access_token[]` as
+/// `access_token` (PHP). A token there is what RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids: we never take it, but a
+/// service behind us may.
+fn spellings(query: &[u8], name: &str) -> usize {
+    let fold = |byte: u8| match byte.to_ascii_lowercase() {
+        b'.' | b'+' | b' ' => b'_',
+        other => other,
+    };
     let names =
         query.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
-    names.into_iter().any(|name| {
-        let folded = percent_encoding::percent_decode(name).map(|byte| match byte.to_ascii_lowercase() {
-            b'.' | b'+' | b' ' => b'_',
-            other => other,
-        });
-        folded.skip_while(|byte| *byte == b'_').take_while(|byte| *byte != b'[').eq(*b"access_token")
-    })
+    let is_meant = |sent: &&[u8]| {
+        let folded = percent_encoding::percent_decode(sent).map(fold);
+        let wanted = name.bytes().map(fold).skip_while(|byte| *byte == b'_');
+        folded.skip_while(|byte| *byte == b'_').take_while(|byte| *byte != b'[').eq(wanted)
+    };
+    names.filter(is_meant).count()
 }
 
 fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
@@ -128,7 +191,7 @@ mod tests {
     fn found(pairs: &[(&str, &str)]) -> Result<Option<String>, Finding> {
         let request = Request::new(Headers::from_pairs(pairs.iter().copied()), || None);
         token(&sources(), false, &request)
-            .map(|token| token.map(|token| String::from_utf8_lossy(token.text).into_owned()))
+            .map(|token| token.map(|token| String::from_utf8_lossy(&token.text).into_owned()))
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Asked twice: a route may demand it of every token, and a request that is challenged for its risk may already carry the
 //! proof that the challenge would ask for. Only what a verified token says counts: `acr`, a string that is equal to one of
 //! those configured, and `auth_time`, which may be ahead of our clock, or late, by the issuer's skew. What is missing or of
-//! another type satisfies nothing. Not covered: an order among `acr` values; list all that are good enough.
+//! another type satisfies nothing, and neither does a key, whatever its claims. Not covered: an order among `acr` values; list all that are good enough.
 
 use super::checks::LOGIN_INSUFFICIENT;
-use super::{Caller, Verified};
+use super::{Caller, Origin, Verified};
 use crate::config::identity::{Identity, Login, Requirement};
 use crate::finding::{Finding, Findings};
 use crate::time::Millis;
@@ -36,6 +36,9 @@ pub fn is_proved(identity: &Identity, caller: &Caller, now: Millis) -> bool {
 
 /// Which claim is not enough.
 fn lacking(login: &Login, identity: &Identity, verified: &Verified, now: Millis) -> Option<&'static str> {
+    if verified.origin == Origin::Key && !login.is_empty() {
+        return Some("nobody has logged in with a key");
+    }
     let claims = &verified.claims;
     let is_one_of = |acr: &str| login.acr_values.iter().any(|value| value == acr);
     if !login.acr_values.is_empty() && !claims.text("acr").is_some_and(is_one_of) {

@@ -8,7 +8,7 @@
 //! What differs is told for the whole window, and not only at the moment it changes: a thief's burst of requests would
 //! otherwise be one sign. Both users are under suspicion then, since nothing says which of them is the owner.
 //!
-//! A token is known by its issuer and `jti`, over all workers. One without is known by what its signature covers, since the
+//! A token is known by its issuer and `jti`, a key by its id, over all workers. One without is known by what its signature covers, since the
 //! signature itself can be written in several ways; an opaque one by its text.
 //!
 //! Uses that identity refuses are not counted: without its proof a bound token is worth nothing, and nobody is to put a
@@ -86,14 +86,13 @@ pub(super) fn check(
 
 /// What all uses of one token have in common, and no two tokens.
 fn name(verified: &Verified, text: &[u8], scene: &Scene<'_>) -> [u8; 16] {
-    let named = verified.claims.text("jti").filter(|jti| !jti.is_empty());
-    let name = match (named, verified.origin) {
-        (Some(jti), _) => scene.memory.keyed_hash(&[&verified.issuer_name, jti]),
+    let name = match (verified.name(), verified.origin) {
+        (Some(name), _) => scene.memory.keyed_hash(&[&verified.issuer_name, name]),
         (None, Origin::Signed { .. }) => {
             let signed = text.iter().rposition(|byte| *byte == b'.').and_then(|dot| text.get(..dot));
             scene.memory.keyed_hash(&[&String::from_utf8_lossy(signed.unwrap_or(text))])
         }
-        (None, Origin::Asked { .. }) => scene.memory.keyed_hash(&[&String::from_utf8_lossy(text)]),
+        (None, Origin::Asked { .. } | Origin::Key) => scene.memory.keyed_hash(&[&String::from_utf8_lossy(text)]),
     };
     name.to_le_bytes()
 }

@@ -45,7 +45,7 @@ fn a_login_becomes_a_token_that_is_bound_to_its_request() {
     assert_eq!(texts, expected.map(Some));
     assert_eq!((token.claims.get("mfa_verified"), token.claims.get("role")), (Some(&json!(true)), None));
     assert_eq!(done.summary(), "allow");
-    let Some(Issue::Issued(issued)) = done.issue() else { panic!("not issued") };
+    let Some(Act::Issued(issued)) = done.act() else { panic!("not issued") };
     assert_eq!((issued.scope.as_str(), issued.lifetime_secs), ("orders:read", 300));
 }
 
@@ -85,7 +85,7 @@ fn what_has_no_single_meaning_is_no_grant() {
         let (reply, done) = granted(&values);
         let problem: Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!((reply.status, problem["code"].as_str()), (502, Some("grant_malformed")), "{values:?}");
-        assert_eq!(done.issue(), Some(Issue::Refused { error: "grant_malformed" }));
+        assert_eq!(done.act(), Some(Act::Refused { error: "grant_malformed" }));
     }
 }
 

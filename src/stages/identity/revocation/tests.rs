@@ -16,7 +16,7 @@ fn list(entries: &Value) -> Result<Revoked, &'static str> {
 fn revoked_by(entries: &Value, claims: &Value) -> Option<&'static str> {
     let revocations = Revocations { listed: list(entries).unwrap(), ..Revocations::default() };
     let claims = Claims::new(claims.as_object().unwrap().clone());
-    revoked(&revocations, &Verified::new(0, ISSUER.to_owned(), claims), &memory())
+    revoked(&revocations, &Verified::new(0, ISSUER.to_owned(), claims), &memory(), Millis::default())
 }
 
 #[test]
