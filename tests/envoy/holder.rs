@@ -1,6 +1,6 @@
 //! Proofs of possession in a real Envoy: the host's signature check and ours agree, and a proof is accepted once.
 //!
-//! What a proof must say is tested beside the core. Not covered: client certificates on a real TLS connection.
+//! What a proof must say is tested beside the core. Client certificates are in `certificates`.
 
 use super::{demo_issuer, enforcing, once_and, outcome, race, Gate};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
