@@ -260,7 +260,8 @@ impl Open {
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
         let Self { case, request, .. } = self;
-        let ours = internal_fields(&request.headers);
+        let mut ours = internal_fields(&request.headers);
+        ours.extend(identity::disbelieved(&case.world.config, &request));
         match case.settle(|case| Body { case, bytes: body_bytes }) {
             Step::Forward(mut permit, mut body) => {
                 body.case.keep_for_login(request);

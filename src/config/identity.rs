@@ -12,13 +12,14 @@ mod usage;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::guards::{Failures, Replay};
-pub use self::holder::{Dpop, Holder};
+pub use self::holder::{Certificate, Dpop, Forwarded, Holder};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
 pub use self::revocation::Revocation;
 pub use self::step_up::Login;
 pub use self::usage::Usage;
+pub use super::raw::Element;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy, Minting};

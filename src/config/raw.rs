@@ -10,8 +10,8 @@ mod minting;
 mod remote;
 mod usage;
 
-pub use self::holder::Bound;
-pub(crate) use self::holder::{Dpop, Holder};
+pub use self::holder::{Bound, Element};
+pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder};
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
 pub use self::limits::FleetMode;

@@ -297,6 +297,11 @@ fn admit(
     Ok(())
 }
 
+/// Fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
+pub fn disbelieved(config: &Config, request: &Request) -> Vec<String> {
+    config.identity.as_ref().map(|identity| holder::disbelieved(identity, request)).unwrap_or_default()
+}
+
 /// The question to the issuer of the request's opaque token.
 pub fn question(config: &Config, request: &Request) -> Option<Call> {
     let identity = config.identity.as_ref()?;

@@ -3,7 +3,7 @@
 //! Every connection's own certificate counts, whatever was remembered of the token. What is compared is tested beside the
 //! core. Not covered: certificates whose chain has several links.
 
-use super::{demo_issuer, enforcing, outcome, Gate};
+use super::{demo_issuer, echoed, enforcing, outcome, Gate};
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::tls::{Authority, Certificate};
 use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
@@ -93,4 +93,89 @@ fn a_connection_without_tls_has_no_certificate() {
         assert_eq!(outcome(&client.send(request).unwrap()), "token_certificate", "{protocol}");
     }
     gate.expect_unharmed();
+}
+
+/// An Envoy behind a proxy that is at 127.0.0.2.
+fn behind_a_proxy(details: &str) -> Gate {
+    let mut config = config();
+    config["identity"]["holder"] = json!({"certificate": {"forwarded": {"trusted_peers": ["127.0.0.2"]}}});
+    config["identity"]["requirements"] = json!([]);
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let noted = json!({
+        "name": "envoy.filters.http.set_filter_state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": [{
+                "object_key": "portcullis.peer",
+                "factory_key": "envoy.string",
+                "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}},
+            }],
+        },
+    });
+    Gate::start_with(&config, |bootstrap| {
+        bootstrap.concurrency(2).edit(|document| {
+            let manager = document.pointer_mut(manager).unwrap();
+            manager["forward_client_cert_details"] = json!(details);
+            manager["xff_num_trusted_hops"] = json!(1);
+            manager["http_filters"].as_array_mut().unwrap().insert(0, noted);
+        })
+    })
+}
+
+#[test]
+fn what_a_proxy_has_seen_counts_from_its_own_address_alone() {
+    let gate = behind_a_proxy("ALWAYS_FORWARD_ONLY");
+    let authority = Authority::new().unwrap();
+    let [ada, bob] = ["ada", "bob"].map(|name| authority.client(name).unwrap());
+    let token = bound(&ada);
+    let seen = |certificate: &Certificate| {
+        format!("By=spiffe://demo.example/edge;Hash={};Subject=\"CN=a,b\\\"\"", certificate.hex())
+    };
+    let both = format!("{},{}", seen(&bob), seen(&ada));
+    for (address, field, expected) in [
+        ("127.0.0.2", seen(&ada), "passed"),
+        ("127.0.0.2", both.clone(), "passed"),
+        ("127.0.0.2", seen(&bob), "token_certificate"),
+        ("127.0.0.2", format!("{},{}", seen(&ada), seen(&bob)), "token_certificate"),
+        ("127.0.0.2", format!("{};Hash={}", seen(&bob), ada.hex()), "token_certificate"),
+        ("127.0.0.3", seen(&ada), "token_certificate"),
+        ("127.0.0.3", both, "token_certificate"),
+    ] {
+        for (protocol, client) in gate.both() {
+            let client = client.from(address.parse().unwrap());
+            // Whoever connects may say that it is the proxy; of a request's source Envoy believes that here.
+            let request = Request::get("/echo").bearer(&token).header("x-forwarded-for", "127.0.0.2, 127.0.0.2");
+            let answer = client.send(request.header("x-forwarded-client-cert", &field)).unwrap();
+            assert_eq!(outcome(&answer), expected, "{protocol} {address} {field}");
+        }
+    }
+    // Of two fields Envoy makes one, so the last element is the last of all.
+    let proxy = gate.http1().from("127.0.0.2".parse().unwrap());
+    let two = [seen(&ada), seen(&bob)].into_iter();
+    let two = two.fold(Request::get("/echo").bearer(&token), |request, field| {
+        request.header("x-forwarded-client-cert", field)
+    });
+    assert_eq!(outcome(&proxy.send(two).unwrap()), "token_certificate");
+    // Services behind the filter see the field only if it comes from the proxy.
+    let free = Issuer::demo().token("ada");
+    for (address, count) in [("127.0.0.2", 1), ("127.0.0.3", 0)] {
+        let request = Request::get("/echo").bearer(&free).header("x-forwarded-client-cert", seen(&ada));
+        let answer = gate.http1().from(address.parse().unwrap()).send(request).unwrap();
+        let answer = answer.json().unwrap();
+        assert_eq!(echoed(&answer, "headers", "x-forwarded-client-cert").len(), count, "{address}");
+    }
+    gate.expect_unharmed();
+}
+
+/// A fact about Envoy: of these settings one alone lets the field reach a filter on a connection without a certificate.
+#[test]
+fn envoy_takes_the_field_out_unless_it_is_told_to_forward_it_always() {
+    let ada = Authority::new().unwrap().client("ada").unwrap();
+    for details in ["SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET"] {
+        let gate = behind_a_proxy(details);
+        let proxy = gate.http1().from("127.0.0.2".parse().unwrap());
+        let request = Request::get("/echo").bearer(bound(&ada));
+        let answer = proxy.send(request.header("x-forwarded-client-cert", format!("Hash={}", ada.hex()))).unwrap();
+        assert_eq!(outcome(&answer), "token_certificate", "{details}");
+    }
 }

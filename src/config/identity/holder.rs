@@ -1,8 +1,11 @@
 //! How tokens are bound to who holds them, validated.
 
 use crate::config::raw;
+use crate::config::raw::Element;
 use crate::config::ConfigError;
 use crate::time::Millis;
+use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// A proof that is older proves little, and would have to be remembered for long.
 const WINDOW_MAX: Millis = Millis::from_secs(600);
@@ -10,10 +13,26 @@ const WINDOW_MAX: Millis = Millis::from_secs(600);
 /// What can be checked of a token's `cnf`.
 #[derive(Debug, Default)]
 pub struct Holder {
-    /// The client certificate of the connection (RFC 8705).
-    pub certificate: bool,
+    /// The client certificate (RFC 8705).
+    pub certificate: Option<Certificate>,
     /// Proofs of possession (RFC 9449).
     pub dpop: Option<Dpop>,
+}
+
+/// Client certificates.
+#[derive(Debug)]
+pub struct Certificate {
+    /// Whose word counts of connections that have none. Otherwise nobody's does.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// What proxies before Envoy say of client certificates.
+#[derive(Debug)]
+pub struct Forwarded {
+    /// Where they are: the other end of the connection.
+    pub peers: Vec<IpNet>,
+    /// Which of them has seen the client.
+    pub element: Element,
 }
 
 /// Proofs of possession.
@@ -29,7 +48,34 @@ pub struct Dpop {
 
 impl Holder {
     pub(super) fn new(written: &raw::Holder) -> Result<Self, ConfigError> {
-        Ok(Self { certificate: written.certificate, dpop: written.dpop.as_ref().map(Dpop::new).transpose()? })
+        let certificate = written.certificate.as_ref().map(Certificate::new).transpose()?;
+        Ok(Self { certificate, dpop: written.dpop.as_ref().map(Dpop::new).transpose()? })
+    }
+}
+
+impl Certificate {
+    fn new(written: &raw::Certificate) -> Result<Self, ConfigError> {
+        Ok(Self { forwarded: written.forwarded.as_ref().map(Forwarded::new).transpose()? })
+    }
+}
+
+impl Forwarded {
+    fn new(written: &raw::Forwarded) -> Result<Self, ConfigError> {
+        let place = "identity.holder.certificate.forwarded.trusted_peers";
+        if written.trusted_peers.is_empty() {
+            return Err(ConfigError::new(place, "is empty: then nobody is trusted"));
+        }
+        let mut peers = Vec::new();
+        for (index, text) in written.trusted_peers.iter().enumerate() {
+            let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+            // Who trusts every address trusts every client.
+            let net = net.filter(|net| net.prefix_len() > 0).ok_or_else(|| {
+                let fault = format!("`{text}` is not `10.1.2.3`, `10.1.0.0/16` or the like");
+                ConfigError::new(format!("{place}[{index}]"), fault)
+            })?;
+            peers.push(net);
+        }
+        Ok(Self { peers, element: written.element })
     }
 }
 

@@ -8,12 +8,15 @@
 //! counted as failed tokens of their source are ([`failures`]). Last it is recorded, for all workers ([`crate::memory::once`]), and only if nothing else refuses: so it is accepted
 //! once.
 //!
-//! Bounds: one proof of [`PROOF_BYTES_MAX`], one signature; a `jti` of [`JTI_BYTES_MAX`]. Not covered: nonces of the server (RFC 9449 §8), and
-//! certificates that a proxy before us has seen (XFCC).
+//! Bounds: one proof of [`PROOF_BYTES_MAX`], one signature; a `jti` of [`JTI_BYTES_MAX`]. Not covered: nonces of the server (RFC 9449 §8).
+
+mod certificate;
+mod forwarded;
+
+pub(super) use self::certificate::disbelieved;
 
 use super::checks::{
-    TOKEN_CERTIFICATE, TOKEN_PROOF, TOKEN_PROOF_REPLAYED, TOKEN_REPLAY_UNKNOWN, TOKEN_UNBOUND,
-    TOKEN_UNKNOWN_BINDING,
+    TOKEN_PROOF, TOKEN_PROOF_REPLAYED, TOKEN_REPLAY_UNKNOWN, TOKEN_UNBOUND, TOKEN_UNKNOWN_BINDING,
 };
 use super::failures;
 use super::source::Presented;
@@ -35,9 +38,6 @@ const PROOF_BYTES_MAX: usize = 4096;
 
 /// Longest name of a proof.
 const JTI_BYTES_MAX: usize = 256;
-
-/// Of SHA-256.
-const DIGEST_BYTES: usize = 32;
 
 /// A proof that is good and still to be recorded.
 #[derive(Debug)]
@@ -77,9 +77,11 @@ pub(super) fn check(
     }
     let mut unrecorded = None;
     for (member, value) in confirmation {
-        match (member.as_str(), value.as_str(), &identity.holder.dpop) {
-            ("x5t#S256", Some(digest), _) if identity.holder.certificate => certificate(digest, scene.request)?,
-            ("jkt", Some(thumbprint), Some(dpop)) => {
+        match (member.as_str(), value.as_str(), &identity.holder.certificate, &identity.holder.dpop) {
+            ("x5t#S256", Some(digest), Some(configured), _) => {
+                certificate::check(digest, configured.forwarded.as_ref(), scene.request)?;
+            }
+            ("jkt", Some(thumbprint), _, Some(dpop)) => {
                 let native: &dyn Native = if identity.native_signatures { scene.native } else { &NoNative };
                 unrecorded = Some(possession(thumbprint, dpop, presented, native, scene)?);
             }
@@ -106,20 +108,6 @@ pub(super) fn record(identity: &Identity, proof: &Unrecorded, scene: &Scene<'_>)
         Seen::Again => Err(Finding::new(&TOKEN_PROOF_REPLAYED, "its `jti` was used before")),
         Seen::Full => Err(unknown("the memory of proofs is full")),
         Seen::Contended => Err(unknown("too many workers changed the memory of proofs at once")),
-    }
-}
-
-/// The digest of the connection's certificate, which Envoy has in hexadecimal, must be the token's.
-fn certificate(digest: &str, request: &Request) -> Result<(), Finding> {
-    let fault = |why: &'static str| Finding::new(&TOKEN_CERTIFICATE, why);
-    let seen = request.certificate.as_deref().ok_or_else(|| fault("the connection has no client certificate"))?;
-    let named = URL_SAFE_NO_PAD.decode(digest).ok().filter(|bytes| bytes.len() == DIGEST_BYTES);
-    let named = named.ok_or_else(|| fault("`x5t#S256` is no digest"))?;
-    let named: String = named.iter().map(|byte| format!("{byte:02x}")).collect();
-    if ct_codecs::verify(named.as_bytes(), seen.to_ascii_lowercase().as_bytes()) {
-        Ok(())
-    } else {
-        Err(fault("the connection has another client certificate"))
     }
 }
 

@@ -20,6 +20,8 @@ struct Place {
     config: Config,
     shared: InProcess,
     cache: RefCell<TokenCache>,
+    /// Why the last request was refused.
+    reasons: RefCell<Vec<String>>,
 }
 
 impl Place {
@@ -34,7 +36,12 @@ impl Place {
             },
         });
         let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
-        Self { config, shared: InProcess::default(), cache: RefCell::new(TokenCache::new(1 << 20, [1; 16])) }
+        Self {
+            config,
+            shared: InProcess::default(),
+            cache: RefCell::new(TokenCache::new(1 << 20, [1; 16])),
+            reasons: RefCell::default(),
+        }
     }
 
     fn judge(&self, scheme: &str, token: &str, proofs: &[&str], certificate: Option<&str>) -> Vec<&'static str> {
@@ -44,12 +51,16 @@ impl Place {
         let fields = fields.into_iter().chain([("authorization", authorization.as_str())]);
         let proofs = proofs.iter().map(|proof| ("dpop", *proof));
         let certificate = certificate.map(str::to_owned);
-        let request = Request::new(Headers::from_pairs(fields.chain(proofs)), || None).certified(|| certificate);
+        self.look(&Request::new(Headers::from_pairs(fields.chain(proofs)), || None).certified(|| certificate))
+    }
+
+    /// What is found of a request.
+    fn look(&self, request: &Request) -> Vec<&'static str> {
         let memory = Memory::open(&self.shared, 0, [0; 16]);
         let scene = Scene {
             config: &self.config,
             route: self.config.routes.get(RouteId::Written(0)),
-            request: &request,
+            request,
             cache: &self.cache,
             native: &NoNative,
             once: &Once::open(&memory, 1 << 16),
@@ -63,6 +74,7 @@ impl Place {
         };
         let mut findings = Findings::default();
         identify(&scene, &mut findings).unwrap();
+        *self.reasons.borrow_mut() = findings.iter().map(|finding| finding.reason.to_string()).collect();
         findings.iter().map(|finding| finding.check.id).collect()
     }
 }
@@ -241,6 +253,48 @@ fn a_certificate_must_be_the_tokens() {
         assert_eq!(place.judge("Bearer", &odd, &[], Some("")), ["token.holder.certificate"], "{digest}");
     }
     assert_eq!(place.judge("Bearer", &token(&json!(null)), &[], Some(&hex)), ["token.holder.unbound"]);
+}
+
+#[test]
+fn the_word_of_a_trusted_proxy_counts_where_the_connection_has_no_certificate() {
+    let forwarded = json!({"trusted_peers": ["10.0.0.0/8", "2001:db8::1"]});
+    let place = Place::new(&json!({"certificate": {"forwarded": forwarded}}), &json!("certificate"));
+    let [ada, bob] = [b"ada", b"bob"].map(|who| hmac_sha256::Hash::hash(who));
+    let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let bearer = format!("Bearer {}", token(&json!({"x5t#S256": URL_SAFE_NO_PAD.encode(ada)})));
+    let (hers, his) = (format!("By=p;Hash={}", hex(ada)), format!("By=p;Hash={}", hex(bob)));
+    let both = format!("{his},{hers}");
+    let seen = |peer: Option<&str>, own: Option<String>, fields: &[&str]| {
+        let fields = fields.iter().map(|field| ("x-forwarded-client-cert", *field));
+        let fields = [(":path", "/a"), (":method", "GET"), ("authorization", &bearer)].into_iter().chain(fields);
+        let peer = peer.map(|peer| peer.parse().unwrap());
+        // Envoy believes that the request comes from there, which is nothing to us.
+        let source = "10.0.0.1".parse().ok();
+        Request::new(Headers::from_pairs(fields), move || source).reached_by(move || peer).certified(|| own)
+    };
+    let near = Some("10.1.2.3");
+    for (peer, fields) in [(near, &hers), (Some("2001:db8::1"), &hers), (near, &both)] {
+        assert!(place.look(&seen(peer, None, &[fields])).is_empty(), "{peer:?} {fields}");
+    }
+    let untrusted = "the connection has no client certificate, and its peer is not trusted to pass one on";
+    let none = "the connection has no client certificate";
+    for (peer, own, fields, reason) in [
+        (Some("192.0.2.1"), None, &[hers.as_str()][..], untrusted),
+        (None, None, &[&hers], untrusted),
+        (near, None, &[], none),
+        (near, None, &["By=p"], "the proxy has seen no client certificate"),
+        (near, None, &[&his], "the client certificate is another one"),
+        (near, None, &[&hers, &hers], "`x-forwarded-client-cert` counts for nothing: there are several"),
+        (near, None, &["Hash=x"], "`x-forwarded-client-cert` counts for nothing: `Hash` is no SHA-256"),
+        // The connection's own is not given up for what somebody says.
+        (near, Some(hex(bob)), &[&hers], "the client certificate is another one"),
+    ] {
+        assert_eq!(place.look(&seen(peer, own, fields)), ["token.holder.certificate"], "{fields:?}");
+        assert_eq!(*place.reasons.borrow(), [reason]);
+    }
+    for (peer, removed) in [(near, vec![]), (Some("192.0.2.1"), vec!["x-forwarded-client-cert"])] {
+        assert_eq!(crate::stages::identity::disbelieved(&place.config, &seen(peer, None, &[&hers])), removed);
+    }
 }
 
 #[test]
