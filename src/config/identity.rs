@@ -12,7 +12,7 @@ mod usage;
 
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::guards::{Failures, Replay};
-pub use self::holder::{Certificate, Dpop, Forwarded, Holder};
+pub use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;

@@ -11,7 +11,7 @@ mod remote;
 mod usage;
 
 pub use self::holder::{Bound, Element};
-pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder};
+pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
 pub(crate) use self::identity::{Bindings, Failures, Identity, Issuer, Replay, Revocation, StepUp, TokenSource};
 pub use self::limits::FleetMode;

@@ -236,6 +236,12 @@ fn faults_of_bindings_to_a_holder_are_found_where_they_are() {
             "`edge` is not",
         ),
         (with(json!({"dpop": {"past": "11m"}})), "identity.holder.dpop.past", "more than 10 minutes"),
+        (with(json!({"dpop": {"nonce": {"lifetime": "9s"}}})), "identity.holder.dpop.nonce.lifetime", "10s to 1h"),
+        (
+            with(json!({"dpop": {"nonce": {"secret": "x"}}})),
+            "identity.holder.dpop.nonce.secret",
+            "shorter than 32",
+        ),
         (with(json!({"dpop": {"origins": ["a"]}})), "identity.holder.dpop.origins[0]", "expected `https://host`"),
     ]);
     for (written, expected) in [(json!(true), true), (json!({}), true), (json!(false), false)] {

@@ -1,6 +1,6 @@
 //! Proofs of possession (DPoP, RFC 9449 §4.2): a signed statement whose header carries the key that signed it.
 //!
-//! Here the form and the signature are judged; what the proof says is compared with the request in `stages/identity`. The key
+//! Here the form is judged, and the signature apart from it, since that costs the most; what the proof says is compared with the request in `stages/identity`. The key
 //! is the client's own and proves nothing by itself: it counts only if a token names its thumbprint (RFC 7638).
 //!
 //! Algorithms: ES256, ES384 and EdDSA. jwt-simple refuses tokens whose header carries a key, so signatures are checked by the
@@ -22,20 +22,21 @@ const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
 /// Algorithms that a proof may use.
 pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
 
-/// A proof whose signature is in order.
+/// A proof as it is written. Nothing of it counts before its signature has been checked, but whatever is wrong in it is wrong.
 #[derive(Debug)]
-pub struct Proof {
-    /// What it says.
-    pub claims: Claims,
-    /// The thumbprint of the key that signed it, base64url.
+pub struct Proof<'a> {
+    token: Token<'a>,
+    key: Value,
+    canonical: String,
+    /// The thumbprint of the key that it names, base64url.
     pub thumbprint: String,
 }
 
-/// Reads a proof and checks its signature.
+/// Reads a proof. Its signature is not checked: see [`Proof::verify`].
 ///
 /// # Errors
 /// What is wrong with it; no text of the client's.
-pub fn read(text: &str, native: &dyn Native) -> Result<Proof, &'static str> {
+pub fn read(text: &str) -> Result<Proof<'_>, &'static str> {
     let token = Token::parse(text).map_err(|_| "it cannot be read")?;
     if token.kind.as_deref() != Some(KIND) {
         return Err("its `typ` is not `dpop+jwt`");
@@ -49,16 +50,33 @@ pub fn read(text: &str, native: &dyn Native) -> Result<Proof, &'static str> {
     }
     let public = public_members(jwk, token.algorithm).ok_or("its `jwk` is no key for its `alg`")?;
     let key = Value::Object(public);
-    let canonical = key.to_string();
-    let verifier =
-        PublicKey::from_jwk(token.algorithm, &key, &canonical).map_err(|_| "its `jwk` is no usable key")?;
-    let by_host = verifier.spki().and_then(|spki| native::verify(&token, &spki, native));
-    if !by_host.unwrap_or_else(|| is_signed(&token, &key).unwrap_or(false)) {
-        return Err("its signature is not its key's");
-    }
     // The members in their order and without white space: what RFC 7638 §3 has hashed.
+    let canonical = key.to_string();
     let thumbprint = URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(canonical.as_bytes()));
-    Ok(Proof { claims: token.claims, thumbprint })
+    Ok(Proof { token, key, canonical, thumbprint })
+}
+
+impl Proof<'_> {
+    /// What it says.
+    pub const fn claims(&self) -> &Claims {
+        &self.token.claims
+    }
+
+    /// Checks its signature, which costs more than all else.
+    ///
+    /// # Errors
+    /// Its key did not sign it, or is none.
+    pub fn verify(&self, native: &dyn Native) -> Result<(), &'static str> {
+        let Self { token, key, canonical, .. } = self;
+        let verifier =
+            PublicKey::from_jwk(token.algorithm, key, canonical).map_err(|_| "its `jwk` is no usable key")?;
+        let by_host = verifier.spki().and_then(|spki| native::verify(token, &spki, native));
+        if by_host.unwrap_or_else(|| is_signed(token, key).unwrap_or(false)) {
+            Ok(())
+        } else {
+            Err("its signature is not its key's")
+        }
+    }
 }
 
 /// The members that make a key what it is (RFC 7638 §3.2, RFC 8037 §2), if they are all there.
@@ -112,10 +130,11 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc_is_read() {
-        let proof = read(EXAMPLE, &NoNative).unwrap();
+        let proof = read(EXAMPLE).unwrap();
+        proof.verify(&NoNative).unwrap();
         // RFC 9449 §6.1 has this thumbprint of the same key.
         assert_eq!(proof.thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
-        assert_eq!(proof.claims.text("htu"), Some("https://server.example.com/token"));
+        assert_eq!(proof.claims().text("htu"), Some("https://server.example.com/token"));
     }
 
     #[test]
@@ -125,20 +144,24 @@ mod tests {
         let moved = EXAMPLE.replacen(".eyJqdGkiOiIt", ".eyJqdGkiOiIu", 1);
         assert_ne!(moved, EXAMPLE);
         for odd in [&flipped, &moved, &format!("{head}."), ""] {
-            assert!(read(odd, &NoNative).is_err(), "{odd}");
+            assert!(!is_good(odd), "{odd}");
         }
+    }
+
+    fn is_good(text: &str) -> bool {
+        read(text).is_ok_and(|proof| proof.verify(&NoNative).is_ok())
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in r"[A-Za-z0-9_.-]{0,120}") {
-            let _ = read(&text, &NoNative);
+            let _ = is_good(&text);
         }
 
         #[test]
         fn no_change_of_a_proof_passes(at in 0usize..EXAMPLE.len(), to in r"[A-Za-z0-9_-]") {
             let changed = format!("{}{to}{}", EXAMPLE.get(..at).unwrap(), EXAMPLE.get(at + 1..).unwrap());
-            prop_assert!(changed == EXAMPLE || read(&changed, &NoNative).is_err());
+            prop_assert!(changed == EXAMPLE || !is_good(&changed));
         }
     }
 }

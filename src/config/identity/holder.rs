@@ -5,10 +5,20 @@ use crate::config::raw::Element;
 use crate::config::ConfigError;
 use crate::time::Millis;
 use ipnet::IpNet;
+use std::fmt;
 use std::net::IpAddr;
 
 /// A proof that is older proves little, and would have to be remembered for long.
 const WINDOW_MAX: Millis = Millis::from_secs(600);
+
+/// Shorter, and clients would be sent back all the time.
+const NONCE_MIN: Millis = Millis::from_secs(10);
+
+/// Longer, and a nonce would say little of when a proof was made.
+const NONCE_MAX: Millis = Millis::from_secs(3600);
+
+/// Of SHA-256: RFC 2104 §3 advises no shorter key.
+const SECRET_BYTES_MIN: usize = 32;
 
 /// What can be checked of a token's `cnf`.
 #[derive(Debug, Default)]
@@ -44,6 +54,16 @@ pub struct Dpop {
     pub future: Millis,
     /// Where clients believe to be (`https://api.example`); where they are, if empty.
     pub origins: Vec<String>,
+    /// Nonces that they must contain.
+    pub nonce: Option<Nonce>,
+}
+
+/// Nonces of ours that proofs must contain (RFC 9449 §9).
+pub struct Nonce {
+    /// How long one counts at least.
+    pub lifetime: Millis,
+    /// What they are made with: shared by a fleet. Otherwise each Envoy has its own.
+    pub secret: Option<Vec<u8>>,
 }
 
 impl Holder {
@@ -98,6 +118,28 @@ impl Dpop {
             }
             origins.push(origin.to_ascii_lowercase());
         }
-        Ok(Self { past, future, origins })
+        let nonce = written.nonce.as_ref().map(Nonce::new).transpose()?;
+        Ok(Self { past, future, origins, nonce })
+    }
+}
+
+impl Nonce {
+    fn new(written: &raw::Nonce) -> Result<Self, ConfigError> {
+        let at = |name: &str| format!("identity.holder.dpop.nonce.{name}");
+        let lifetime = written.lifetime.0;
+        if !(NONCE_MIN..=NONCE_MAX).contains(&lifetime) {
+            return Err(ConfigError::new(at("lifetime"), "expected 10s to 1h"));
+        }
+        if written.secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES_MIN) {
+            return Err(ConfigError::new(at("secret"), "is shorter than 32 bytes: it could be guessed"));
+        }
+        Ok(Self { lifetime, secret: written.secret.as_ref().map(|secret| secret.clone().into_bytes()) })
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Nonce {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Nonce").field("lifetime", &self.lifetime).finish_non_exhaustive()
     }
 }

@@ -72,11 +72,33 @@ pub(crate) struct Dpop {
     pub(crate) past: Duration,
     pub(crate) future: Duration,
     pub(crate) origins: Vec<String>,
+    pub(crate) nonce: Option<Nonce>,
 }
 
 impl Default for Dpop {
     fn default() -> Self {
-        Self { past: Duration::from_secs(60), future: Duration::from_secs(5), origins: Vec::new() }
+        Self { past: Duration::from_secs(60), future: Duration::from_secs(5), origins: Vec::new(), nonce: None }
+    }
+}
+
+/// Nonces of ours that proofs must contain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Nonce {
+    pub(crate) lifetime: Duration,
+    pub(crate) secret: Option<String>,
+}
+
+impl Default for Nonce {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(300), secret: None }
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Nonce {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Nonce").field("lifetime", &self.lifetime).finish_non_exhaustive()
     }
 }
 

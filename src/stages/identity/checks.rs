@@ -181,6 +181,17 @@ pub static TOKEN_PROOF: Check = Check {
     )
 };
 
+/// A proof that may have been made at any time.
+pub static TOKEN_NONCE: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.nonce",
+        "dpop_nonce_required",
+        Some("use_dpop_nonce"),
+        "The proof of possession has no nonce of ours that still counts; the answer's `DPoP-Nonce` is one (RFC 9449 §9).",
+    )
+};
+
 /// A proof that was used before.
 pub static TOKEN_PROOF_REPLAYED: Check = Check {
     tunable: false,

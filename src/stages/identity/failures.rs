@@ -5,7 +5,9 @@
 //! checked that would cost something; tokens that are remembered go on, so neighbours behind one address who are at work
 //! are not locked out by one who fails.
 //!
-//! Bounds: one record for each source; IPv6 sources are told apart by their /64. Where memory is short a source may begin with
+//! Proofs of possession are counted apart, for each key that they name: `holder/possession.rs` says why.
+//!
+//! Bounds: one record for each source, and one for each key of a valid token that a source fails to prove; IPv6 sources are told apart by their /64. Where memory is short a source may begin with
 //! the debt of one that was forgotten ([`crate::memory::bucket`]). A change that meets too many others counts nothing.
 
 use super::checks::TOKEN_FAILURES;
@@ -21,17 +23,20 @@ use std::net::IpAddr;
 /// By which its records are told apart from those of limits, whose names have no dot.
 const OWNER: &str = "token.failures";
 
+/// What is counted, for tokens.
+pub(super) const TOKENS: &str = "";
+
 const COUNT: Algorithm = Algorithm::TokenBucket;
 
 /// Leading bits by which IPv6 sources are told apart: a subscriber's network.
 const PREFIX_V6: u8 = 64;
 
-/// Whether a token of this source may still cost something.
+/// Whether a token of this source may still cost something, or a proof `of` a key. Tokens are of [`TOKENS`].
 ///
 /// # Errors
 /// It may not.
-pub(super) fn check(scene: &Scene<'_>) -> Result<(), Finding> {
-    let Some((rate, place)) = bucket(scene) else { return Ok(()) };
+pub(super) fn check(scene: &Scene<'_>, of: &str) -> Result<(), Finding> {
+    let Some((rate, place)) = bucket(scene, of) else { return Ok(()) };
     let taken = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |record| {
         (take(&record, &rate, scene, 1), None)
     });
@@ -46,9 +51,9 @@ pub(super) fn check(scene: &Scene<'_>) -> Result<(), Finding> {
     }
 }
 
-/// Counts a token that cost something and was worthless.
-pub(super) fn charge(scene: &Scene<'_>) {
-    let Some((rate, place)) = bucket(scene) else { return };
+/// Counts a token (or a proof `of` a key) that cost something and was worthless.
+pub(super) fn charge(scene: &Scene<'_>, of: &str) {
+    let Some((rate, place)) = bucket(scene, of) else { return };
     let _ = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |mut record| {
         let state = begun(&record, &rate, scene);
         let Some(charged) = COUNT.charge(state, &rate, scene.now, 1) else { return ((), None) };
@@ -57,7 +62,7 @@ pub(super) fn charge(scene: &Scene<'_>) {
     });
 }
 
-fn bucket(scene: &Scene<'_>) -> Option<(Rate, Hashed)> {
+fn bucket(scene: &Scene<'_>, of: &str) -> Option<(Rate, Hashed)> {
     let Failures { per_source, window } = scene.config.identity.as_ref()?.failures?;
     let source = match *scene.request.source {
         Some(IpAddr::V4(address)) => address.to_string(),
@@ -66,7 +71,11 @@ fn bucket(scene: &Scene<'_>) -> Option<(Rate, Hashed)> {
         }
         None => String::new(),
     };
-    let place = scene.memory.locate(source.as_bytes(), OWNER);
+    let place = if of.is_empty() {
+        scene.memory.locate(source.as_bytes(), OWNER)
+    } else {
+        scene.memory.locate(source.as_bytes(), &format!("{OWNER}/{of}"))
+    };
     Some((Rate { limit: per_source, window, burst: per_source }, place))
 }
 

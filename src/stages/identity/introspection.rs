@@ -85,7 +85,7 @@ pub(super) fn recall(
         _ => {}
     }
     let Some(told) = scene.told else {
-        if let Err(finding) = failures::check(scene) {
+        if let Err(finding) = failures::check(scene, failures::TOKENS) {
             findings.add(finding);
             return Ok(None);
         }
@@ -102,7 +102,7 @@ pub(super) fn recall(
             Ok(None)
         }
         Ok(Said::Inactive(why)) => {
-            failures::charge(scene);
+            failures::charge(scene, failures::TOKENS);
             scene.cache.borrow_mut().insert(text, Remembered::Bad { check: &TOKEN_INACTIVE, until });
             findings.add(Finding::new(&TOKEN_INACTIVE, why));
             Ok(None)

@@ -50,7 +50,7 @@ pub(super) fn verify(
     if findings.iter().any(stops) {
         return Ok(None);
     }
-    if let Err(finding) = failures::check(scene) {
+    if let Err(finding) = failures::check(scene, failures::TOKENS) {
         let is_stopped = stops(&finding);
         findings.add(finding);
         if is_stopped {
@@ -81,7 +81,7 @@ fn signer(
     let verified = verify();
     if verified != Err(KeyFault::Unknown) {
         if verified.is_err_and(|fault| fault != KeyFault::Algorithm) {
-            failures::charge(scene);
+            failures::charge(scene, failures::TOKENS);
         }
         return Ok(verified.map_err(|fault| key_finding(token, fault)));
     }
@@ -92,7 +92,7 @@ fn signer(
         (Ok(Some(missing)), patience) => {
             if matches!(patience, Patience::Waited(Need::Keys(waited)) if scene.keys.borrow().is_settled(&waited))
             {
-                failures::charge(scene);
+                failures::charge(scene, failures::TOKENS);
                 scene.keys.borrow_mut().give_up(identity, issuer, token, scene.now);
             }
             Ok(Err(if missing.is_key() { key_finding(token, KeyFault::Unknown) } else { unavailable(identity) }))
