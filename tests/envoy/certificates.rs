@@ -4,10 +4,12 @@
 //! core. Not covered: certificates whose chain has several links.
 
 use super::{demo_issuer, echoed, enforcing, outcome, Gate};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::tls::{Authority, Certificate};
-use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
-use serde_json::{json, Value};
+use portcullis_lab::tokens::{now, Algorithm, Issuer, Spec};
+use serde_json::{json, Map, Value};
 
 /// Enough that each of two workers serves some of them.
 const CONNECTIONS: usize = 12;
@@ -91,6 +93,56 @@ fn a_connection_without_tls_has_no_certificate() {
         let claimed = format!("Hash={}", ada.hex());
         let request = Request::get("/echo").bearer(bound(&ada)).header("x-forwarded-client-cert", claimed);
         assert_eq!(outcome(&client.send(request).unwrap()), "token_certificate", "{protocol}");
+    }
+    gate.expect_unharmed();
+}
+
+#[test]
+fn a_token_that_is_exchanged_over_tls_is_bound_to_the_clients_certificate_and_key() {
+    let authority = Authority::new().unwrap();
+    let [ada, bob] = ["ada", "bob"].map(|name| authority.client(name).unwrap());
+    let mut config = config();
+    config["identity"]["requirements"] = json!([]);
+    config["identity"]["holder"]["dpop"] = json!({"origins": ["https://api.example"]});
+    let ours = json!({"issuer": "https://api.example", "audiences": ["shop"], "minted": true});
+    config["identity"]["issuers"].as_array_mut().unwrap().push(ours);
+    let key = include_str!("../../envoy/lab/keys/test-p256.pem");
+    config["minting"] = json!({
+        "issuer": "https://api.example", "audiences": ["shop"], "bindings": [],
+        "keys": [{"kid": "k", "alg": "ES256", "private_key": key}],
+    });
+    let gate = Gate::start_with(&config, |bootstrap| bootstrap.concurrency(2).tls(&authority, false).unwrap());
+    let of = |path: &str, method: &str, jti: String, token: Option<&str>| {
+        let htu = format!("https://api.example{path}");
+        let mut claims = json!({"jti": jti, "htm": method, "htu": htu, "iat": now()});
+        if let Some(token) = token {
+            claims["ath"] = json!(URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(token.as_bytes())));
+        }
+        Issuer::demo().proof(Algorithm::EdDSA, Map::new(), &claims)
+    };
+    let form = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token={}\
+         &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token",
+        Issuer::demo().token("ada")
+    );
+    for (protocol, client) in clients(&gate, &authority, Some(&ada)) {
+        let asked = Request::post("/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+        let asked =
+            asked.header("dpop", of("/oauth/token", "POST", format!("t-{protocol}"), None)).body(form.clone());
+        let answer = client.send(asked.clone()).unwrap().json().unwrap();
+        assert_eq!(answer["token_type"], "DPoP", "{protocol}: {answer}");
+        let again = client.send(asked).unwrap().json().unwrap();
+        assert_eq!(again["error"], "invalid_dpop_proof", "{protocol}");
+        let token = answer["access_token"].as_str().unwrap();
+        let using = |jti: &str| {
+            let proof = of("/echo", "GET", format!("{jti}-{protocol}"), Some(token));
+            Request::get("/echo").header("authorization", format!("DPoP {token}")).header("dpop", proof)
+        };
+        assert_eq!(outcome(&client.send(using("a")).unwrap()), "passed", "{protocol}");
+        let bare = client.send(Request::get("/echo").bearer(token)).unwrap();
+        assert_eq!(outcome(&bare), "dpop_proof_invalid", "{protocol}");
+        let [(_, theirs), _] = clients(&gate, &authority, Some(&bob));
+        assert_eq!(outcome(&theirs.send(using("b")).unwrap()), "token_certificate", "{protocol}");
     }
     gate.expect_unharmed();
 }

@@ -22,7 +22,7 @@ use super::source::Presented;
 use super::{Scene, Verified};
 use crate::config::identity::Identity;
 use crate::config::Bound;
-use crate::finding::Finding;
+use crate::finding::{Finding, Weight};
 use crate::memory::once::Seen;
 use crate::time::Millis;
 use serde_json::{Map, Value};
@@ -91,6 +91,34 @@ pub(super) fn check(
         }
     }
     Ok(unrecorded)
+}
+
+/// What a new token is to be bound to: what the `known` one is, or else what the request shows. A proof that it brings is
+/// judged and recorded in any case.
+///
+/// # Errors
+/// The proof is not good, or of another key than the known one.
+pub(super) fn offered(
+    identity: &Identity,
+    known: Option<&Value>,
+    scene: &Scene<'_>,
+) -> Result<Option<Value>, Finding> {
+    let mut members = Map::new();
+    if let Some(digest) = certificate::shown(identity, scene.request) {
+        members.insert("x5t#S256".to_owned(), digest.into());
+    }
+    if let Some(dpop) = identity.holder.dpop.as_ref().filter(|_| possession::has_proof(scene.request)) {
+        let expected = known.map(|known| known.get("jkt").and_then(Value::as_str).unwrap_or_default());
+        let (thumbprint, unrecorded) = possession::of_request(identity, dpop, expected, scene)?;
+        // A policy that lets tokens pass when nothing can be recorded lets them pass here too.
+        record(identity, &unrecorded, scene).or_else(|finding| match finding.weight {
+            Some(Weight::Note) => Ok(()),
+            _ => Err(finding),
+        })?;
+        members.insert("jkt".to_owned(), thumbprint.into());
+    }
+    let shown = (!members.is_empty()).then_some(Value::Object(members));
+    Ok(known.cloned().or(shown))
 }
 
 /// Records the use of a proof.

@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::stages::identity::checks::TOKEN_CERTIFICATE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
+use ct_codecs::{Decoder, Hex};
 use std::borrow::Cow;
 
 /// Where a proxy says which certificate it has seen.
@@ -38,6 +39,17 @@ pub(super) fn check(digest: &str, trusted: Option<&Forwarded>, request: &Request
     } else {
         Err(fault("the client certificate is another one"))
     }
+}
+
+/// The name (`x5t#S256`) of the certificate that a request shows, if such certificates count here.
+pub(super) fn shown(identity: &Identity, request: &Request) -> Option<String> {
+    let trusted = identity.holder.certificate.as_ref()?.forwarded.as_ref();
+    let seen = match request.certificate.as_deref() {
+        Some(own) => own.to_owned(),
+        None => passed_on(trusted, request).ok()?,
+    };
+    let digest = Hex::decode_to_vec(seen, None).ok().filter(|bytes| bytes.len() == DIGEST_BYTES)?;
+    Some(URL_SAFE_NO_PAD.encode(digest))
 }
 
 /// The digest that a trusted proxy has passed on.

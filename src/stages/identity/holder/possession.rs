@@ -58,6 +58,32 @@ pub(super) fn of_token(
     Ok(Some(unrecorded))
 }
 
+/// Judges the proof of a request that is let in by something else: it proves a key and goes with no token (RFC 9449 §5). Returns the
+/// thumbprint of the key, which must be the one that is `expected`, if any is.
+///
+/// # Errors
+/// It is not good.
+pub(super) fn of_request(
+    identity: &Identity,
+    dpop: &Dpop,
+    expected: Option<&str>,
+    scene: &Scene<'_>,
+) -> Result<(String, Unrecorded), Finding> {
+    let proof = read(scene.request)?;
+    if expected.is_some_and(|expected| !ct_codecs::verify(proof.thumbprint.as_bytes(), expected.as_bytes())) {
+        return Err(fault("its key is not the one that the subject's token is bound to"));
+    }
+    let unrecorded = says(&proof, dpop, None, scene).map_err(fault)?;
+    check_nonce(&proof, dpop, scene)?;
+    check_signature(&proof, identity, scene)?;
+    Ok((proof.thumbprint, unrecorded))
+}
+
+/// Whether a request has a proof, good or not.
+pub(super) fn has_proof(request: &Request) -> bool {
+    request.headers.first("dpop").is_some()
+}
+
 fn fault(why: &'static str) -> Finding {
     Finding::new(&TOKEN_PROOF, why)
 }
