@@ -166,7 +166,7 @@ pub static TOKEN_CERTIFICATE: Check = Check {
         "token.holder.certificate",
         "token_certificate",
         INVALID,
-        "The token is bound to another client certificate than the connection's (RFC 8705), or there is none.",
+        "The token is bound to another client certificate than the client's (RFC 8705), or there is none.",
     )
 };
 

@@ -17,6 +17,10 @@ use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 
+/// Those of proofs.
+const ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256, Algorithm::PS256];
+
 const NOW: u64 = 1_800_000_000;
 
 /// A host that counts the signatures it is asked about, and leaves them to the filter.
@@ -143,7 +147,7 @@ fn dpop() -> Place {
 
 #[test]
 fn a_proof_of_each_algorithm_lets_its_token_in_once() {
-    for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
+    for algorithm in ALGORITHMS {
         let (place, token) = (dpop(), bound_to(algorithm));
         let first = proof_with(algorithm, &token, &json!({}), &json!({}));
         assert_eq!(place.judge("DPoP", &token, &[&first], None), Vec::<&str>::new(), "{}", algorithm.name());
@@ -199,6 +203,8 @@ fn every_single_fault_of_a_proof_refuses() {
         json!({"alg": "none"}),
         json!({"alg": "HS256"}),
         json!({"alg": "RS256"}),
+        json!({"alg": "PS256"}),
+        json!({"alg": "RS512", "jwk": jwk("demo-rs256")}),
     ] {
         let odd = proof_with(Algorithm::ES256, &token, &header, &json!({}));
         assert_eq!(place.judge("DPoP", &token, &[&odd], None), ["token.holder.proof"], "{header}");
