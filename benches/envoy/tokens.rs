@@ -131,7 +131,7 @@ fn rules() -> Value {
 }
 
 fn opaque(client: usize) -> String {
-    format!("opaque-2d1f6c0ab94e4d7f8b35-{client}")
+    format!("opaque2d1f6c0ab94e4d7f8b35{client}")
 }
 
 /// A name that no other request has.
