@@ -217,7 +217,10 @@ impl Open {
             let scene = world.identity_scene(route, &self.request, self.told.as_ref(), patience, self.now);
             let mut findings = Findings::default();
             match identity::check(&scene, &mut findings) {
-                Ok((caller, proof)) => (self.case.caller, self.case.proof) = (caller, proof),
+                Ok((caller, proof)) => {
+                    self.case.nonce = identity::next_nonce(&caller, &scene);
+                    (self.case.caller, self.case.proof) = (caller, proof);
+                }
                 Err(need) => return Step::Wait(Wait::Identity(waiting::Unidentified::new(self, need))),
             }
             let identity = world.config.identity.as_ref();
@@ -263,7 +266,8 @@ impl Open {
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
         let Self { case, request, .. } = self;
-        let ours = internal_fields(&case.world.config, &request.headers);
+        let mut ours = internal_fields(&case.world.config, &request.headers);
+        ours.extend(identity::disbelieved(&case.world.config, &request));
         match case.settle(|case| Body { case, bytes: body_bytes }) {
             Step::Forward(mut permit, mut body) => {
                 body.case.keep_for_login(request);
@@ -294,7 +298,7 @@ impl Body {
         case.settle(|case| Self { case, bytes })
     }
 
-    /// Header fields for the client: what is left of the limits, where that is asked for.
+    /// Header fields for the client: what is left of the limits, where that is asked for, and the nonce of its next proof.
     pub fn response_headers(&self) -> Vec<(&'static str, String)> {
         self.case.response_headers()
     }

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod native;
 pub mod proof;
 mod public_key;
+mod signature;
 pub mod signer;
 pub mod token;
 

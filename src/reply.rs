@@ -98,7 +98,8 @@ fn www_authenticate(refusal: &Refusal, route: &Route, caller: &Caller) -> Option
     if error.is_none() && refusal.class != Class::Unauthenticated {
         return None;
     }
-    let is_about_proof = error == Some("invalid_dpop_proof") || route.requirement.binding == Some(Bound::Dpop);
+    let is_about_proof = matches!(error, Some("invalid_dpop_proof" | "use_dpop_nonce"))
+        || route.requirement.binding == Some(Bound::Dpop);
     let scheme = if is_about_proof { DPOP_SCHEME } else { "Bearer" };
     let mut challenge = format!("{scheme} realm=\"{REALM}\"");
     if let Some(error) = error {

@@ -40,6 +40,9 @@ pub struct Request {
     pub path: Result<Path, Ambiguity>,
     /// The peer's address.
     pub source: Source,
+    /// The address at the other end of the connection, whatever `x-forwarded-for` says, asked for when somebody needs it. `None`
+    /// where nobody has told ([`Request::reached_by`]).
+    pub peer: Source,
     /// The SHA-256 of the client certificate, in hexadecimal, asked for when somebody needs it. `None` without one.
     pub certificate: Certificate,
     /// A name for this request, safe to print. `None` when Envoy gave none.
@@ -52,7 +55,13 @@ impl Request {
         let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
         let id = headers.first("x-request-id").and_then(request_id);
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
-        Self { path, source: LazyCell::new(Box::new(source)), certificate, id, headers }
+        let peer: Source = LazyCell::new(Box::new(|| None));
+        Self { path, source: LazyCell::new(Box::new(source)), peer, certificate, id, headers }
+    }
+
+    /// The same request over a connection whose other end `peer` asks for, at most once.
+    pub fn reached_by(self, peer: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
+        Self { peer: LazyCell::new(Box::new(peer)), ..self }
     }
 
     /// The same request on a connection whose client certificate `digest` asks for, at most once.

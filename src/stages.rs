@@ -65,6 +65,7 @@ pub static CHECKS: &[&Check] = &[
     &identity::checks::TOKEN_UNKNOWN_BINDING,
     &identity::checks::TOKEN_CERTIFICATE,
     &identity::checks::TOKEN_PROOF,
+    &identity::checks::TOKEN_NONCE,
     &identity::checks::TOKEN_PROOF_REPLAYED,
     &identity::checks::TOKEN_REPLAYED,
     &identity::checks::TOKEN_REPLAY_UNKNOWN,

@@ -5,9 +5,10 @@
 //! test starts from the shipped configuration, on ports the kernel chose. Nothing waits for a time: what comes
 //! later is waited for, up to [`SOON`].
 //!
-//! Not covered: TLS, Istio, several Envoys.
+//! Not covered: Istio, several Envoys.
 
 mod api_keys;
+mod certificates;
 mod configuration;
 mod fleet;
 mod holder;

@@ -4,9 +4,11 @@
 //! only add noise to it; the price is that the ratios look worse than in production, where a request costs Envoy
 //! more. `bare, forwarded` says how much more. The access log is off for the same reason.
 
+use crate::tokens;
 use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET, TOKEN_TARGET};
 use anyhow::Result;
 use portcullis_lab::bootstrap::Bootstrap;
+use portcullis_lab::service::Service;
 use portcullis_lab::tokens::{Algorithm, Issuer};
 use serde_json::{json, Value};
 use std::net::SocketAddr;
@@ -57,9 +59,14 @@ pub(crate) struct Contender {
     /// What it is, for the legend.
     pub(crate) means: &'static str,
     pub(crate) bootstrap: Bootstrap,
-    pub(crate) requests: Vec<Vec<u8>>,
+    pub(crate) requests: Vec<Sent>,
     pub(crate) expects: u16,
+    /// What it asks, for as long as it is measured.
+    pub(crate) _service: Option<Service>,
 }
+
+/// What is sent on one connection, made anew for each request: its sender's time is not what is measured.
+pub(crate) type Sent = Box<dyn Fn() -> Vec<u8>>;
 
 /// All of them, in the order of the report.
 pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Contender>> {
@@ -80,20 +87,20 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
     let native = |cached| answering().map(|base| base.http_filters(native_chain(&issuer, cached)));
     let good = |name, means, bootstrap: Result<Bootstrap>, algorithm| {
         let requests = requests(&issuer, algorithm, Token::Good);
-        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 200 })
+        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 200, _service: None })
     };
     let refused = |name, means, bootstrap: Result<Bootstrap>| {
         let requests = requests(&issuer, RS256, Token::Expired);
-        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 401 })
+        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 401, _service: None })
     };
     let minting = |name, means, (algorithm, key): (Algorithm, &str)| {
         let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
-        Ok(Contender { name, means, bootstrap, requests: exchanges(&issuer), expects: 200 })
+        Ok(Contender { name, means, bootstrap, requests: exchanges(&issuer), expects: 200, _service: None })
     };
     let bare = answering().map(Bootstrap::without_filter);
     let forwarded = shipped().map(|base| base.without_filter().upstream(upstream));
     let empty = answering().map(|base| base.wasm(empty_filter));
-    [
+    let base = [
         good(BARE, "Envoy without a filter: the router answers", bare, RS256),
         good("bare, forwarded", "the same, but a service behind Envoy answers", forwarded, RS256),
         good("empty wasm", "a wasm filter that is called and does nothing", empty, RS256),
@@ -116,9 +123,8 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
         minting("minting RS256", "token exchange, the new token signed with RS256", (RS256, RSA_KEY)),
         minting("minting ES256", "the same with ES256", (ES256, P256_KEY)),
         minting("minting EdDSA", "the same with EdDSA", (EdDSA, ED25519_KEY)),
-    ]
-    .into_iter()
-    .collect()
+    ];
+    base.into_iter().chain(tokens::all(&answering)).collect()
 }
 
 impl Contender {
@@ -128,18 +134,27 @@ impl Contender {
     }
 }
 
-fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Vec<u8>> {
+fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Sent> {
     let request = |client| {
         let token = traffic::token(issuer, algorithm, kind, client);
-        let fields = traffic::fields(&token, client);
-        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("GET {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}\r\n").into_bytes()
+        same(get(&traffic::fields(&token, client)))
     };
     (0..CLIENTS).map(request).collect()
 }
 
+/// A request with these header fields.
+pub(crate) fn get(fields: &[(&str, String)]) -> Vec<u8> {
+    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("GET {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}\r\n").into_bytes()
+}
+
+/// The same every time.
+pub(crate) fn same(request: Vec<u8>) -> Sent {
+    Box::new(move || request.clone())
+}
+
 /// Each client exchanges its token, which the worker has verified before: what is left is the form, the claims, the signature.
-fn exchanges(issuer: &Issuer) -> Vec<Vec<u8>> {
+fn exchanges(issuer: &Issuer) -> Vec<Sent> {
     let request = |client| {
         let token = traffic::token(issuer, Algorithm::ES256, Token::Good, client);
         let form = traffic::exchange(&token);
@@ -147,8 +162,8 @@ fn exchanges(issuer: &Issuer) -> Vec<Vec<u8>> {
         let fields: String = fields.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let kind = "content-type: application/x-www-form-urlencoded";
         let length = form.len();
-        format!("POST {TOKEN_TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}{kind}\r\ncontent-length: {length}\r\n\r\n{form}")
-            .into_bytes()
+        let head = format!("POST {TOKEN_TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}{kind}");
+        same(format!("{head}\r\ncontent-length: {length}\r\n\r\n{form}").into_bytes())
     };
     (0..CLIENTS).map(request).collect()
 }

@@ -4,6 +4,7 @@
 //! several at a time, like a busy proxy does. How fast this is does not matter, as Envoy's CPU time is what counts.
 //! Not covered: answers without a content-length, or of more than 16 KiB.
 
+use crate::contenders::Sent;
 use anyhow::{bail, ensure, Context, Result};
 use httparse::Status;
 use std::io::{Read, Write};
@@ -22,14 +23,14 @@ pub(crate) struct Load {
 
 struct Connection {
     stream: TcpStream,
-    request: Vec<u8>,
+    request: Sent,
     buffer: Vec<u8>,
 }
 
 impl Load {
     /// Opens a connection for each request. `expects` is the status that every answer must have.
-    pub(crate) fn open(server: SocketAddr, requests: &[Vec<u8>], expects: u16) -> Result<Self> {
-        let connections = requests.iter().map(|request| Connection::open(server, request));
+    pub(crate) fn open(server: SocketAddr, requests: Vec<Sent>, expects: u16) -> Result<Self> {
+        let connections = requests.into_iter().map(|request| Connection::open(server, request));
         Ok(Self { connections: connections.collect::<Result<_>>()?, expects })
     }
 
@@ -51,15 +52,15 @@ impl Load {
 }
 
 impl Connection {
-    fn open(server: SocketAddr, request: &[u8]) -> Result<Self> {
+    fn open(server: SocketAddr, request: Sent) -> Result<Self> {
         let stream = TcpStream::connect(server).context("cannot connect to Envoy")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        Ok(Self { stream, request: request.to_vec(), buffer: vec![0; ANSWER_BYTES_MAX] })
+        Ok(Self { stream, request, buffer: vec![0; ANSWER_BYTES_MAX] })
     }
 
     fn send(&mut self) -> Result<()> {
-        self.stream.write_all(&self.request).context("cannot send a request")
+        self.stream.write_all(&(self.request)()).context("cannot send a request")
     }
 
     fn receive(&mut self, expects: u16) -> Result<()> {

@@ -23,6 +23,7 @@ mod contenders;
 mod load;
 mod measure;
 mod report;
+mod tokens;
 mod traffic;
 
 use anyhow::{ensure, Context, Result};

@@ -46,12 +46,13 @@ pub(crate) struct Spread {
 
 impl Runner {
     /// Starts Envoy and finds out how many requests take it so much CPU time.
-    pub(crate) fn start(contender: Contender, round: Duration) -> Result<Self> {
+    pub(crate) fn start(mut contender: Contender, round: Duration) -> Result<Self> {
         let began = Instant::now();
         let envoy = Envoy::start(&contender.bootstrap)?;
         let start = began.elapsed();
         let start_cpu = envoy.cpu_time()?;
-        let load = Load::open(envoy.address(), &contender.requests, contender.expects)?;
+        let requests = std::mem::take(&mut contender.requests);
+        let load = Load::open(envoy.address(), requests, contender.expects)?;
         let mut runner = Self { contender, envoy, start, start_cpu, requests: 0, rounds: Vec::new(), load };
         let mut requests = CALIBRATION_REQUESTS;
         runner.requests = loop {

@@ -5,7 +5,7 @@
 //! location is left out, as only Envoy's geoip filter could answer it.
 
 use portcullis_lab::tokens::{now, Algorithm, Issuer, Spec};
-use serde_json::{json, Value};
+use serde_json::{json, Map, Value};
 
 /// Clients, and so connections.
 pub(crate) const CLIENTS: usize = 8;
@@ -37,6 +37,11 @@ pub(crate) enum Token {
 
 /// A token for one client.
 pub(crate) fn token(issuer: &Issuer, algorithm: Algorithm, kind: Token, client: usize) -> String {
+    issuer.mint(&Spec::new(algorithm, claims(issuer, kind, client)))
+}
+
+/// What stands in it.
+pub(crate) fn claims(issuer: &Issuer, kind: Token, client: usize) -> Map<String, Value> {
     let issued = match kind {
         Token::Good => now(),
         Token::Expired => now() - 119 * MINUTE_SECONDS,
@@ -52,7 +57,7 @@ pub(crate) fn token(issuer: &Issuer, algorithm: Algorithm, kind: Token, client: 
         ("user_agent_hash", json!(user_agent_hash())),
     ];
     claims.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    issuer.mint(&Spec::new(algorithm, claims))
+    claims
 }
 
 /// The header fields of one client's requests, `host` aside.

@@ -17,7 +17,7 @@ pub use self::api_keys::{ApiKey, ApiKeys};
 pub use self::bindings::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 pub use self::digest::Digest;
 pub use self::guards::{Failures, Replay};
-pub use self::holder::{Dpop, Holder};
+pub use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::introspection::Introspection;
 pub use self::issuer::{Issuer, Keys};
 pub use self::requirement::Requirement;
@@ -25,6 +25,7 @@ pub use self::revocation::Revocation;
 pub use self::revocation_endpoint::RevocationEndpoint;
 pub use self::step_up::Login;
 pub use self::usage::Usage;
+pub use super::raw::Element;
 
 use super::raw;
 use super::{ConfigError, FailurePolicy, Minting};

@@ -12,8 +12,8 @@ mod remote;
 mod usage;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
-pub use self::holder::Bound;
-pub(crate) use self::holder::{Dpop, Holder};
+pub use self::holder::{Bound, Element};
+pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
 pub(crate) use self::identity::{
     Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,

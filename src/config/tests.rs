@@ -217,6 +217,40 @@ fn faults_of_the_identity_section_are_found_where_they_are() {
 }
 
 #[test]
+fn faults_of_bindings_to_a_holder_are_found_where_they_are() {
+    let with = |holder: Value| identity(&[("/identity/holder", holder)]);
+    let trusting = |peers: Value| with(json!({"certificate": {"forwarded": {"trusted_peers": peers}}}));
+    let place = "identity.holder.certificate.forwarded";
+    are_found([
+        (with(json!({"certificate": "yes"})), "identity.holder.certificate", "expected true, false or a section"),
+        (with(json!({"certificate": {"forwarded": {}}})), place, "missing field `trusted_peers`"),
+        (trusting(json!([])), "identity.holder.certificate.forwarded.trusted_peers", "is empty"),
+        (
+            trusting(json!(["0.0.0.0/0"])),
+            "identity.holder.certificate.forwarded.trusted_peers[0]",
+            "`0.0.0.0/0` is not",
+        ),
+        (
+            trusting(json!(["::1", "edge"])),
+            "identity.holder.certificate.forwarded.trusted_peers[1]",
+            "`edge` is not",
+        ),
+        (with(json!({"dpop": {"past": "11m"}})), "identity.holder.dpop.past", "more than 10 minutes"),
+        (with(json!({"dpop": {"nonce": {"lifetime": "9s"}}})), "identity.holder.dpop.nonce.lifetime", "10s to 1h"),
+        (
+            with(json!({"dpop": {"nonce": {"secret": "x"}}})),
+            "identity.holder.dpop.nonce.secret",
+            "shorter than 32",
+        ),
+        (with(json!({"dpop": {"origins": ["a"]}})), "identity.holder.dpop.origins[0]", "expected `https://host`"),
+    ]);
+    for (written, expected) in [(json!(true), true), (json!({}), true), (json!(false), false)] {
+        let config = parse(&with(json!({"certificate": written}))).unwrap();
+        assert_eq!(config.identity.unwrap().holder.certificate.is_some(), expected);
+    }
+}
+
+#[test]
 fn faults_of_issuers_and_keys_are_found_where_they_are() {
     let with = |key: &str, value: Value| identity(&[(&format!("/identity/issuers/0/{key}"), value)]);
     let key = |member: &str, value: Value| with(&format!("jwks/keys/0/{member}"), value);

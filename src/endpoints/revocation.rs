@@ -164,7 +164,7 @@ fn authorize(scene: &Scene<'_>, endpoint: &RevocationEndpoint) -> Result<(), Den
     }
     // Who brings nothing guesses nothing.
     if presented.is_some() {
-        failures::count(scene, Tried::Revocation);
+        failures::charge(scene, Tried::Revocation);
     }
     let header = Some(("www-authenticate", format!("Bearer realm=\"{REALM}\"")));
     Err(Denied { header, ..Denied::new(401, "invalid_client", "not authorized") })

@@ -2,7 +2,8 @@
 //!
 //! The subject's token is the only proof; clients are not authenticated. It is judged by the identity stage's own code
 //! ([`crate::stages::identity::subject`]). What comes out of it is never more than what went in: its scopes are among the
-//! subject's, it does not outlive it, and a binding that the subject's token has, soft or by a key, is kept.
+//! subject's, it does not outlive it, and a binding that the subject's token has, soft or by a key, is kept. A token that is not
+//! bound yet is bound to the key that the client proves to have (`DPoP`, RFC 9449 §5) and to its certificate (RFC 8705 §3).
 //!
 //! The answer to a token that is not in order is `invalid_request` (RFC 8693 §2.2.2), whatever was wrong: the operator finds that
 //! in the receipt. Not covered: actor tokens, several audiences or resources of one kind (a parameter is sent once, RFC 6749
@@ -15,12 +16,12 @@ use self::claims::{Bound, Terms};
 use super::audit::{Act, Issued};
 use super::{error, read_form, Asked, JSON};
 use crate::config::Minting;
-use crate::finding::Findings;
+use crate::finding::{Finding, Findings, Weight};
 use crate::jose::Claims;
 use crate::reply::Reply;
 use crate::request::form::Form;
 use crate::stages::identity::subject::{self, Subject};
-use crate::stages::identity::{Caller, Need, Proof, Verified};
+use crate::stages::identity::{Caller, Need, Proof, Scene, Verified};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub struct Denied {
     status: u16,
     error: &'static str,
     description: &'static str,
+    /// Header fields of the answer.
+    fields: Vec<(&'static str, String)>,
 }
 
 /// What is to be issued, once the request was judged.
@@ -48,6 +51,8 @@ pub struct Grant {
     scopes: Vec<String>,
     audiences: Vec<String>,
     issued_type: &'static str,
+    /// What the token is bound to (RFC 7800).
+    confirmation: Option<Value>,
 }
 
 /// The answer (RFC 8693 §2.2.1).
@@ -67,16 +72,34 @@ struct Answer<'a> {
 }
 
 impl Denied {
+    const fn new(status: u16, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description, fields: Vec::new() }
+    }
+
     const fn invalid(description: &'static str) -> Self {
-        Self { status: 400, error: "invalid_request", description }
+        Self::new(400, "invalid_request", description)
     }
 
     const fn because(error: &'static str, description: &'static str) -> Self {
-        Self { status: 400, error, description }
+        Self::new(400, error, description)
+    }
+
+    /// What is wrong with how the client proves its key (RFC 9449 §5, §8), or that nobody can tell now.
+    fn holder(finding: &Finding) -> Self {
+        let Some(error) = finding.check.bearer_error else {
+            return Self::new(503, "temporarily_unavailable", "the proof of possession cannot be judged now");
+        };
+        let advice = finding.advice.iter().cloned();
+        Self {
+            fields: advice.collect(),
+            ..Self::because(error, "the proof of possession is not accepted, or needs a nonce")
+        }
     }
 
     pub(super) fn answer(&self) -> (Reply, Act) {
-        (error(self.status, self.error, self.description), Act::Refused { error: self.error })
+        let mut reply = error(self.status, self.error, self.description);
+        reply.headers.extend(self.fields.iter().cloned());
+        (reply, Act::Refused { error: self.error })
     }
 }
 
@@ -96,24 +119,21 @@ pub(super) fn examine(
     body: &[u8],
     findings: &mut Findings,
 ) -> Result<Result<Grant, Denied>, Need> {
-    let form = read_form(asked.scene.request, body).map_err(|(status, description)| Denied {
-        status,
-        error: "invalid_request",
-        description,
-    });
+    let form = read_form(asked.scene.request, body)
+        .map_err(|(status, description)| Denied::new(status, "invalid_request", description));
     let form = match form.and_then(|form| check_form(&form).map(|()| form)) {
         Ok(form) => form,
         Err(denied) => return Ok(Err(denied)),
     };
     let text = form.get("subject_token").unwrap_or_default();
     Ok(match subject::examine(&asked.scene, text.as_bytes(), findings)? {
-        Subject::Good(subject, proof) => grant(minting, &form, subject, proof),
+        Subject::Good(subject, proof) => {
+            grant(minting, &form, subject, proof).and_then(|grant| bind(grant, &asked.scene, findings))
+        }
         Subject::Bad => Err(Denied::invalid("the subject token is not accepted")),
-        Subject::Unknown => Err(Denied {
-            status: 503,
-            error: "temporarily_unavailable",
-            description: "the subject token cannot be judged now",
-        }),
+        Subject::Unknown => {
+            Err(Denied::new(503, "temporarily_unavailable", "the subject token cannot be judged now"))
+        }
     })
 }
 
@@ -125,11 +145,7 @@ fn check_form(form: &Form) -> Result<(), Denied> {
         None => return Err(Denied::invalid("`grant_type` is missing")),
     }
     if ["client_secret", "client_assertion"].iter().any(|name| form.get(name).is_some()) {
-        return Err(Denied {
-            status: 401,
-            error: "invalid_client",
-            description: "clients are not authenticated here",
-        });
+        return Err(Denied::new(401, "invalid_client", "clients are not authenticated here"));
     }
     if ["actor_token", "actor_token_type"].iter().any(|name| form.get(name).is_some()) {
         return Err(Denied::invalid("`actor_token` is not supported"));
@@ -174,7 +190,20 @@ fn grant(minting: &Minting, form: &Form, subject: Rc<Verified>, proof: Proof) ->
         _ => return Err(Denied::because("invalid_target", "no tokens are issued for this audience")),
     };
     let issued_type = if form.get("requested_token_type") == Some(JWT) { JWT } else { ACCESS_TOKEN };
-    Ok(Grant { subject, proof, scopes, audiences, issued_type })
+    Ok(Grant { subject, proof, scopes, audiences, issued_type, confirmation: None })
+}
+
+/// Binds what is to be issued to the key or certificate that the client has shown, or keeps what the subject's token is bound to.
+/// Last of all, since it uses up the proof.
+fn bind(grant: Grant, scene: &Scene<'_>, findings: &mut Findings) -> Result<Grant, Denied> {
+    match subject::confirmation(scene, &grant.subject) {
+        Ok(confirmation) => Ok(Grant { confirmation, ..grant }),
+        Err(finding) => {
+            let denied = Denied::holder(&finding);
+            findings.add(finding.weighing(Weight::Note));
+            Err(denied)
+        }
+    }
 }
 
 /// The scopes asked for, all of which must be the subject's; those of the subject if none is asked for.
@@ -200,6 +229,7 @@ struct Basis<'a> {
     scopes: &'a [String],
     audiences: &'a [String],
     issued_type: &'static str,
+    confirmation: Option<&'a Value>,
 }
 
 /// Issues the token of an exchange. `risk` is what was found about the request, 0 to 1.
@@ -210,6 +240,7 @@ pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk
         scopes: &grant.scopes,
         audiences: &grant.audiences,
         issued_type: grant.issued_type,
+        confirmation: grant.confirmation.as_ref(),
     };
     issue(&basis, asked, minting, risk)
 }
@@ -217,7 +248,7 @@ pub(super) fn exchange(grant: &Grant, asked: &Asked<'_>, minting: &Minting, risk
 fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> (Reply, Act) {
     let unavailable = || {
         let description = "no token can be signed now";
-        Denied { status: 503, error: "temporarily_unavailable", description }.answer()
+        Denied::new(503, "temporarily_unavailable", description).answer()
     };
     let scene = &asked.scene;
     let now_secs = scene.now.as_u64() / 1000;
@@ -244,15 +275,14 @@ fn issue(basis: &Basis<'_>, asked: &Asked<'_>, minting: &Minting, risk: f64) -> 
         now_secs,
         lifetime_secs,
     };
-    let confirmation = claims::confirmation(claims);
-    let Ok(token) = signer.sign(terms.claims(confirmation.as_ref())) else { return unavailable() };
+    let Ok(token) = signer.sign(terms.claims(basis.confirmation)) else { return unavailable() };
     let mut bindings: Vec<String> = bound.names();
-    bindings.extend(confirmation.as_ref().map(|_| "cnf".to_owned()));
+    bindings.extend(basis.confirmation.map(|_| "cnf".to_owned()));
     let scope = basis.scopes.join(" ");
     let answer = Answer {
         access_token: &token,
         issued_token_type: basis.issued_type,
-        token_type: token_type(confirmation.as_ref()),
+        token_type: token_type(basis.confirmation),
         expires_in: lifetime_secs,
         scope: Some(scope.as_str()).filter(|scope| !scope.is_empty()),
         bindings: &bindings,

@@ -27,6 +27,8 @@ pub(super) struct Case {
     pub(super) proof: Option<Proof>,
     /// Whether the caller has proved what a challenge would ask for.
     pub(super) proved: bool,
+    /// The nonce of the caller's next proof of possession.
+    pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
     pub(super) judgement: Judgement,
@@ -50,6 +52,7 @@ impl Case {
             caller: Caller::Anonymous,
             proof: None,
             proved: false,
+            nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
             judgement: Judgement::default(),
@@ -95,11 +98,13 @@ impl Case {
 
     pub(super) fn response_headers(&self) -> Vec<(&'static str, String)> {
         let config = &self.world.config;
-        if config.telemetry.limit_headers {
+        let mut headers = if config.telemetry.limit_headers {
             limits::headers(&self.ledger.applied, |index| config.limits.get(index))
         } else {
             Vec::new()
-        }
+        };
+        headers.extend(self.nonce.clone());
+        headers
     }
 
     pub(super) fn upstream_headers(&self) -> Vec<(&'static str, String)> {

@@ -123,7 +123,9 @@ impl Exchange {
         }
         let now = Millis::new(now_nanos / NANOS_PER_MILLI);
         self.engine
-            .open(Request::new(headers, source).certified(certificate), now, || fallback_id(now_nanos))
+            .open(Request::new(headers, source).reached_by(peer).certified(certificate), now, || {
+                fallback_id(now_nanos)
+            })
             .judge(has_body)
     }
 
@@ -358,6 +360,11 @@ fn send(reply: &Reply) {
 /// Costs as much as a look at all header fields, so it is asked for only when needed.
 fn source() -> Option<IpAddr> {
     request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
+}
+
+/// The other end of the connection. Envoy has no attribute for it: a filter before ours has to write it down (docs/identity.md).
+fn peer() -> Option<IpAddr> {
+    request::source_address(std::str::from_utf8(&calls::property("filter_state\0portcullis.peer")?).ok()?)
 }
 
 /// Envoy's digest of the client certificate of the connection.

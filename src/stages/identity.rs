@@ -12,7 +12,6 @@
 //! A token that was in order is remembered ([`cache`]).
 //!
 //! Bounds: the token's length, the JSON within ([`crate::jose::token`]), one signature a request.
-//! Not covered: what [`holder`] does not.
 
 mod api_keys;
 mod authorization;
@@ -33,6 +32,7 @@ pub mod usage;
 
 use self::cache::{Remembered, TokenCache};
 use self::checks::TOKEN_MISSING;
+use self::holder::Effort;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
 use self::source::{Kind, Presented};
@@ -316,12 +316,13 @@ fn admit(
     authorization::check(&route.requirement, &verified.claims, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
     binding::check(&identity.bindings, &verified.claims, request, findings);
-    let unrecorded = holder::check(identity, verified, presented, scene).unwrap_or_else(|finding| {
+    let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
+    let effort = if is_stopped(findings) { Effort::Cheap } else { Effort::Whole };
+    let unrecorded = holder::check(identity, verified, presented, effort, scene).unwrap_or_else(|finding| {
         findings.add(finding);
         None
     });
     // Last of all: what is refused already uses up neither a token nor a proof.
-    let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     if let Some(proof) = unrecorded.filter(|_| !is_stopped(findings)) {
         holder::record(identity, &proof, scene).unwrap_or_else(|finding| findings.add(finding));
     }
@@ -333,6 +334,16 @@ fn admit(
         replay::check(identity, verified, scene).unwrap_or_else(|finding| findings.add(finding));
     }
     Ok(())
+}
+
+/// The field that tells a caller the nonce of its next proof of possession (RFC 9449 §8.2), if it has to make one.
+pub fn next_nonce(caller: &Caller, scene: &Scene<'_>) -> Option<(&'static str, String)> {
+    holder::next_nonce(scene.config.identity.as_ref()?, caller, scene)
+}
+
+/// Fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
+pub fn disbelieved(config: &Config, request: &Request) -> Vec<String> {
+    config.identity.as_ref().map(|identity| holder::disbelieved(identity, request)).unwrap_or_default()
 }
 
 /// The question to the issuer of the request's opaque token.

@@ -5,8 +5,9 @@
 //! to the kernel, the access log goes to a file, and statistics are flushed twice a second instead of every five.
 //!
 //! It knows the file's shape (one listener, one chain, one cluster) and fails with the place where it differs.
-//! What has no method of its own can be done with [`Bootstrap::edit`]. Not covered: TLS.
+//! What has no method of its own can be done with [`Bootstrap::edit`].
 
+use crate::tls::Authority;
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -119,6 +120,15 @@ impl Bootstrap {
             "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         }));
         self
+    }
+
+    /// Takes TLS connections alone, and clients that show a certificate of this authority; those without one only if none is
+    /// `required`.
+    pub fn tls(mut self, authority: &Authority, required: bool) -> Result<Self> {
+        let chain = at(&mut self.document, &format!("{LISTENER}/filter_chains/0"))?;
+        let chain = chain.as_object_mut().context("the filter chain is no mapping")?;
+        chain.insert("transport_socket".into(), authority.listener(required)?);
+        Ok(self)
     }
 
     /// Delivers the filter through a file in this (existing) directory that Envoy watches, so that

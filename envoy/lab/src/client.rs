@@ -5,7 +5,7 @@
 //! refuses to send (odd request lines, broken framing) goes through [`raw`].
 //!
 //! Bounds: 20 seconds for one exchange, 64 MiB for a response. Connections are reused; an HTTP/2 client uses one
-//! for all its requests. Not covered: TLS, interim responses, upgrades, reading a response piece by piece.
+//! for all its requests. Not covered: interim responses, upgrades, reading a response piece by piece.
 
 mod message;
 mod raw;
@@ -14,6 +14,7 @@ pub use message::{Request, Response};
 pub use raw::raw;
 
 use crate::body::Frames;
+use crate::tls::{Authority, Certificate, SERVER_NAME};
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -22,10 +23,14 @@ use hyper::header::{HeaderName, HeaderValue, HOST, TRAILER};
 use hyper::{HeaderMap, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::TlsConnector;
 
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(20);
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
@@ -37,6 +42,7 @@ pub struct Client {
     server: SocketAddr,
     source: Option<IpAddr>,
     protocol: Protocol,
+    tls: Option<Arc<ClientConfig>>,
     open: Mutex<Vec<Connection>>,
     runtime: Runtime,
 }
@@ -46,6 +52,11 @@ enum Protocol {
     Http1,
     Http2,
 }
+
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 #[derive(Debug)]
 enum Connection {
@@ -75,12 +86,21 @@ impl Client {
         Client { source: Some(source), ..self }
     }
 
+    /// The same client over TLS: it trusts this authority and shows this certificate of itself.
+    pub fn over_tls(self, authority: &Authority, shown: Option<&Certificate>) -> Result<Self> {
+        let protocol: &[u8] = match self.protocol {
+            Protocol::Http1 => b"http/1.1",
+            Protocol::Http2 => b"h2",
+        };
+        Ok(Client { tls: Some(Arc::new(authority.connecting(shown, protocol)?)), ..self })
+    }
+
     fn new(server: SocketAddr, protocol: Protocol) -> Self {
         // One worker thread keeps idle connections served, so that a close by the server is noticed between
         // requests.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("the client needs one thread of its own");
-        Client { server, source: None, protocol, open: Mutex::default(), runtime }
+        Client { server, source: None, protocol, tls: None, open: Mutex::default(), runtime }
     }
 
     /// Sends one request and waits for the whole response.
@@ -115,7 +135,13 @@ impl Client {
         let stream = self.connect().await.context("could not connect")?;
         // A proxy's latency is measured in microseconds; Nagle's algorithm would add milliseconds.
         stream.set_nodelay(true)?;
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(match &self.tls {
+            None => Box::new(stream) as Box<dyn Stream>,
+            Some(config) => {
+                let name = ServerName::try_from(SERVER_NAME)?;
+                Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?)
+            }
+        });
         match self.protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(stream).await?;
@@ -169,7 +195,9 @@ impl Client {
                 }
                 uri
             }
-            Protocol::Http2 => uri.scheme("http").authority(headers.remove(HOST).unwrap_or(host).as_bytes()),
+            Protocol::Http2 => uri
+                .scheme(if self.tls.is_some() { "https" } else { "http" })
+                .authority(headers.remove(HOST).unwrap_or(host).as_bytes()),
         };
         let mut body = match request.piece_bytes {
             Some(size) => Frames::pieces(request.body.chunks(size.get()).map(Bytes::copy_from_slice)),

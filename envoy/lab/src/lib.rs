@@ -11,10 +11,11 @@
 //! - [`client`]: HTTP/1.1 and HTTP/2 requests, and raw bytes for what no client library would send.
 //! - [`flood`]: many requests at once, over several connections.
 //! - [`scenario`]: the examples (`examples/*`): parsed, and replayed against a real Envoy.
+//! - [`tls`]: certificates of an authority that exists for one test.
 //! - [`tokens`]: an issuer of good and deliberately bad tokens. Its keys are public: nothing may trust them.
 //!
 //! Every port is chosen by the kernel, every wait has an end, everything written lies in a temporary directory.
-//! Not covered: TLS, and the building of the filter itself (`PORTCULLIS_WASM` or `target/portcullis.wasm`).
+//! Not covered: the building of the filter itself (`PORTCULLIS_WASM` or `target/portcullis.wasm`).
 
 mod body;
 pub mod bootstrap;
@@ -26,6 +27,7 @@ pub mod ratelimit;
 pub mod redis;
 pub mod scenario;
 pub mod service;
+pub mod tls;
 pub mod tokens;
 pub mod upstream;
 

@@ -230,10 +230,10 @@ impl Issuer {
         self.mint(&spec)
     }
 
-    /// The thumbprint (RFC 7638) of this issuer's key of an elliptic algorithm, base64url.
+    /// The thumbprint (RFC 7638) of this issuer's key of an algorithm, base64url.
     pub fn thumbprint(&self, algorithm: Algorithm) -> String {
         let members = self.keys.public_jwk(algorithm).unwrap_or_default();
-        let named = ["crv", "kty", "x", "y"]
+        let named = ["crv", "e", "kty", "n", "x", "y"]
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), members.get(*name)?.clone())));
         let canonical = Value::Object(named.collect()).to_string();

@@ -72,8 +72,8 @@ impl Requirement {
             }
             let can_be_met = match requirement.binding {
                 None => true,
-                Some(Bound::Any) => written.holder.certificate || written.holder.dpop.is_some(),
-                Some(Bound::Certificate) => written.holder.certificate,
+                Some(Bound::Any) => written.holder.certificate.is_some() || written.holder.dpop.is_some(),
+                Some(Bound::Certificate) => written.holder.certificate.is_some(),
                 Some(Bound::Dpop) => written.holder.dpop.is_some(),
             };
             if !can_be_met {

@@ -2,8 +2,8 @@
 //!
 //! A binding of the subject's token is taken over as it is: were it made anew, whoever has stolen that token could bind it to
 //! himself. Only what the subject's token leaves open is filled in from the request. Bounds: a value of the request is taken
-//! if it is text of at most [`VALUE_BYTES_MAX`] bytes. Not covered: a key that the request proves to have ([`confirmation`]
-//! keeps the subject's).
+//! if it is text of at most [`VALUE_BYTES_MAX`] bytes. Not covered: keys and certificates
+//! ([`crate::stages::identity::subject::confirmation`]).
 
 use crate::config::identity::Bindings;
 use crate::config::{Minting, SoftBinding, Thresholds};
@@ -160,11 +160,6 @@ impl Terms<'_> {
         claims.extend(own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         claims
     }
-}
-
-/// The key that the new token is bound to (RFC 7800): the one of the subject's token, which must not get lost.
-pub(super) fn confirmation(subject: &Claims) -> Option<Value> {
-    subject.get("cnf").cloned()
 }
 
 /// How risky the request was that a token was issued for: below half of what would have been a challenge is `low`.

@@ -44,8 +44,14 @@ pub(in crate::endpoints) fn answer(
         return (reply, Act::Refused { error: MALFORMED }, Caller::Anonymous);
     };
     let scopes: Vec<String> = claims.scopes().into_iter().map(str::to_owned).collect();
-    let basis =
-        Basis { claims: &claims, is_own: true, scopes: &scopes, audiences: &audiences, issued_type: ACCESS_TOKEN };
+    let basis = Basis {
+        claims: &claims,
+        is_own: true,
+        scopes: &scopes,
+        audiences: &audiences,
+        issued_type: ACCESS_TOKEN,
+        confirmation: claims.get("cnf"),
+    };
     let (reply, issue) = issue(&basis, asked, minting, risk);
     // In the log the holder is called what he will be called when he comes with the token.
     let caller = Caller::Verified(Rc::new(Verified::new(usize::MAX, minting.issuer.clone(), claims)));

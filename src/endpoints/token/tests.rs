@@ -412,3 +412,55 @@ proptest! {
         }
     }
 }
+
+/// Our issuer, and clients that are known by keys and certificates.
+fn binding_to_holders(dpop: Value) -> Engine {
+    let mut document = exchanging();
+    document["identity"]["holder"] = json!({"certificate": true, "dpop": dpop});
+    engine(&document)
+}
+
+fn proof(algorithm: Algorithm, changes: &Value) -> String {
+    let mut claims = json!({"jti": "p", "htm": "POST", "htu": "https://api.example/oauth/token", "iat": SECS});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    Lab::demo().proof(algorithm, Map::new(), &claims)
+}
+
+#[test]
+fn a_token_is_bound_to_the_key_that_its_client_proves_to_have() {
+    let engine = binding_to_holders(json!({"origins": ["https://api.example"]}));
+    let text = subject(json!({}));
+    let shown = |changes: &Value| proof(Algorithm::ES256, changes);
+    let (answer, claims) = exchanged(&engine, &form(&text, json!({})), &[("dpop", &shown(&json!({})))]);
+    let key = json!({"jkt": Lab::demo().thumbprint(Algorithm::ES256)});
+    assert_eq!((&claims["cnf"], &answer["token_type"]), (&key, &json!("DPoP")));
+    assert!(answer["bindings"].as_array().unwrap().contains(&json!("cnf")));
+    // Without a proof it is a bearer token.
+    let (answer, claims) = exchanged(&engine, &form(&text, json!({})), &[]);
+    assert_eq!((claims.get("cnf"), &answer["token_type"]), (None, &json!("Bearer")));
+    let refused =
+        |text: &str, proof: &str| error(&served(post(&engine, &form(text, json!({})), &[("dpop", proof)])).0);
+    let invalid = (400, "invalid_dpop_proof".to_owned());
+    for changes in [json!({}), json!({"jti": "q", "htm": "GET"}), json!({"jti": "q", "iat": SECS - 61})] {
+        assert_eq!(refused(&text, &shown(&changes)), invalid, "{changes}");
+    }
+    // Whoever has stolen a bound token cannot bind it to himself.
+    for cnf in [key.clone(), json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"})] {
+        let bound = subject(json!({ "cnf": cnf }));
+        assert_eq!(refused(&bound, &proof(Algorithm::ES384, &json!({"jti": "r"}))), invalid, "{cnf}");
+    }
+    let bound = subject(json!({ "cnf": key }));
+    let (_, claims) = exchanged(&engine, &form(&bound, json!({})), &[("dpop", &shown(&json!({"jti": "s"})))]);
+    assert_eq!(claims["cnf"], key);
+}
+
+#[test]
+fn the_token_endpoint_asks_for_a_nonce_too() {
+    let engine = binding_to_holders(json!({"origins": ["https://api.example"], "nonce": {}}));
+    let form = form(&subject(json!({})), json!({}));
+    let first = served(post(&engine, &form, &[("dpop", &proof(Algorithm::ES256, &json!({})))])).0;
+    assert_eq!(error(&first), (400, "use_dpop_nonce".to_owned()));
+    let nonce = header(&first, "dpop-nonce").unwrap();
+    let second = proof(Algorithm::ES256, &json!({ "nonce": nonce }));
+    assert_eq!(exchanged(&engine, &form, &[("dpop", &second)]).0["token_type"], "DPoP");
+}

@@ -12,7 +12,7 @@
 //! to; a key is worth what its secrecy is worth.
 
 use super::checks::{KEY_EXPIRED, KEY_UNKNOWN};
-use super::failures;
+use super::failures::{self, Tried};
 use super::{Scene, Verified};
 use crate::config::identity::ApiKeys;
 use crate::finding::{Finding, Findings};
@@ -51,14 +51,14 @@ pub(super) fn verify(
 
 /// Counts a key that nobody has, unless its source may send no more of them.
 fn fail(scene: &Scene<'_>, why: &'static str, findings: &mut Findings) {
-    if let Err(finding) = failures::check(scene) {
+    if let Err(finding) = failures::check(scene, Tried::Token) {
         let is_stopped = scene.config.stops(&finding, scene.route.mode);
         findings.add(finding);
         if is_stopped {
             return;
         }
     }
-    failures::charge(scene);
+    failures::charge(scene, Tried::Token);
     findings.add(Finding::new(&KEY_UNKNOWN, why));
 }
 

@@ -178,7 +178,7 @@ pub static TOKEN_CERTIFICATE: Check = Check {
         "token.holder.certificate",
         "token_certificate",
         INVALID,
-        "The token is bound to another client certificate than the connection's (RFC 8705), or there is none.",
+        "The token is bound to another client certificate than the client's (RFC 8705), or there is none.",
     )
 };
 
@@ -190,6 +190,17 @@ pub static TOKEN_PROOF: Check = Check {
         "dpop_proof_invalid",
         INVALID_PROOF,
         "The token is bound to a key, and there is no valid proof for this request that the client has it (DPoP, RFC 9449).",
+    )
+};
+
+/// A proof that may have been made at any time.
+pub static TOKEN_NONCE: Check = Check {
+    tunable: false,
+    ..token(
+        "token.holder.nonce",
+        "dpop_nonce_required",
+        Some("use_dpop_nonce"),
+        "The proof of possession has no nonce of ours that still counts; the answer's `DPoP-Nonce` is one (RFC 9449 §9).",
     )
 };
 

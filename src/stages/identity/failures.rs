@@ -5,7 +5,9 @@
 //! checked that would cost something; tokens that are remembered go on, so neighbours behind one address who are at work
 //! are not locked out by one who fails.
 //!
-//! Bounds: one record for each source; IPv6 sources are told apart by their /64. Where memory is short a source may begin with
+//! Proofs of possession are counted apart, for each key that they name: `holder/possession.rs` says why.
+//!
+//! Bounds: one record for each source, and one for each key of a valid token that a source fails to prove; IPv6 sources are told apart by their /64. Where memory is short a source may begin with
 //! the debt of one that was forgotten ([`crate::memory::bucket`]). A change that meets too many others counts nothing.
 
 use super::checks::TOKEN_FAILURES;
@@ -16,23 +18,27 @@ use crate::memory::record::{Record, State};
 use crate::memory::{Hashed, Trace};
 use crate::rate::{Algorithm, Rate, Taken};
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// What was tried. By its name its records are told apart from those of limits, whose names have no dot: who sends junk
 /// tokens does not keep his neighbours from revoking some.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Tried {
+pub enum Tried<'a> {
     /// To be let in with a token or key.
     Token,
+    /// To prove the possession of a key, by its thumbprint.
+    Proof(&'a str),
     /// To revoke.
     Revocation,
 }
 
-impl Tried {
-    const fn owner(self) -> &'static str {
+impl Tried<'_> {
+    fn owner(self) -> Cow<'static, str> {
         match self {
-            Self::Token => "token.failures",
-            Self::Revocation => "revocation.failures",
+            Self::Token => Cow::Borrowed("token.failures"),
+            Self::Proof(thumbprint) => Cow::Owned(format!("token.failures/{thumbprint}")),
+            Self::Revocation => Cow::Borrowed("revocation.failures"),
         }
     }
 }
@@ -42,19 +48,19 @@ const COUNT: Algorithm = Algorithm::TokenBucket;
 /// Leading bits by which IPv6 sources are told apart: a subscriber's network.
 const PREFIX_V6: u8 = 64;
 
-/// Whether a token of this source may still cost something.
+/// Whether what this source tries may still cost something.
 ///
 /// # Errors
 /// It may not.
-pub(super) fn check(scene: &Scene<'_>) -> Result<(), Finding> {
-    let Some(seconds) = pause(scene, Tried::Token) else { return Ok(()) };
+pub(super) fn check(scene: &Scene<'_>, tried: Tried<'_>) -> Result<(), Finding> {
+    let Some(seconds) = pause(scene, tried) else { return Ok(()) };
     let mut finding = Finding::new(&TOKEN_FAILURES, "too many tokens of this source have failed");
     finding.advice.push(("retry-after", seconds.to_string()));
     Err(finding)
 }
 
 /// Seconds until this source may try again, if it may not now.
-pub fn pause(scene: &Scene<'_>, tried: Tried) -> Option<u64> {
+pub fn pause(scene: &Scene<'_>, tried: Tried<'_>) -> Option<u64> {
     let (rate, place) = bucket(scene, tried)?;
     let taken = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |record| {
         (take(&record, &rate, scene, 1), None)
@@ -67,13 +73,8 @@ pub fn pause(scene: &Scene<'_>, tried: Tried) -> Option<u64> {
     }
 }
 
-/// Counts a token that cost something and was worthless.
-pub(super) fn charge(scene: &Scene<'_>) {
-    count(scene, Tried::Token);
-}
-
-/// Counts something that has failed.
-pub fn count(scene: &Scene<'_>, tried: Tried) {
+/// Counts what cost something and was worthless.
+pub fn charge(scene: &Scene<'_>, tried: Tried<'_>) {
     let Some((rate, place)) = bucket(scene, tried) else { return };
     let _ = scene.memory.change(scene.shared, place, scene.now, &mut Trace::default(), |mut record| {
         let state = begun(&record, &rate, scene);
@@ -83,7 +84,7 @@ pub fn count(scene: &Scene<'_>, tried: Tried) {
     });
 }
 
-fn bucket(scene: &Scene<'_>, tried: Tried) -> Option<(Rate, Hashed)> {
+fn bucket(scene: &Scene<'_>, tried: Tried<'_>) -> Option<(Rate, Hashed)> {
     let Failures { per_source, window } = scene.config.identity.as_ref()?.failures?;
     let source = match *scene.request.source {
         Some(IpAddr::V4(address)) => address.to_string(),
@@ -92,7 +93,7 @@ fn bucket(scene: &Scene<'_>, tried: Tried) -> Option<(Rate, Hashed)> {
         }
         None => String::new(),
     };
-    let place = scene.memory.locate(source.as_bytes(), tried.owner());
+    let place = scene.memory.locate(source.as_bytes(), &tried.owner());
     Some((Rate { limit: per_source, window, burst: per_source }, place))
 }
 

@@ -4,40 +4,37 @@
 //! client proves to have with each request (DPoP, RFC 9449). A token that says it is bound is never accepted unbound: what
 //! of its `cnf` cannot be checked is refused, remembered or not. A route can demand a binding.
 //!
-//! A proof is judged by its place, its form, its signature, and what it says of the request and the token. Those that fail are
-//! counted as failed tokens of their source are ([`failures`]). Last it is recorded, for all workers ([`crate::memory::once`]), and only if nothing else refuses: so it is accepted
+//! A proof is recorded last, for all workers ([`crate::memory::once`]), and only if nothing else refuses: so it is accepted
 //! once.
 //!
-//! Bounds: one proof of [`PROOF_BYTES_MAX`], one signature; a `jti` of [`JTI_BYTES_MAX`]. Not covered: nonces of the server (RFC 9449 §8), and
-//! certificates that a proxy before us has seen (XFCC).
+//! Bounds: one comparison of certificates, one proof ([`possession`]).
 
-use super::checks::{
-    TOKEN_CERTIFICATE, TOKEN_PROOF, TOKEN_PROOF_REPLAYED, TOKEN_REPLAY_UNKNOWN, TOKEN_UNBOUND,
-    TOKEN_UNKNOWN_BINDING,
-};
-use super::failures;
+mod certificate;
+mod forwarded;
+mod nonce;
+mod possession;
+
+pub(super) use self::certificate::disbelieved;
+pub(super) use self::nonce::next as next_nonce;
+
+use super::checks::{TOKEN_PROOF_REPLAYED, TOKEN_REPLAY_UNKNOWN, TOKEN_UNBOUND, TOKEN_UNKNOWN_BINDING};
 use super::source::{Kind, Presented};
 use super::{Scene, Verified};
-use crate::config::identity::{Dpop, Identity};
+use crate::config::identity::Identity;
 use crate::config::Bound;
-use crate::finding::Finding;
-use crate::jose::native::{Native, NoNative};
-use crate::jose::proof::{self, Proof};
+use crate::finding::{Finding, Weight};
 use crate::memory::once::Seen;
-use crate::request::{path, Request};
 use crate::time::Millis;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::Engine;
 use serde_json::{Map, Value};
 
-/// Longest proof.
-const PROOF_BYTES_MAX: usize = 4096;
-
-/// Longest name of a proof.
-const JTI_BYTES_MAX: usize = 256;
-
-/// Of SHA-256.
-const DIGEST_BYTES: usize = 32;
+/// How much a check may cost.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Nothing refuses yet: all that is needed.
+    Whole,
+    /// Something refuses already: no signature, and nothing is recorded.
+    Cheap,
+}
 
 /// A proof that is good and still to be recorded.
 #[derive(Debug)]
@@ -54,6 +51,7 @@ pub(super) fn check(
     identity: &Identity,
     verified: &Verified,
     presented: &Presented<'_>,
+    effort: Effort,
     scene: &Scene<'_>,
 ) -> Result<Option<Unrecorded>, Finding> {
     let none = Map::new();
@@ -77,11 +75,12 @@ pub(super) fn check(
     }
     let mut unrecorded = None;
     for (member, value) in confirmation {
-        match (member.as_str(), value.as_str(), &identity.holder.dpop) {
-            ("x5t#S256", Some(digest), _) if identity.holder.certificate => certificate(digest, scene.request)?,
-            ("jkt", Some(thumbprint), Some(dpop)) => {
-                let native: &dyn Native = if identity.native_signatures { scene.native } else { &NoNative };
-                unrecorded = Some(possession(thumbprint, dpop, presented, native, scene)?);
+        match (member.as_str(), value.as_str(), &identity.holder.certificate, &identity.holder.dpop) {
+            ("x5t#S256", Some(digest), Some(configured), _) => {
+                certificate::check(digest, configured.forwarded.as_ref(), scene.request)?;
+            }
+            ("jkt", Some(thumbprint), _, Some(dpop)) => {
+                unrecorded = possession::of_token(identity, dpop, thumbprint, presented, effort, scene)?;
             }
             _ => {
                 return Err(Finding::new(
@@ -92,6 +91,34 @@ pub(super) fn check(
         }
     }
     Ok(unrecorded)
+}
+
+/// What a new token is to be bound to: what the `known` one is, or else what the request shows. A proof that it brings is
+/// judged and recorded in any case.
+///
+/// # Errors
+/// The proof is not good, or of another key than the known one.
+pub(super) fn offered(
+    identity: &Identity,
+    known: Option<&Value>,
+    scene: &Scene<'_>,
+) -> Result<Option<Value>, Finding> {
+    let mut members = Map::new();
+    if let Some(digest) = certificate::shown(identity, scene.request) {
+        members.insert("x5t#S256".to_owned(), digest.into());
+    }
+    if let Some(dpop) = identity.holder.dpop.as_ref().filter(|_| possession::has_proof(scene.request)) {
+        let expected = known.map(|known| known.get("jkt").and_then(Value::as_str).unwrap_or_default());
+        let (thumbprint, unrecorded) = possession::of_request(identity, dpop, expected, scene)?;
+        // A policy that lets tokens pass when nothing can be recorded lets them pass here too.
+        record(identity, &unrecorded, scene).or_else(|finding| match finding.weight {
+            Some(Weight::Note) => Ok(()),
+            _ => Err(finding),
+        })?;
+        members.insert("jkt".to_owned(), thumbprint.into());
+    }
+    let shown = (!members.is_empty()).then_some(Value::Object(members));
+    Ok(known.cloned().or(shown))
 }
 
 /// Records the use of a proof.
@@ -107,102 +134,6 @@ pub(super) fn record(identity: &Identity, proof: &Unrecorded, scene: &Scene<'_>)
         Seen::Full => Err(unknown("the memory of proofs is full")),
         Seen::Contended => Err(unknown("too many workers changed the memory of proofs at once")),
     }
-}
-
-/// The digest of the connection's certificate, which Envoy has in hexadecimal, must be the token's.
-fn certificate(digest: &str, request: &Request) -> Result<(), Finding> {
-    let fault = |why: &'static str| Finding::new(&TOKEN_CERTIFICATE, why);
-    let seen = request.certificate.as_deref().ok_or_else(|| fault("the connection has no client certificate"))?;
-    let named = URL_SAFE_NO_PAD.decode(digest).ok().filter(|bytes| bytes.len() == DIGEST_BYTES);
-    let named = named.ok_or_else(|| fault("`x5t#S256` is no digest"))?;
-    let named: String = named.iter().map(|byte| format!("{byte:02x}")).collect();
-    if ct_codecs::verify(named.as_bytes(), seen.to_ascii_lowercase().as_bytes()) {
-        Ok(())
-    } else {
-        Err(fault("the connection has another client certificate"))
-    }
-}
-
-/// The client must prove to have the key that the token names (RFC 9449 §4.3, §7.1).
-fn possession(
-    thumbprint: &str,
-    dpop: &Dpop,
-    presented: &Presented<'_>,
-    native: &dyn Native,
-    scene: &Scene<'_>,
-) -> Result<Unrecorded, Finding> {
-    let fault = |why: &'static str| Finding::new(&TOKEN_PROOF, why);
-    if presented.kind != Kind::Proven {
-        return Err(fault("the token came as a bearer token, without the scheme `DPoP`"));
-    }
-    let mut proofs = scene.request.headers.all("dpop");
-    let (Some(text), None) = (proofs.next(), proofs.next()) else {
-        return Err(fault("there is not exactly one `DPoP`"));
-    };
-    if text.len() > PROOF_BYTES_MAX {
-        return Err(fault("it is too long"));
-    }
-    let text = std::str::from_utf8(text).map_err(|_| fault("it cannot be read"))?;
-    failures::check(scene)?;
-    let proof = proof::read(text, native).map_err(|why| {
-        failures::charge(scene);
-        fault(why)
-    })?;
-    if !ct_codecs::verify(proof.thumbprint.as_bytes(), thumbprint.as_bytes()) {
-        return Err(fault("its key is not the token's"));
-    }
-    says(&proof, dpop, &presented.text, scene).map_err(fault)
-}
-
-/// What a proof says of the request, the token and the time.
-fn says(proof: &Proof, dpop: &Dpop, token: &[u8], scene: &Scene<'_>) -> Result<Unrecorded, &'static str> {
-    let claims = &proof.claims;
-    if claims.text("htm") != Some(scene.request.method()) {
-        return Err("`htm` is another method");
-    }
-    if !claims.text("htu").is_some_and(|target| is_target(target, dpop, scene.request)) {
-        return Err("`htu` is another place");
-    }
-    let digest = URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(token));
-    if !claims.text("ath").is_some_and(|ath| ct_codecs::verify(ath.as_bytes(), digest.as_bytes())) {
-        return Err("`ath` is another token's");
-    }
-    let issued = claims.date("iat").ok().flatten().map(Millis::from_secs).ok_or("no `iat`")?;
-    let until = issued.saturating_add(dpop.past);
-    if scene.now > until || issued > scene.now.saturating_add(dpop.future) {
-        return Err("`iat` is too long ago, or ahead");
-    }
-    let named = claims.text("jti").filter(|jti| (1..=JTI_BYTES_MAX).contains(&jti.len())).ok_or("no `jti`")?;
-    let name = scene.memory.keyed_hash(&[&proof.thumbprint, named]).to_le_bytes();
-    // A second more, so that none is forgotten in the moment in which it is accepted last.
-    Ok(Unrecorded { name, until: until.saturating_add(Millis::from_secs(1)) })
-}
-
-/// Whether a proof is for this request: the same origin and the same path, whatever the query (RFC 9449 §4.3).
-fn is_target(target: &str, dpop: &Dpop, request: &Request) -> bool {
-    let without_query = target.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = without_query.split_once("://") else { return false };
-    let (authority, place) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
-    let place = if place.is_empty() { "/" } else { place };
-    let same_place = match (path::normalize(place.as_bytes()), &request.path) {
-        (Ok(named), Ok(here)) => named.normal == here.normal,
-        _ => false,
-    };
-    let named = origin(scheme, authority);
-    let is_here = || {
-        let (scheme, authority) = (request.text(":scheme").unwrap_or("https"), request.text(":authority"));
-        authority.is_some_and(|authority| origin(scheme, authority) == named)
-    };
-    let configured = dpop.origins.iter().filter_map(|listed| listed.split_once("://"));
-    let is_listed = || configured.into_iter().any(|(scheme, authority)| origin(scheme, authority) == named);
-    same_place && if dpop.origins.is_empty() { is_here() } else { is_listed() }
-}
-
-/// Scheme and authority in lower case, without the scheme's own port (RFC 3986 §6.2.3).
-fn origin(scheme: &str, authority: &str) -> String {
-    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    format!("{scheme}://{}", authority.strip_suffix(port).unwrap_or(&authority))
 }
 
 #[cfg(test)]

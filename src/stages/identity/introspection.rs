@@ -9,7 +9,7 @@
 
 use super::cache::Remembered;
 use super::checks::{TOKEN_AUDIENCE, TOKEN_INACTIVE, TOKEN_INTROSPECTION_UNAVAILABLE, TOKEN_TOO_LARGE};
-use super::failures;
+use super::failures::{self, Tried};
 use super::{Need, Origin, Patience, Proof, Scene, Verified};
 use crate::config::identity::{Identity, Introspection};
 use crate::finding::{Finding, Findings};
@@ -85,7 +85,7 @@ pub(super) fn recall(
         _ => {}
     }
     let Some(told) = scene.told else {
-        if let Err(finding) = failures::check(scene) {
+        if let Err(finding) = failures::check(scene, Tried::Token) {
             findings.add(finding);
             return Ok(None);
         }
@@ -102,7 +102,7 @@ pub(super) fn recall(
             Ok(None)
         }
         Ok(Said::Inactive(why)) => {
-            failures::charge(scene);
+            failures::charge(scene, Tried::Token);
             scene.cache.borrow_mut().insert(text, Remembered::Bad { check: &TOKEN_INACTIVE, until });
             findings.add(Finding::new(&TOKEN_INACTIVE, why));
             Ok(None)

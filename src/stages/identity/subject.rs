@@ -7,9 +7,10 @@
 //! Opaque tokens are neither exchanged nor revoked. Where a token is exchanged, soft bindings raise the risk as everywhere: a token in wrong hands is challenged, not exchanged.
 
 use super::checks::TOKEN_MALFORMED;
-use super::{binding, introspection, recall, revocation, Need, Proof, Scene, Verified};
+use super::{binding, holder, introspection, recall, revocation, Need, Proof, Scene, Verified};
 use crate::config::identity::Identity;
 use crate::finding::{Family, Finding, Findings, Weight};
+use serde_json::Value;
 use std::rc::Rc;
 
 /// What became of a token.
@@ -78,5 +79,17 @@ fn judge(
         Some((verified, proof)) if decisive.is_empty() => Ok(Subject::Good(verified, proof)),
         _ if decisive.iter().all(|family| *family == Family::Failure) => Ok(Subject::Unknown),
         _ => Ok(Subject::Bad),
+    }
+}
+
+/// What a token that is issued for a subject is bound to (`cnf`, RFC 7800): what the subject's token is bound to, or else the key
+/// that the request proves to have and the client certificate that it shows, if both ways are configured. `None` for nothing.
+///
+/// # Errors
+/// The request has a proof of possession that is not good, or is another key's than the subject's token is bound to.
+pub fn confirmation(scene: &Scene<'_>, subject: &Verified) -> Result<Option<Value>, Finding> {
+    match &scene.config.identity {
+        None => Ok(subject.claims.get("cnf").cloned()),
+        Some(identity) => holder::offered(identity, subject.claims.get("cnf"), scene),
     }
 }

@@ -7,7 +7,7 @@ use super::checks::{
     TOKEN_KEYS_UNAVAILABLE, TOKEN_KEY_UNKNOWN, TOKEN_LIFETIME, TOKEN_MALFORMED, TOKEN_NOT_YET_VALID,
     TOKEN_SIGNATURE, TOKEN_TOO_LARGE, TOKEN_TYPE,
 };
-use super::failures;
+use super::failures::{self, Tried};
 use super::keys::NoKeys;
 use super::{Need, Patience, Scene, Verified};
 use crate::config::identity::{Identity, Issuer};
@@ -50,7 +50,7 @@ pub(super) fn verify(
     if findings.iter().any(stops) {
         return Ok(None);
     }
-    if let Err(finding) = failures::check(scene) {
+    if let Err(finding) = failures::check(scene, Tried::Token) {
         let is_stopped = stops(&finding);
         findings.add(finding);
         if is_stopped {
@@ -81,7 +81,7 @@ fn signer(
     let verified = verify();
     if verified != Err(KeyFault::Unknown) {
         if verified.is_err_and(|fault| fault != KeyFault::Algorithm) {
-            failures::charge(scene);
+            failures::charge(scene, Tried::Token);
         }
         return Ok(verified.map_err(|fault| key_finding(token, fault)));
     }
@@ -92,7 +92,7 @@ fn signer(
         (Ok(Some(missing)), patience) => {
             if matches!(patience, Patience::Waited(Need::Keys(waited)) if scene.keys.borrow().is_settled(&waited))
             {
-                failures::charge(scene);
+                failures::charge(scene, Tried::Token);
                 scene.keys.borrow_mut().give_up(identity, issuer, token, scene.now);
             }
             Ok(Err(if missing.is_key() { key_finding(token, KeyFault::Unknown) } else { unavailable(identity) }))

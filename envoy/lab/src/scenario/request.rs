@@ -134,8 +134,12 @@ impl Written {
             request = request.header(name, latin1(value)?);
         }
         for token in &self.tokens {
-            let (name, value) = token.field(&token.mint(issuer)?);
+            let text = token.mint(issuer)?;
+            let (name, value) = token.field(&text);
             request = request.header(&name, value);
+            if let Some(proof) = token.proof(issuer, &text, &self.method, &self.path)? {
+                request = request.header("dpop", proof);
+            }
         }
         for number in 1..=self.padding.headers {
             request = request.header(&format!("x-filler-{number}"), FILLER);

@@ -4,8 +4,11 @@
 
 use crate::tokens::{now, Algorithm, Issuer, Spec, Tamper};
 use anyhow::{Context, Result};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
 use serde::{Deserialize, Deserializer};
 use serde_json::{json, Map, Value};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One token as a scenario writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +34,42 @@ pub struct Written {
     pub padding_bytes: usize,
     /// Where it is sent: in `authorization` unless given.
     pub place: Place,
+    /// Sends it by the scheme `DPoP` with this proof (RFC 9449).
+    pub proof: Option<Proof>,
+}
+
+/// A proof of possession: a good one for its request, with changes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proof {
+    /// The algorithm, and with it the key: `ES256` (the default), `ES384` or `EdDSA`.
+    pub algorithm: String,
+    /// Claims that are added or replaced; `null` removes one. `htu` begins with `https://api.example`, `jti` is new.
+    pub claims: Map<String, Value>,
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Proof { algorithm: Algorithm::ES256.name().to_owned(), claims: Map::new() }
+    }
+}
+
+/// Where the client of a proof believes to be.
+const ORIGIN: &str = "https://api.example";
+
+impl Proof {
+    fn make(&self, issuer: &Issuer, token: &str, method: &str, path: &str) -> Result<String> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let jti = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+        let ath = URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, token.as_bytes()));
+        let place = path.split('?').next().unwrap_or_default();
+        let mut claims =
+            json!({"jti": jti, "htm": method, "htu": format!("{ORIGIN}{place}"), "iat": now(), "ath": ath});
+        if let Some(members) = claims.as_object_mut() {
+            change(members, &self.claims)?;
+        }
+        Ok(issuer.proof(algorithm(&self.algorithm)?, Map::new(), &claims))
+    }
 }
 
 /// What is wrong with a token.
@@ -77,6 +116,7 @@ impl Default for Written {
             tamper: Damage::None,
             padding_bytes: 0,
             place: Place::default(),
+            proof: None,
         }
     }
 }
@@ -84,9 +124,7 @@ impl Default for Written {
 impl Written {
     /// Makes the token.
     pub fn mint(&self, issuer: &Issuer) -> Result<String> {
-        let named = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == self.algorithm);
-        let algorithm = named.with_context(|| format!("`{}` is no algorithm", self.algorithm))?;
-        let mut spec = Spec::new(algorithm, self.claims(issuer)?).tamper(self.tamper.into());
+        let mut spec = Spec::new(algorithm(&self.algorithm)?, self.claims(issuer)?).tamper(self.tamper.into());
         spec.raw_claims = self.raw_claims.clone();
         spec.header = self.header.clone();
         if let Some(kid) = &self.kid {
@@ -95,10 +133,16 @@ impl Written {
         Ok(issuer.mint(&spec))
     }
 
+    /// The proof that goes with this token in a request, if there is one.
+    pub(super) fn proof(&self, issuer: &Issuer, token: &str, method: &str, path: &str) -> Result<Option<String>> {
+        self.proof.as_ref().map(|proof| proof.make(issuer, token, method, path)).transpose()
+    }
+
     /// The header field that carries this token.
     pub(super) fn field(&self, token: &str) -> (String, Vec<u8>) {
+        let scheme = if self.proof.is_some() { "DPoP" } else { "Bearer" };
         let (name, value) = match &self.place {
-            Place::Authorization => ("authorization", format!("Bearer {token}")),
+            Place::Authorization => ("authorization", format!("{scheme} {token}")),
             Place::Header(name) => (name.as_str(), token.to_owned()),
             Place::Cookie(name) => ("cookie", format!("{name}={token}")),
         };
@@ -107,18 +151,28 @@ impl Written {
 
     fn claims(&self, issuer: &Issuer) -> Result<Map<String, Value>> {
         let mut claims = issuer.claims(&self.subject);
-        for (name, value) in &self.claims {
-            match value {
-                Value::Null => drop(claims.remove(name)),
-                Value::String(text) => drop(claims.insert(name.clone(), resolve(text)?)),
-                other => drop(claims.insert(name.clone(), other.clone())),
-            }
-        }
+        change(&mut claims, &self.claims)?;
         if self.padding_bytes > 0 {
             claims.insert("padding".into(), json!("x".repeat(self.padding_bytes)));
         }
         Ok(claims)
     }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm> {
+    let named = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    named.with_context(|| format!("`{name}` is no algorithm"))
+}
+
+fn change(claims: &mut Map<String, Value>, changes: &Map<String, Value>) -> Result<()> {
+    for (name, value) in changes {
+        match value {
+            Value::Null => drop(claims.remove(name)),
+            Value::String(text) => drop(claims.insert(name.clone(), resolve(text)?)),
+            other => drop(claims.insert(name.clone(), other.clone())),
+        }
+    }
+    Ok(())
 }
 
 /// `now`, `now+300` and `now-60` as seconds since 1970; any other text as it is.
