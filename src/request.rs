@@ -5,6 +5,7 @@
 //! Envoy's to judge (`use_remote_address`), never ours.
 
 pub mod body;
+pub mod decode;
 pub mod form;
 pub mod graphql;
 pub mod headers;

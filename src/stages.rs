@@ -10,6 +10,7 @@
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
 pub mod identity;
+pub mod inspect;
 pub mod limits;
 pub mod risk;
 pub mod shape;

@@ -1,0 +1,175 @@
+//! One value judged: what the detectors saw in it, and what the model makes of that.
+//!
+//! The text is judged as it came and as it is when nothing is encoded any more ([`crate::request::decode`]); what it is the
+//! base64 of is judged too. A detector's evidence and the model's opinion are both logarithms of odds, and their sum decides:
+//! below [`FINDING_ODDS`] there is no finding. The model alone makes none: some detector must have a hint of its own, and the
+//! model's word counts only so much in either direction.
+
+use super::detectors;
+use super::lexer::{symbols, Symbol, Vocabulary};
+use super::model::{features, Feature, Model};
+use super::phrase::{Phrase, Phrases, SymbolSet};
+use crate::request::decode;
+
+/// From here on there is a finding.
+pub const FINDING_ODDS: f64 = 0.0;
+
+/// How much the model may lend.
+const MODEL_LENDS_MAX: f64 = 8.0;
+
+/// How much it may take: less than what a phrase is worth that nearly nobody writes for another purpose, so that no amount of
+/// harmless text around an attack hides it.
+const MODEL_TAKES_MAX: f64 = 4.5;
+
+/// Weights of the model that a finding names.
+const REASONS_MAX: usize = 3;
+
+/// What there is to judge in a text.
+#[derive(Debug)]
+pub struct View {
+    /// The detector that saw most: its place in [`detectors::ALL`].
+    pub detector: usize,
+    /// Its strongest phrase.
+    pub phrase: Option<Phrase>,
+    /// What the model looks at.
+    pub features: Vec<Feature>,
+}
+
+/// What was seen in a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// Which detector: its place in [`detectors::ALL`].
+    pub detector: usize,
+    /// The phrase that proved most.
+    pub phrase: Option<&'static str>,
+    /// The logarithm of the odds that the value is an attack.
+    pub odds: f64,
+    /// What of them the model says.
+    pub model_odds: f64,
+    /// How often the value had been encoded.
+    pub rounds: u8,
+    /// What the model minded most: weights and names.
+    pub reasons: Vec<(Feature, f64)>,
+}
+
+/// Everything that is needed to judge a value. Made once.
+#[derive(Debug)]
+pub struct Inspector {
+    vocabulary: Vocabulary,
+    model: Model,
+    phrases: Phrases,
+    hints: Vec<SymbolSet>,
+}
+
+impl Inspector {
+    /// The one that the filter comes with.
+    ///
+    /// # Errors
+    /// A phrase or a hint that means nothing: a fault of the filter, which a test would have found.
+    pub fn built_in() -> Result<Self, String> {
+        let vocabulary = Vocabulary::built_in();
+        let model = Model::built_in(&vocabulary);
+        Self::new(vocabulary, model)
+    }
+
+    /// The same with another model.
+    ///
+    /// # Errors
+    /// See [`Inspector::built_in`].
+    pub fn new(vocabulary: Vocabulary, model: Model) -> Result<Self, String> {
+        let mut phrases = Phrases::default();
+        let mut hints = Vec::new();
+        for (owner, detector) in detectors::ALL.iter().enumerate() {
+            hints.push(SymbolSet::named(detector.hints, &vocabulary)?);
+            for phrase in detector.phrases {
+                phrases.add(owner, *phrase, &vocabulary)?;
+            }
+        }
+        Ok(Self { vocabulary, model, phrases, hints })
+    }
+
+    /// What its words mean.
+    pub const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Judges a value.
+    pub fn inspect(&self, value: &str) -> Option<Sighting> {
+        if is_plain(value) {
+            return None;
+        }
+        let decoded = decode::decode(value);
+        let whole = self.judge(&decoded.text, decoded.rounds);
+        let inner = decode::base64_text(&decoded.text).and_then(|text| self.judge(&text, decoded.rounds.saturating_add(1)));
+        [whole, inner].into_iter().flatten().max_by(|one, other| one.odds.total_cmp(&other.odds))
+    }
+
+    fn judge(&self, text: &str, rounds: u8) -> Option<Sighting> {
+        let mut view = self.view(text, rounds)?;
+        let phrase_odds = view.phrase.map_or(0.0, |phrase| phrase.odds);
+        let model_odds = self.model.log_odds(&mut view.features).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
+        let odds = phrase_odds + model_odds;
+        (odds >= FINDING_ODDS).then(|| Sighting {
+            detector: view.detector,
+            phrase: view.phrase.map(|phrase| phrase.name),
+            odds,
+            model_odds,
+            rounds,
+            reasons: self.model.reasons(&view.features, REASONS_MAX),
+        })
+    }
+
+    /// What there is to judge in a text; `None` if nothing hints at anything.
+    pub fn view(&self, text: &str, rounds: u8) -> Option<View> {
+        let mut symbols = symbols(text, &self.vocabulary);
+        let features = features(&symbols, rounds);
+        symbols.insert(0, Symbol::EDGE);
+        symbols.push(Symbol::EDGE);
+        let (detector, phrase) = self.evidence(&symbols)?;
+        Some(View { detector, phrase, features })
+    }
+
+    /// Calls `found` with every phrase in a text.
+    pub fn phrases(&self, text: &str, mut found: impl FnMut(&'static str, &Phrase)) {
+        let edge = [Symbol::EDGE];
+        let symbols: Vec<Symbol> = edge.into_iter().chain(symbols(text, &self.vocabulary)).chain(edge).collect();
+        self.phrases.find(&symbols, |owner, phrase| {
+            found(detectors::ALL.get(owner).map_or("", |detector| detector.check.id), phrase);
+        });
+    }
+
+    /// The detector that saw most, and its strongest phrase; `None` if nothing hints at anything.
+    fn evidence(&self, symbols: &[Symbol]) -> Option<(usize, Option<Phrase>)> {
+        let mut strongest: Option<(usize, Phrase)> = None;
+        self.phrases.find(symbols, |owner, phrase| {
+            let is_stronger = |(before, other): &(usize, Phrase)| {
+                phrase.odds > other.odds || (phrase.odds == other.odds && owner < *before)
+            };
+            if strongest.as_ref().is_none_or(is_stronger) {
+                strongest = Some((owner, *phrase));
+            }
+        });
+        if let Some((owner, phrase)) = strongest {
+            return Some((owner, Some(phrase)));
+        }
+        let hinted = self.hints.iter().map(|hints| symbols.iter().filter(|symbol| hints.has(**symbol)).count());
+        let (count, owner) =
+            hinted.enumerate().map(|(owner, count)| (count, std::cmp::Reverse(owner))).max()?;
+        (count > 0).then_some((owner.0, None))
+    }
+}
+
+/// Whether a value is one word or number: most are, and nothing can be wrong with them.
+fn is_plain(value: &str) -> bool {
+    value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_and_hint_means_something() {
+        assert_eq!(Inspector::built_in().map(|_| ()), Ok(()));
+    }
+}

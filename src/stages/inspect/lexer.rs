@@ -1,0 +1,324 @@
+//! What stands in a text, as any of the languages that a service may run would take it apart.
+//!
+//! SQL, shells, HTML, JavaScript, templates and file systems have much in common: words, numbers, quotes, operators and
+//! comments. One pass makes a sequence of [`Symbol`]s of a text: punctuation stands for itself, operators of several
+//! characters are one symbol, a word of the [`Vocabulary`] is its class, and every other word, number or identifier is only
+//! that. So a rule sees the shape of a text and not the text, and no change of names, spacing or case gets past it.
+//!
+//! Linear in the text: each byte is looked at a bounded number of times. Bounds: [`SYMBOLS_MAX`] symbols; what follows is not
+//! looked at. Not covered: encodings, which are undone before ([`crate::request::decode`]).
+
+use ahash::{AHashMap, RandomState};
+
+/// Most symbols of one text.
+pub const SYMBOLS_MAX: usize = 2048;
+
+/// Longest word that is looked up.
+const WORD_BYTES_MAX: usize = 32;
+
+/// From here on a mixture of letters and digits is an identifier, not a word with a number.
+const IDENTIFIER_BYTES_MIN: usize = 7;
+
+/// Longest comment that is skipped as white space.
+const COMMENT_BYTES_MAX: usize = 128;
+
+/// One thing that stands in a text. ASCII punctuation is its own byte; see [`Symbol::name`] for the rest.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(pub u8);
+
+impl Symbol {
+    /// Before the first and after the last.
+    pub const EDGE: Self = Self(0);
+    /// A word of no class.
+    pub const WORD: Self = Self(1);
+    /// A decimal number.
+    pub const NUMBER: Self = Self(2);
+    /// A number in hexadecimal, with its `0x`.
+    pub const HEX: Self = Self(3);
+    /// A word of other than ASCII letters.
+    pub const FOREIGN: Self = Self(4);
+    /// Letters and digits mixed.
+    pub const IDENTIFIER: Self = Self(5);
+    /// A control character other than white space.
+    pub const CONTROL: Self = Self(6);
+    /// The end of a line.
+    pub const NEWLINE: Self = Self(7);
+    /// `/* … */`.
+    pub const COMMENT: Self = Self(8);
+    /// The first of the classes of words.
+    const CLASSES: u8 = 128;
+
+    /// Whether it is a word, of a class or of none.
+    pub const fn is_word(self) -> bool {
+        matches!(self, Self::WORD | Self::FOREIGN | Self::IDENTIFIER) || self.0 >= Self::CLASSES
+    }
+
+    /// What a rule or a weight calls it.
+    pub fn name(self, vocabulary: &Vocabulary) -> String {
+        let Self(code) = self;
+        let special = ["edge", "word", "number", "hex", "foreign", "identifier", "control", "newline", "comment"];
+        let operator = OPERATORS.iter().find(|(_, symbol)| symbol.0 == code).map(|(text, _)| *text);
+        let class = || vocabulary.classes.get(usize::from(code.wrapping_sub(Self::CLASSES))).map(String::as_str);
+        let named = special.get(usize::from(code)).copied().or(operator);
+        match named {
+            Some(name) => name.to_owned(),
+            None if code >= Self::CLASSES => class().unwrap_or("?").to_owned(),
+            None => char::from(code).to_string(),
+        }
+    }
+}
+
+/// Operators of several characters, the longest of each beginning first. Their codes are those of letters, which are never
+/// symbols of their own.
+const OPERATORS: &[(&str, Symbol)] = &[
+    ("<!--", Symbol(b'A')),
+    ("-->", Symbol(b'B')),
+    ("../", Symbol(b'C')),
+    ("..\\", Symbol(b'D')),
+    ("://", Symbol(b'E')),
+    ("<!", Symbol(b'F')),
+    ("</", Symbol(b'G')),
+    ("/>", Symbol(b'H')),
+    ("<%", Symbol(b'I')),
+    ("%>", Symbol(b'J')),
+    ("<?", Symbol(b'K')),
+    ("?>", Symbol(b'L')),
+    ("${", Symbol(b'M')),
+    ("#{", Symbol(b'N')),
+    ("{{", Symbol(b'O')),
+    ("}}", Symbol(b'P')),
+    ("{%", Symbol(b'Q')),
+    ("%}", Symbol(b'R')),
+    ("$(", Symbol(b'S')),
+    ("||", Symbol(b'T')),
+    ("&&", Symbol(b'U')),
+    ("--", Symbol(b'V')),
+    ("/*", Symbol(b'W')),
+    ("*/", Symbol(b'X')),
+    ("//", Symbol(b'Y')),
+    ("::", Symbol(b'Z')),
+    ("->", Symbol(b'a')),
+    ("=>", Symbol(b'b')),
+    ("==", Symbol(b'c')),
+    ("!=", Symbol(b'd')),
+    ("<>", Symbol(b'e')),
+    ("<=", Symbol(b'f')),
+    (">=", Symbol(b'g')),
+    ("<<", Symbol(b'h')),
+    (">>", Symbol(b'i')),
+    ("@@", Symbol(b'j')),
+    ("\\\\", Symbol(b'k')),
+    ("..", Symbol(b'l')),
+    ("`", Symbol(b'`')),
+];
+
+/// Words that mean something, and what.
+#[derive(Debug)]
+pub struct Vocabulary {
+    classes: Vec<String>,
+    words: AHashMap<String, Symbol>,
+}
+
+impl Vocabulary {
+    /// The one that the filter comes with: `vocabulary.txt`, `class: words`, or `= words` for words that are each a class.
+    pub fn built_in() -> Self {
+        let mut vocabulary = Self { classes: Vec::new(), words: AHashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4)) };
+        for line in include_str!("vocabulary.txt").lines().filter(|line| !line.starts_with('#')) {
+            if let Some(words) = line.strip_prefix('=') {
+                words.split_whitespace().for_each(|word| vocabulary.add(&format!("'{word}"), [word].into_iter()));
+            } else if let Some((class, words)) = line.split_once(':') {
+                vocabulary.add(class, words.split_whitespace());
+            }
+        }
+        vocabulary
+    }
+
+    fn add<'w>(&mut self, class: &str, words: impl Iterator<Item = &'w str>) {
+        let Some(symbol) = u8::try_from(self.classes.len()).ok().and_then(|at| Symbol::CLASSES.checked_add(at)) else {
+            return;
+        };
+        self.classes.push(class.to_owned());
+        self.words.extend(words.map(|word| (word.to_owned(), Symbol(symbol))));
+    }
+
+    /// The class of a word in lower case.
+    pub fn class(&self, word: &str) -> Option<Symbol> {
+        self.words.get(word).copied()
+    }
+
+    /// The symbol that a rule names: a class, a word that is its own class, a special name or punctuation.
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        (0..=u8::MAX).map(Symbol).find(|symbol| {
+            let known = symbol.name(self);
+            known == name || known.strip_prefix('\'') == Some(name)
+        })
+    }
+}
+
+/// The symbols of a text, in their order. What is longer than [`SYMBOLS_MAX`] is cut.
+pub fn symbols(text: &str, vocabulary: &Vocabulary) -> Vec<Symbol> {
+    let mut lexer = Lexer { rest: text.as_bytes(), vocabulary, symbols: Vec::with_capacity(64) };
+    while lexer.symbols.len() < SYMBOLS_MAX && lexer.step() {}
+    lexer.symbols
+}
+
+struct Lexer<'a> {
+    rest: &'a [u8],
+    vocabulary: &'a Vocabulary,
+    symbols: Vec<Symbol>,
+}
+
+impl<'a> Lexer<'a> {
+    /// Takes the next thing, and tells whether there was one.
+    fn step(&mut self) -> bool {
+        let Some(first) = self.rest.first().copied() else { return false };
+        match first {
+            b'\n' | b'\r' => {
+                let _ = self.take(|byte| byte.is_ascii_whitespace());
+                self.symbols.push(Symbol::NEWLINE);
+            }
+            byte if byte.is_ascii_whitespace() => self.skip(1),
+            byte if byte.is_ascii_alphanumeric() || byte == b'_' => self.word(),
+            0x80.. => {
+                let _ = self.take(|byte| byte >= 0x80);
+                self.symbols.push(Symbol::FOREIGN);
+            }
+            byte if byte.is_ascii_control() => {
+                self.skip(1);
+                self.symbols.push(Symbol::CONTROL);
+            }
+            _ => self.punctuation(first),
+        }
+        true
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    fn take(&mut self, belongs: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.rest.iter().position(|byte| !belongs(*byte)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
+    }
+
+    fn word(&mut self) {
+        let run = self.take(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let digits = run.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if let Some(class) = self.class(run) {
+            self.symbols.push(class);
+        } else if digits == run.len() {
+            self.symbols.push(Symbol::NUMBER);
+        } else if digits == 0 {
+            let has_digit = run.iter().any(u8::is_ascii_digit);
+            let mixed = has_digit && run.len() >= IDENTIFIER_BYTES_MIN;
+            self.symbols.push(if mixed { Symbol::IDENTIFIER } else { Symbol::WORD });
+        } else {
+            self.number(run, digits);
+        }
+    }
+
+    /// A run that begins with digits: `0x1f`, `1e3`, an identifier, or a number that a word follows without a space.
+    fn number(&mut self, run: &[u8], digits: usize) {
+        let after = run.get(digits..).unwrap_or_default();
+        match after {
+            [b'x' | b'X', hex @ ..] if digits == 1 && hex.iter().all(u8::is_ascii_hexdigit) => {
+                self.symbols.push(Symbol::HEX);
+            }
+            [b'e' | b'E', exponent @ ..] if exponent.iter().all(u8::is_ascii_digit) => {
+                self.symbols.push(Symbol::NUMBER);
+            }
+            _ => match self.class(after) {
+                Some(class) => self.symbols.extend([Symbol::NUMBER, class]),
+                None => self.symbols.push(Symbol::IDENTIFIER),
+            },
+        }
+    }
+
+    fn class(&self, run: &[u8]) -> Option<Symbol> {
+        let mut lower = [0; WORD_BYTES_MAX];
+        let room = lower.get_mut(..run.len())?;
+        room.copy_from_slice(run);
+        room.make_ascii_lowercase();
+        self.vocabulary.class(std::str::from_utf8(room).ok()?)
+    }
+
+    fn punctuation(&mut self, first: u8) {
+        if let Some(length) = comment(self.rest) {
+            self.skip(length);
+            self.symbols.push(Symbol::COMMENT);
+            return;
+        }
+        // What MySQL executes although it looks like a comment.
+        if let Some(conditional) = self.rest.strip_prefix(b"/*!") {
+            self.rest = conditional;
+            let _ = self.take(|byte| byte.is_ascii_digit());
+            return;
+        }
+        match OPERATORS.iter().find(|(text, _)| self.rest.starts_with(text.as_bytes())) {
+            Some((text, symbol)) => {
+                self.skip(text.len());
+                self.symbols.push(*symbol);
+            }
+            None => {
+                self.skip(1);
+                self.symbols.push(Symbol(first));
+            }
+        }
+    }
+}
+
+/// The length of the comment that a text begins with, if it is one that databases skip.
+fn comment(text: &[u8]) -> Option<usize> {
+    let inner = text.strip_prefix(b"/*").filter(|inner| inner.first() != Some(&b'!'))?;
+    let inner = inner.get(..COMMENT_BYTES_MAX).unwrap_or(inner);
+    let end = inner.windows(2).position(|pair| pair == b"*/")?;
+    Some(end.saturating_add(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(text: &str) -> Vec<String> {
+        let vocabulary = Vocabulary::built_in();
+        symbols(text, &vocabulary).into_iter().map(|symbol| symbol.name(&vocabulary)).collect()
+    }
+
+    #[test]
+    fn the_shape_of_a_text_is_told_and_not_the_text() {
+        for (text, shape) in [
+            ("Ada's book", "word ' word word"),
+            ("1 oR 1=1", "number 'or number = number"),
+            ("1uNioN/**/SELECT", "number 'union comment 'select"),
+            ("/*!50000union*/", "'union */"),
+            ("0x3a 1e3 55609751y e07742bd", "hex number identifier identifier"),
+            ("<img/onerror=x>", "< 'img / 'onerror = word >"),
+            ("..\\..\\a", "..\\ ..\\ html_tag"),
+            ("łódź é", "foreign word foreign foreign"),
+            ("a\r\n\r\nb\0", "html_tag newline html_tag control"),
+        ] {
+            assert_eq!(names(text).join(" "), shape, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_symbol_has_a_name_of_its_own() {
+        let vocabulary = Vocabulary::built_in();
+        assert!(vocabulary.classes.len() <= 128);
+        assert!(vocabulary.class("nan").is_some(), "there is no room for all classes");
+        for name in ["'select", "sql_clause", "../", "word", "'"] {
+            let symbol = vocabulary.symbol(name).unwrap();
+            assert_eq!(symbol.name(&vocabulary), name);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(/\\*|\\*/|/\\*!|<!--|--|0x|[a-z0-9_]|é|\\PC|\\n){0,60}") {
+            prop_assert!(names(&text).len() <= text.len());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! How much the shape of a text resembles that of attacks, and why.
+//!
+//! A logistic regression over runs of one to three [`Symbol`]s, and over a few properties of the whole text. Every weight has a
+//! name that says what it is about (`' 'or number`), so a receipt can tell which decided. The weights come from `model.txt`,
+//! which the trainer in `benches/detection` writes from data that is not part of this project; its head is the training
+//! record. No weight is about a text: names, addresses and payloads all look alike here.
+//!
+//! It never decides alone: a detector must have seen something of its own ([`super::detectors`]), and what the model says
+//! lends weight to that or takes it.
+//!
+//! Bounds: [`super::lexer::SYMBOLS_MAX`] symbols, three look-ups for each.
+
+use super::lexer::{Symbol, Vocabulary};
+use ahash::{AHashMap, RandomState};
+
+/// Something a text has: up to three symbols in a row, or a property of the whole ([`Property`]).
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Feature(pub u32);
+
+/// What a whole text is like.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Property {
+    /// Its quotes do not pair.
+    OddQuotes,
+    /// Its brackets do not pair.
+    OpenBrackets,
+    /// One thing alone.
+    Single,
+    /// At most four symbols.
+    Short,
+    /// At most sixteen.
+    Medium,
+    /// More.
+    Long,
+    /// Something in it was encoded still.
+    Encoded,
+    /// Most of it is words.
+    Wordy,
+    /// Most of it is punctuation.
+    Punctuated,
+}
+
+impl Property {
+    const ALL: [Self; 9] = [
+        Self::OddQuotes,
+        Self::OpenBrackets,
+        Self::Single,
+        Self::Short,
+        Self::Medium,
+        Self::Long,
+        Self::Encoded,
+        Self::Wordy,
+        Self::Punctuated,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::OddQuotes => "#odd_quotes",
+            Self::OpenBrackets => "#open_brackets",
+            Self::Single => "#single",
+            Self::Short => "#short",
+            Self::Medium => "#medium",
+            Self::Long => "#long",
+            Self::Encoded => "#encoded",
+            Self::Wordy => "#wordy",
+            Self::Punctuated => "#punctuated",
+        }
+    }
+
+    /// Its place among the features: above all runs of symbols.
+    fn feature(self) -> Feature {
+        let at = Self::ALL.iter().position(|property| *property == self).unwrap_or_default();
+        Feature(u32::try_from(at).unwrap_or_default() | 0xff00_0000)
+    }
+}
+
+impl Feature {
+    /// A run of symbols; those that are missing come first.
+    fn run(symbols: [Option<Symbol>; 3]) -> Self {
+        let [first, second, third] = symbols.map(|symbol| symbol.map_or(0, |Symbol(code)| u32::from(code).saturating_add(1)));
+        Self((first << 18) | (second << 9) | third)
+    }
+
+    /// What it is called in `model.txt` and in receipts.
+    pub fn name(self, vocabulary: &Vocabulary) -> String {
+        if let Some(property) = Property::ALL.into_iter().find(|property| property.feature() == self) {
+            return property.name().to_owned();
+        }
+        let codes = [self.0 >> 18, (self.0 >> 9) & 0x1ff, self.0 & 0x1ff];
+        let symbols = codes.into_iter().filter_map(|code| u8::try_from(code.checked_sub(1)?).ok()).map(Symbol);
+        symbols.map(|symbol| symbol.name(vocabulary)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The feature of a name.
+    pub fn named(name: &str, vocabulary: &Vocabulary) -> Option<Self> {
+        if let Some(property) = Property::ALL.into_iter().find(|property| property.name() == name) {
+            return Some(property.feature());
+        }
+        let symbols: Vec<Symbol> = name.split(' ').map(|part| vocabulary.symbol(part)).collect::<Option<_>>()?;
+        match symbols[..] {
+            [only] => Some(Self::run([None, None, Some(only)])),
+            [first, second] => Some(Self::run([None, Some(first), Some(second)])),
+            [first, second, third] => Some(Self::run([Some(first), Some(second), Some(third)])),
+            _ => None,
+        }
+    }
+}
+
+/// Every feature of a text, each as often as it is there.
+pub fn features(symbols: &[Symbol], rounds: u8) -> Vec<Feature> {
+    let edge = std::iter::once(&Symbol::EDGE);
+    let (mut before, mut last) = (None, None);
+    let mut features = Vec::with_capacity(symbols.len().saturating_mul(3));
+    for symbol in edge.clone().chain(symbols).chain(edge) {
+        let symbol = Some(*symbol);
+        features.push(Feature::run([None, None, symbol]));
+        if last.is_some() {
+            features.push(Feature::run([None, last, symbol]));
+        }
+        if before.is_some() {
+            features.push(Feature::run([before, last, symbol]));
+        }
+        (before, last) = (last, symbol);
+    }
+    features.extend(properties(symbols, rounds).map(Property::feature));
+    features
+}
+
+fn properties(symbols: &[Symbol], rounds: u8) -> impl Iterator<Item = Property> {
+    let count = |wanted: &[u8]| symbols.iter().filter(|Symbol(code)| wanted.contains(code)).count();
+    let odd = |quote: u8| count(&[quote]) % 2 == 1;
+    let words = symbols.iter().filter(|symbol| matches!(**symbol, Symbol::WORD | Symbol::FOREIGN)).count();
+    let marks = symbols.iter().filter(|Symbol(code)| (9..128).contains(code)).count();
+    let size = match symbols.len() {
+        0 | 1 => Property::Single,
+        2..=4 => Property::Short,
+        5..=16 => Property::Medium,
+        _ => Property::Long,
+    };
+    let holds = [
+        (odd(b'\'') || odd(b'"') || odd(b'`'), Property::OddQuotes),
+        (count(b"(S") != count(b")") || count(b"[") != count(b"]"), Property::OpenBrackets),
+        (true, size),
+        (rounds > 0, Property::Encoded),
+        (words.saturating_mul(2) > symbols.len(), Property::Wordy),
+        (marks.saturating_mul(2) > symbols.len(), Property::Punctuated),
+    ];
+    holds.into_iter().filter(|(holds, _)| *holds).map(|(_, property)| property)
+}
+
+/// The weights.
+#[derive(Debug)]
+pub struct Model {
+    bias: f64,
+    weights: AHashMap<Feature, f64>,
+}
+
+impl Model {
+    /// The one that the filter comes with.
+    pub fn built_in(vocabulary: &Vocabulary) -> Self {
+        Self::parse(include_str!("model.txt"), vocabulary)
+    }
+
+    /// Reads `weight name` lines; lines that begin with `%` are the training record, and a line of a name that the vocabulary
+    /// does not know is skipped.
+    pub fn parse(text: &str, vocabulary: &Vocabulary) -> Self {
+        let mut model = Self { bias: 0.0, weights: AHashMap::with_hasher(RandomState::with_seeds(5, 6, 7, 8)) };
+        for line in text.lines().filter(|line| !line.starts_with('%')) {
+            let Some((weight, name)) = line.split_once(' ') else { continue };
+            let Ok(weight) = weight.parse() else { continue };
+            if name == "#bias" {
+                model.bias = weight;
+            } else if let Some(feature) = Feature::named(name, vocabulary) {
+                model.weights.insert(feature, weight);
+            }
+        }
+        model
+    }
+
+    /// The logarithm of the odds that a text with these features is an attack. A feature counts once.
+    pub fn log_odds(&self, features: &mut Vec<Feature>) -> f64 {
+        features.sort_unstable();
+        features.dedup();
+        let weights = features.iter().filter_map(|feature| self.weights.get(feature));
+        weights.fold(self.bias, |sum, weight| sum + weight)
+    }
+
+    /// The features that weighed most, with their weights.
+    pub fn reasons(&self, features: &[Feature], most: usize) -> Vec<(Feature, f64)> {
+        let mut weighed: Vec<(Feature, f64)> =
+            features.iter().filter_map(|feature| Some((*feature, *self.weights.get(feature)?))).collect();
+        weighed.sort_by(|(_, one), (_, other)| other.abs().total_cmp(&one.abs()));
+        weighed.truncate(most);
+        weighed
+    }
+}
