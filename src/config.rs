@@ -9,6 +9,7 @@ pub mod error;
 pub mod field;
 pub mod fleet;
 pub mod identity;
+pub mod inspect;
 pub mod limits;
 pub mod minting;
 mod moment;
@@ -21,6 +22,7 @@ pub use self::adapt::Reputation;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
+pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
@@ -44,6 +46,9 @@ const DOCUMENT_BOUNDS: Bounds = Bounds { depth: 32, values: 100_000 };
 /// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
 const FAMILY_CAP: f64 = 0.65;
 
+/// The same for payloads: one that is surely an attack denies alone.
+const PAYLOAD_CAP: f64 = 0.9;
+
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
 
@@ -63,6 +68,8 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// The tokens that the filter itself issues.
     pub minting: Option<Minting>,
+    /// Whether payloads are inspected, and how; `None` when they are not.
+    pub inspect: Option<Inspect>,
     /// The memory that all workers share.
     pub memory: Memory,
     /// How often; routes refer to these by their place.
@@ -165,6 +172,7 @@ impl Config {
             routes: Routes::compile(&written, thresholds, &limits)?,
             identity,
             minting,
+            inspect: Inspect::section(&written, checks)?,
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
@@ -204,6 +212,7 @@ impl Config {
         let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
         asks_others
             || self.minting.is_some()
+            || self.inspect.as_ref().is_some_and(|inspect| inspect.bodies)
             || self.revocation_endpoint().is_some()
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
@@ -232,7 +241,10 @@ impl Config {
 
     /// How much a family can contribute to the risk.
     pub fn cap(&self, family: Family) -> Score {
-        self.caps.get(&family).copied().unwrap_or(Score::constant(FAMILY_CAP))
+        self.caps.get(&family).copied().unwrap_or(match family {
+            Family::Payload => Score::constant(PAYLOAD_CAP),
+            _ => Score::constant(FAMILY_CAP),
+        })
     }
 }
 

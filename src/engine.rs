@@ -42,6 +42,7 @@ use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::{self, revocation, Patience};
+use crate::stages::inspect::inspector::Inspector;
 use crate::stages::limits;
 use crate::stages::risk::{self, Permit};
 use crate::stages::{shape, INTERNAL};
@@ -118,10 +119,13 @@ impl Engine {
         }
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
+        // A test holds that the built-in one has no fault.
+        let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in().ok());
         let (outbox, keys, revocations, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {
                 config,
+                inspector,
                 memory,
                 once,
                 shared,
@@ -229,13 +233,15 @@ impl Open {
             self.case.findings.append(findings);
         }
         self.case.limit(&self.request, None, self.now);
+        self.case.inspect_head(&self.request);
         self.proceed()
     }
 
     /// Goes on to the body, if a rule needs it and the head has not decided already.
     fn proceed(mut self) -> Step<Body> {
         let wants = self.service.as_ref().is_some_and(|service| service.wants_body(&self.request));
-        if !(wants || self.route().needs_body) || self.is_decided() {
+        let inspects = self.has_body && self.service.is_none() && self.case.inspects_body(&self.request);
+        if !(wants || self.route().needs_body || inspects) || self.is_decided() {
             return self.ask(0);
         }
         if self.has_body && !self.request.is_upgrade() {

@@ -10,6 +10,7 @@ pub mod form;
 pub mod graphql;
 pub mod headers;
 pub mod path;
+pub mod values;
 
 use self::headers::{same_field, Headers};
 use self::path::{Ambiguity, Path};

@@ -5,6 +5,7 @@
 //! | [`shape`] | Has the request one meaning, within bounds? | 400, 413 |
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
+//! | [`inspect`] | What are they sending? | 403 |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
@@ -90,6 +91,21 @@ pub static CHECKS: &[&Check] = &[
     &limits::EXCEEDED,
     &limits::CONTENDED,
     &limits::fleet::UNAVAILABLE,
+    &inspect::detectors::sql::DETECTOR.check,
+    &inspect::detectors::script::DETECTOR.check,
+    &inspect::detectors::command::DETECTOR.check,
+    &inspect::detectors::template::DETECTOR.check,
+    &inspect::detectors::file::DETECTOR.check,
+    &inspect::detectors::ssrf::DETECTOR.check,
+    &inspect::detectors::xml::DETECTOR.check,
+    &inspect::detectors::nosql::DETECTOR.check,
+    &inspect::detectors::ldap::DETECTOR.check,
+    &inspect::detectors::xpath::DETECTOR.check,
+    &inspect::detectors::header::DETECTOR.check,
+    &inspect::detectors::prototype::DETECTOR.check,
+    &inspect::detectors::deserialization::DETECTOR.check,
+    &inspect::MISMATCH,
+    &inspect::UNINSPECTED,
     &INTERNAL,
 ];
 

@@ -6,6 +6,7 @@
 mod api_keys;
 mod holder;
 mod identity;
+mod inspect;
 mod limits;
 mod minting;
 mod remote;
@@ -18,6 +19,7 @@ pub use self::identity::Demand;
 pub(crate) use self::identity::{
     Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
 };
+pub(crate) use self::inspect::{Exclusion, Inspect};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;
@@ -45,6 +47,7 @@ pub(crate) struct Document {
     pub(crate) routes: Vec<Route>,
     pub(crate) identity: Option<Identity>,
     pub(crate) minting: Option<Minting>,
+    pub(crate) inspect: Option<Inspect>,
     #[serde(default)]
     pub(crate) memory: Memory,
     #[serde(default)]

@@ -10,6 +10,7 @@ use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::identity::{Caller, Proof};
+use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::time::Millis;
@@ -73,6 +74,32 @@ impl Case {
         limits::recognise(&scene, &mut self.ledger);
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
+        }
+    }
+
+    /// Looks at what the head says. What is refused already is not looked at.
+    pub(super) fn inspect_head(&mut self, request: &Request) {
+        let world = Rc::clone(&self.world);
+        let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
+        let route = world.config.routes.get(self.route);
+        if !risk::is_refused(&world.config, route, &self.findings) {
+            inspect::check_head(inspector, inspect, route, request, &mut self.findings);
+        }
+    }
+
+    /// Whether the body is to be looked at, and so to be waited for.
+    pub(super) fn inspects_body(&self, request: &Request) -> bool {
+        let config = &self.world.config;
+        inspect::wants_body(config.inspect.as_ref(), config.routes.get(self.route), request)
+    }
+
+    /// Looks at what the body says.
+    pub(super) fn inspect_body(&mut self, request: &Request, body: &Body, bytes: &[u8]) {
+        let world = Rc::clone(&self.world);
+        let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
+        let route = world.config.routes.get(self.route);
+        if self.inspects_body(request) && !risk::is_refused(&world.config, route, &self.findings) {
+            inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
     }
 

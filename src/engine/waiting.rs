@@ -155,7 +155,7 @@ impl Held {
         if let Some(service) = &mut self.open.service {
             service.read(Ok(bytes));
         }
-        self.judge_read(body::Body::read(bytes), bytes.len(), now)
+        self.judge_read(&body::Body::read(bytes), bytes, bytes.len(), now)
     }
 
     /// It could not be read. `seen` bytes of it have arrived.
@@ -163,10 +163,10 @@ impl Held {
         if let Some(service) = &mut self.open.service {
             service.read(Err(why));
         }
-        self.judge_read(body::Body::unread(why), seen, now)
+        self.judge_read(&body::Body::unread(why), b"", seen, now)
     }
 
-    fn judge_read(self, body: body::Body, seen: usize, now: Millis) -> Step<Body> {
+    fn judge_read(self, body: &body::Body, bytes: &[u8], seen: usize, now: Millis) -> Step<Body> {
         let mut open = *self.open;
         open.now = now;
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);
@@ -174,9 +174,12 @@ impl Held {
         let route = world.config.routes.get(open.case.route);
         shape::check_body(route, seen, &mut open.case.findings);
         if route.needs_body {
-            shape::check_read(&body, &mut open.case.findings);
+            shape::check_read(body, &mut open.case.findings);
         }
-        open.case.limit(&open.request, Some(&body), open.now);
+        open.case.limit(&open.request, Some(body), open.now);
+        if open.service.is_none() {
+            open.case.inspect_body(&open.request, body, bytes);
+        }
         open.ask(seen)
     }
 }

@@ -13,6 +13,7 @@ use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
 use crate::stages::identity::revocation::Revocations;
 use crate::stages::identity::{self, Patience};
+use crate::stages::inspect::inspector::Inspector;
 use crate::stages::limits::{Ground, Outbox};
 use crate::time::Millis;
 use std::cell::RefCell;
@@ -47,6 +48,8 @@ impl Ports {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) config: Config,
+    /// What payloads are inspected with, if they are.
+    pub(super) inspector: Option<Inspector>,
     pub(super) memory: Memory,
     pub(super) once: Once,
     pub(super) shared: Box<dyn Shared>,

@@ -1,7 +1,188 @@
 //! What are they sending?
+//!
+//! Every value of a request ([`crate::request::values`]) is judged by the detectors and the model ([`inspector`]). The head is
+//! judged before the body is waited for, and the body before anything of it reaches the service. A value that looks like an
+//! attack is a finding that names the detector, the place, what was seen and what the model minded; the value itself is
+//! nowhere.
+//!
+//! How sure a finding is decides its score: from [`SCORE_MIN`], which challenges by itself, to [`SCORE_MAX`], which denies by
+//! itself. What stands in a header field or cookie was written by a program, so it is a finding only if a phrase proves it.
+//!
+//! Bounds: those of the values, [`SIGHTINGS_MAX`] findings of one request. What cannot be looked at (too long, too much, of no known
+//! form) is a finding of its own, whose weight is the failure policy's. Not inspected: gRPC, upgrades, event streams, and bodies
+//! of types that are not text. Not covered: what only the service knows to be wrong.
 
 pub mod detectors;
 pub mod inspector;
 pub mod lexer;
 pub mod model;
 pub mod phrase;
+
+use self::inspector::{Inspector, Sighting};
+use crate::config::inspect::Inspect;
+use crate::config::Route;
+use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::request::body::{Body, Unread};
+use crate::request::values::{self, Part};
+use crate::request::Request;
+
+/// The score of the least sure finding: a challenge by default.
+pub const SCORE_MIN: f64 = 0.3;
+
+/// The score of the surest: a denial by default.
+pub const SCORE_MAX: f64 = 0.9;
+
+/// Odds (as a logarithm) from which on a finding is as sure as it can be.
+const SURE_ODDS: f64 = 4.0;
+
+/// Findings of one request at most; further sightings are of no use to anybody.
+const SIGHTINGS_MAX: usize = 8;
+
+/// A body that could not be inspected, or not all of it.
+pub static UNINSPECTED: Check = Check {
+    id: "payload.uninspected",
+    family: Family::Failure,
+    code: "payload_uninspected",
+    class: Class::Unavailable,
+    weight: Weight::Note,
+    tunable: true,
+    bearer_error: None,
+    means: "The body, or a part of the request, could not be inspected: too long, too many values, or too late; the failure policy decided.",
+};
+
+/// A body that is not what it says it is.
+pub static MISMATCH: Check = Check {
+    id: "payload.mismatch",
+    family: Family::Payload,
+    code: "payload_mismatch",
+    class: Class::Invalid,
+    weight: Weight::Score(Score::constant(0.3)),
+    tunable: true,
+    bearer_error: None,
+    means: "The body is not of its content type, or has several meanings: broken JSON, duplicate keys, nesting beyond reason.",
+};
+
+/// What a body says it is.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Text,
+    /// Nothing that could be read as text.
+    Other,
+}
+
+/// Whether the body of a request is to be inspected at all, and so to be waited for.
+pub fn wants_body(inspect: Option<&Inspect>, route: &Route, request: &Request) -> bool {
+    let applies = inspect.is_some_and(|inspect| inspect.bodies && !inspect.is_excluded(&route.name, "", ""));
+    applies && !request.is_grpc() && !request.is_upgrade() && kind(request, b"") != Kind::Other
+}
+
+/// Inspects the head.
+pub fn check_head(inspector: &Inspector, inspect: &Inspect, route: &Route, request: &Request, findings: &mut Findings) {
+    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
+    if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
+        findings.add(uninspected(inspect, "the head has more values than are looked at"));
+    }
+}
+
+/// Inspects a body, or says why it was not. `bytes` is what was read of it.
+pub fn check_body(
+    inspector: &Inspector,
+    inspect: &Inspect,
+    route: &Route,
+    request: &Request,
+    (body, bytes): (&Body, &[u8]),
+    findings: &mut Findings,
+) {
+    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
+    let mut look = |part: Part, place: &str, text: &str| scene.look(part, place, text);
+    let complete = match (body.fault(), kind(request, bytes)) {
+        (Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)), _) => {
+            findings.add(uninspected(inspect, why.reason()));
+            return;
+        }
+        (None, Kind::Json) => values::of_document(body, &mut look),
+        (Some(Unread::NotJson), Kind::Json) => {
+            let complete = values::of_text(bytes, &mut look);
+            findings.add(Finding::new(&MISMATCH, "said to be JSON, and not one document with one meaning"));
+            complete
+        }
+        (_, Kind::Form) => values::of_form(bytes, &mut look),
+        (_, Kind::Text) => values::of_text(bytes, &mut look),
+        (_, Kind::Other) => true,
+    };
+    if !complete {
+        findings.add(uninspected(inspect, "the body has more values than are looked at, or longer ones"));
+    }
+}
+
+/// What a body is, by its content type, or by its first byte where it has none.
+fn kind(request: &Request, bytes: &[u8]) -> Kind {
+    let written = request.text("content-type").unwrap_or_default();
+    let essence = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" => match bytes.trim_ascii().first() {
+            Some(b'{' | b'[') => Kind::Json,
+            _ if bytes.contains(&b'=') && !bytes.contains(&b'\n') => Kind::Form,
+            _ => Kind::Text,
+        },
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "application/json" | "text/json" => Kind::Json,
+        other if other.ends_with("+json") => Kind::Json,
+        other if other.starts_with("text/") && other != "text/event-stream" => Kind::Text,
+        "application/xml" | "application/graphql" | "application/javascript" => Kind::Text,
+        other if other.ends_with("+xml") => Kind::Text,
+        "multipart/form-data" => Kind::Text,
+        _ => Kind::Other,
+    }
+}
+
+fn uninspected(inspect: &Inspect, why: &'static str) -> Finding {
+    Finding::new(&UNINSPECTED, why).weighing(inspect.on_uninspected.weight())
+}
+
+struct Scene<'a> {
+    inspector: &'a Inspector,
+    inspect: &'a Inspect,
+    route: &'a Route,
+    findings: &'a mut Findings,
+    seen: usize,
+}
+
+impl Scene<'_> {
+    fn look(&mut self, part: Part, place: &str, text: &str) {
+        if self.seen >= SIGHTINGS_MAX {
+            return;
+        }
+        let Some(sighting) = self.inspector.inspect(text) else { return };
+        if part.is_machine_written() && sighting.phrase.is_none() {
+            return;
+        }
+        let Some(detector) = detectors::ALL.get(sighting.detector) else { return };
+        let place = if place.is_empty() { part.name().to_owned() } else { format!("{}.{place}", part.name()) };
+        if self.inspect.is_excluded(&self.route.name, &place, detector.check.id) {
+            return;
+        }
+        self.seen = self.seen.saturating_add(1);
+        let weight = Weight::Score(score(sighting.odds));
+        self.findings.add(Finding::new(&detector.check, self.reason(&place, &sighting)).weighing(weight));
+    }
+
+    /// What was seen, where, and what the model minded. Nothing of the value.
+    fn reason(&self, place: &str, sighting: &Sighting) -> String {
+        let vocabulary = self.inspector.vocabulary();
+        let minded = sighting.reasons.iter().map(|(feature, weight)| format!("{weight:+.1} {}", feature.name(vocabulary)));
+        let minded = minded.collect::<Vec<_>>().join(", ");
+        let seen = sighting.phrase.unwrap_or("its shape");
+        let encoded = if sighting.rounds > 0 { format!(", encoded {} times more", sighting.rounds) } else { String::new() };
+        format!("{}: {seen}{encoded}; odds {:.1}, model {:.1} ({minded})", quoted(place), sighting.odds, sighting.model_odds)
+    }
+}
+
+/// Logarithms of odds as a score: even odds challenge, and [`SURE_ODDS`] are sure.
+fn score(odds: f64) -> Score {
+    let sure = (odds / SURE_ODDS).clamp(0.0, 1.0);
+    let value = SCORE_MIN + (SCORE_MAX - SCORE_MIN) * sure;
+    Score::new((value * 100.0).round() / 100.0).unwrap_or(Score::constant(SCORE_MAX))
+}

@@ -4,19 +4,19 @@
 //! says how much; a hint is none, but it opens the door for the model ([`super::model`]): what hints at nothing is no attack,
 //! whatever the model says. One file each; a new detector is one file and one row of [`ALL`].
 
-mod command;
-mod deserialization;
-mod file;
-mod header;
-mod ldap;
-mod nosql;
-mod prototype;
-mod script;
-mod sql;
-mod ssrf;
-mod template;
-mod xml;
-mod xpath;
+pub mod command;
+pub mod deserialization;
+pub mod file;
+pub mod header;
+pub mod ldap;
+pub mod nosql;
+pub mod prototype;
+pub mod script;
+pub mod sql;
+pub mod ssrf;
+pub mod template;
+pub mod xml;
+pub mod xpath;
 
 use super::phrase::Phrase;
 use crate::finding::{Check, Class, Family, Score, Weight};

@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.command", "payload_command", "A value looks like a command for a shell, or code for an interpreter."),
     hints: "; | || && & ` $( newline < > id cat ls shell_system echo cmd bin sh bash etc shell_reader shell_network shell_interpreter php_word sleep exec eval <? system = @ + -",
     phrases: &[

@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.deserialization", "payload_deserialization", "A value looks like a serialised object that runs something when it is read."),
     hints: "deserial_word ! : { template_object",
     phrases: &[

@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.file", "payload_file", "A value looks like the path of a file that nobody offered, or the address of one to be included."),
     hints: "../ ..\\ .. / \\ \\\\ // etc passwd windows sys_file proc sys_folder stream_wrapper file file_ending path_traversal_word http https :// %",
     phrases: &[

@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.header", "payload_header", "A value looks like header fields or a whole answer, after an end of line."),
     hints: "newline control % \\",
     phrases: &[

@@ -5,7 +5,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.ldap", "payload_ldap", "A value looks like a filter of a directory (LDAP)."),
     hints: "( ) * & | ! ldap_word",
     phrases: &[

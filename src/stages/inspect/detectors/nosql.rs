@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.nosql", "payload_nosql", "A value, or the name of one, looks like an operator of a document database."),
     hints: "$ nosql_operator { [ ; ' \" || && where or and not in sql_clause",
     phrases: &[

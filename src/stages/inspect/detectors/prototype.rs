@@ -5,7 +5,8 @@
 use super::{check, Detector, CERTAIN};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.prototype", "payload_prototype", "A value, or the name of one, reaches for the prototype of all objects."),
     hints: "__proto__ constructor prototype",
     phrases: &[

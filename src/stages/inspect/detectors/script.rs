@@ -7,7 +7,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.script", "payload_script", "A value looks like script that another one's browser would run."),
     hints: "< > </ /> <!-- --> html_tag html_event script img svg iframe onerror onload javascript script_scheme alert prompt confirm eval document window js_call js_object css_word expression fromcharcode style src href cookie & ; ( `",
     phrases: &[

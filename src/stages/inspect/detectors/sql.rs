@@ -7,7 +7,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.sql", "payload_sql", "A value looks like SQL that was put where a value belongs."),
     hints: "@quote -- # ; ( = comment hex union select from where or and not sql_clause into insert update delete drop exec execute sleep benchmark waitfor delay concat char chr order group case cast convert load_file outfile information_schema xp_cmdshell declare if between sql_function sql_time sql_reveal sql_catalog sql_procedure sql_type && || @@",
     phrases: &[

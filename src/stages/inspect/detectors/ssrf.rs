@@ -8,7 +8,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.ssrf", "payload_ssrf", "A value looks like the address of something internal, or one that readers take for different hosts."),
     hints: "http https :// // stream_wrapper file localhost metadata_host @ \\ \\\\ / [ %",
     phrases: &[

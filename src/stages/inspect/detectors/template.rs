@@ -6,7 +6,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.template", "payload_template", "A value looks like a template or expression that a renderer or logger would run."),
     hints: "{{ }} ${ #{ {% <% <!-- * @ { } \\ template_object el_object ssi_word latex_word class config self request import os php_word constructor",
     phrases: &[

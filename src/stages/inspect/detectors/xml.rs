@@ -5,7 +5,8 @@
 use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.xml", "payload_xml", "A value looks like XML that declares entities, includes documents or runs style sheets."),
     hints: "<! <? entity doctype xml xml_word < % &",
     phrases: &[

@@ -5,7 +5,8 @@
 use super::{check, Detector, CERTAIN, LIKELY};
 use crate::stages::inspect::phrase::phrase;
 
-pub(super) static DETECTOR: Detector = Detector {
+/// See the file.
+pub static DETECTOR: Detector = Detector {
     check: check("payload.xpath", "payload_xpath", "A value looks like an XPath expression."),
     hints: "xpath_word // :: [ ] | ' @ sql_function",
     phrases: &[

@@ -1,0 +1,54 @@
+//! What it costs to inspect requests of several shapes, natively. In Envoy the benchmark `envoy` measures.
+
+use crate::outcome;
+use crate::rows::Sent;
+use portcullis::engine::Engine;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How long each shape is measured.
+const LONG_ENOUGH: Duration = Duration::from_millis(300);
+
+fn sent(method: &str, uri: &str, body: String) -> Sent {
+    let headers = [("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), ("referer", "https://shop.example/cart")];
+    let mut headers: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if !body.is_empty() {
+        headers.push(("content-type".into(), "application/json".into()));
+    }
+    Sent { method: method.into(), uri: uri.into(), headers, body }
+}
+
+/// A document of orders, as long as asked for.
+fn orders(bytes: usize) -> String {
+    let order = |index: usize| {
+        json!({"id": format!("o-{index:06}"), "customer": {"name": "Ada Lovelace", "email": "ada@example.org"}, "quantity": index % 7,
+            "note": "Please ring twice; the bell doesn't always work (thanks!)", "sku": "e07742bd-189a-5079-918b-43f8b2f94b89"})
+    };
+    let mut list = Vec::new();
+    while serde_json::to_string(&list).unwrap().len() < bytes.saturating_sub(200) {
+        list.push(order(list.len()));
+    }
+    json!({ "orders": list }).to_string()
+}
+
+/// Prints the microseconds of one request of each shape.
+pub fn print(engine: &Engine) {
+    let graphql = json!({"query": "query Order($id: ID!) { order(id: $id) { id customer { name } lines(first: 10) { sku quantity } } }", "variables": {"id": "o-17"}});
+    let shapes = [
+        ("bare GET", sent("GET", "/api/orders/o-17", String::new())),
+        ("GET with a query", sent("GET", "/api/orders?status=open&sort=-created&q=blue+shoes", String::new())),
+        ("2 KiB of JSON", sent("POST", "/api/orders", orders(2 << 10))),
+        ("64 KiB of JSON", sent("POST", "/api/orders", orders(64 << 10))),
+        ("GraphQL", sent("POST", "/graphql", graphql.to_string())),
+        ("an injection", sent("GET", "/api/orders?id=1'+or+1=1--", String::new())),
+    ];
+    for (name, sent) in shapes {
+        let (start, mut rounds) = (Instant::now(), 0_u32);
+        while start.elapsed() < LONG_ENOUGH {
+            outcome(engine, &sent);
+            rounds += 1;
+        }
+        let micros = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
+        println!("{name}: {micros:.1} us with {} bytes of body", sent.body.len());
+    }
+}

@@ -1,0 +1,310 @@
+//! Every value that a client controls, with its place: `query.q`, `json.items[2].name`, `header.referer`, `cookie.theme`.
+//!
+//! A value is decoded once, as its place says: percent-encoding in paths, `+` too in queries and forms, the escapes of JSON. What is
+//! still encoded then is not the place's business ([`super::decode`]). Names are values too where they are not plain, since
+//! services take `user[$ne]` or `__proto__` apart; their place ends in `#name`.
+//!
+//! What the filter or Envoy has judged already, or what browsers write, is left out: pseudo-header fields, credentials, content
+//! negotiation ([`QUIET_HEADERS`]). Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
+//! than [`VALUE_BYTES_MAX`] is cut, and that is reported. A document is walked without recursion.
+//! Not covered: compressed bodies, and bodies of types that are not text.
+
+use super::body::Body;
+use super::Request;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// Values of a head or a body that are looked at.
+pub const VALUES_MAX: usize = 2000;
+
+/// Bytes of one value that are looked at.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest place.
+const PLACE_BYTES_MAX: usize = 256;
+
+/// Header fields without values of the client's own choice, or that a check of their own judges.
+const QUIET_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "dnt",
+    "dpop",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "origin",
+    "pragma",
+    "priority",
+    "proxy-authorization",
+    "range",
+    "te",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "upgrade",
+    "upgrade-insecure-requests",
+    "x-forwarded-client-cert",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
+/// Where a value stands.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A segment of the path.
+    Path,
+    /// A parameter of the query.
+    Query,
+    /// A header field.
+    Header,
+    /// A cookie.
+    Cookie,
+    /// A field of a form, multipart or not.
+    Form,
+    /// A member or an item of a JSON document.
+    Json,
+    /// A whole text.
+    Text,
+}
+
+impl Part {
+    /// How a place begins.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::Form => "form",
+            Self::Json => "json",
+            Self::Text => "body",
+        }
+    }
+
+    /// Whether programs write what stands there, and people seldom do.
+    pub const fn is_machine_written(self) -> bool {
+        matches!(self, Self::Header | Self::Cookie)
+    }
+}
+
+/// Takes values: the part, the place and the text.
+pub type Visit<'v> = dyn FnMut(Part, &str, &str) + 'v;
+
+/// Hands values on, up to the bound.
+struct Walker<'v, 'c> {
+    visit: &'v mut Visit<'c>,
+    left: usize,
+    cut: bool,
+}
+
+/// The values of the head. Returns whether all were looked at.
+pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let path = super::path::without_query(request.headers.first(":path").unwrap_or_default());
+    for (index, segment) in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).enumerate() {
+        walker.take(Part::Path, &index.to_string(), &percent_decoded(segment));
+    }
+    walker.pairs(Part::Query, request.query());
+    for (name, value) in request.headers.iter() {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        if name == "cookie" {
+            walker.cookies(value);
+        } else if !name.starts_with(':') && !name.starts_with("sec-") && QUIET_HEADERS.binary_search(&name.as_str()).is_err() {
+            walker.take(Part::Header, &name, &String::from_utf8_lossy(value));
+        }
+    }
+    !walker.cut
+}
+
+/// The values of a JSON document that was read. Returns whether all were looked at.
+pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    if let Some(document) = body.get::<&str>(&[]) {
+        walker.document(document);
+    }
+    !walker.cut
+}
+
+/// The values of a form's text. Returns whether all were looked at.
+pub fn of_form(text: &[u8], visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    walker.pairs(Part::Form, text);
+    !walker.cut
+}
+
+/// A text of no known structure, as one value. Returns whether all of it was looked at.
+pub fn of_text(text: &[u8], visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    walker.take(Part::Text, "", &String::from_utf8_lossy(text));
+    !walker.cut
+}
+
+impl Walker<'_, '_> {
+    fn take(&mut self, part: Part, name: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.cut = true;
+            return;
+        };
+        self.left = left;
+        self.cut |= text.len() > VALUE_BYTES_MAX;
+        let end = (0..=VALUE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+        (self.visit)(part, name, end.and_then(|end| text.get(..end)).unwrap_or_default());
+    }
+
+    fn name(&mut self, part: Part, name: &str) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        let is_special = name.starts_with("__") || matches!(name, "constructor" | "prototype");
+        if is_special || !name.bytes().all(is_plain) {
+            self.take(part, &format!("{}#name", shortened(name)), name);
+        }
+    }
+
+    fn pairs(&mut self, part: Part, text: &[u8]) {
+        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (name, value) = (halves.next().unwrap_or_default(), halves.next());
+            let name = super::form_decoded(name);
+            let name = String::from_utf8_lossy(&name);
+            match value {
+                Some(value) => {
+                    let value = super::form_decoded(value);
+                    self.take(part, &shortened(&name), &String::from_utf8_lossy(&value));
+                    self.name(part, &name);
+                }
+                // `?text` has a name alone, which is its value.
+                None => self.take(part, "", &name),
+            }
+        }
+    }
+
+    fn cookies(&mut self, value: &[u8]) {
+        for pair in value.split(|byte| *byte == b';') {
+            let mut halves = pair.trim_ascii().splitn(2, |byte| *byte == b'=');
+            let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+            self.take(Part::Cookie, &shortened(&String::from_utf8_lossy(name)), &percent_decoded(value));
+        }
+    }
+
+    fn document(&mut self, document: &Value) {
+        // What is still to be visited, the next one last. Each has its whole place, so depth costs bytes and no stack.
+        let mut open: Vec<(String, &Value)> = vec![(String::new(), document)];
+        while let Some((place, value)) = open.pop() {
+            match value {
+                Value::String(text) => self.take(Part::Json, &place, text),
+                Value::Array(items) => {
+                    let items = items.iter().enumerate().rev().filter(|(_, item)| has_text(item));
+                    open.extend(items.map(|(index, item)| (shortened(&format!("{place}[{index}]")).into_owned(), item)));
+                }
+                Value::Object(members) => {
+                    members.keys().for_each(|name| self.name(Part::Json, name));
+                    let dot = if place.is_empty() { "" } else { "." };
+                    let members = members.iter().rev().filter(|(_, member)| has_text(member));
+                    open.extend(members.map(|(name, member)| (shortened(&format!("{place}{dot}{name}")).into_owned(), member)));
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+    }
+}
+
+const fn has_text(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_))
+}
+
+fn shortened(place: &str) -> Cow<'_, str> {
+    if place.len() <= PLACE_BYTES_MAX {
+        return Cow::Borrowed(place);
+    }
+    Cow::Owned(place.chars().take(PLACE_BYTES_MAX / 4).chain(['…']).collect())
+}
+
+fn percent_decoded(text: &[u8]) -> Cow<'_, str> {
+    percent_encoding::percent_decode(text).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::headers::Headers;
+    use proptest::prelude::*;
+
+    fn head(pairs: &[(&str, &str)]) -> Vec<String> {
+        let mut seen = Vec::new();
+        let request = Request::new(Headers::from_pairs(pairs.iter().copied()), || None);
+        of_head(&request, &mut |part, place, text| seen.push(format!("{}.{place}={text}", part.name())));
+        seen
+    }
+
+    fn document(text: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        of_document(&Body::read(text.as_bytes()), &mut |_, place, text| seen.push(format!("{place}={text}")));
+        seen
+    }
+
+    #[test]
+    fn a_head_has_values_in_many_places() {
+        let seen = head(&[
+            (":method", "GET"),
+            (":path", "/a%20b/c?q=x+y&flag&user[$ne]=1&r=%2561"),
+            ("cookie", "theme=dark%3B; id=7"),
+            ("referer", "https://a.example/"),
+            ("authorization", "Bearer x"),
+            ("sec-fetch-mode", "cors"),
+        ]);
+        let expected = [
+            "path.0=a b",
+            "path.1=c",
+            "query.q=x y",
+            "query.=flag",
+            "query.user[$ne]=1",
+            "query.user[$ne]#name=user[$ne]",
+            "query.r=%61",
+            "cookie.theme=dark;",
+            "cookie.id=7",
+            "header.referer=https://a.example/",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_document_is_walked_in_its_order() {
+        let seen = document(r#"{"a": {"b": ["x", {"c": "\u0079"}, 1]}, "z": "end", "$where": true}"#);
+        assert_eq!(seen, ["$where#name=$where", "a.b[0]=x", "a.b[1].c=y", "z=end"]);
+    }
+
+    #[test]
+    fn the_quiet_fields_are_in_their_order() {
+        assert!(QUIET_HEADERS.is_sorted());
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut_and_told() {
+        let many = format!("[{}\"x\"]", "\"x\",".repeat(VALUES_MAX));
+        assert!(!of_document(&Body::read(many.as_bytes()), &mut |_, _, _| {}));
+        assert!(!of_text("é".repeat(VALUE_BYTES_MAX).as_bytes(), &mut |_, _, text| assert!(text.len() <= VALUE_BYTES_MAX)));
+        assert!(of_text(b"short", &mut |_, _, _| {}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_panics(path in "/[%a-f0-9&=+;?/\\[\\]]{0,40}", cookie in "[ -~]{0,40}") {
+            let _ = head(&[(":path", &path), ("cookie", &cookie)]);
+        }
+    }
+}
