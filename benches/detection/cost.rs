@@ -31,8 +31,8 @@ fn orders(bytes: usize) -> String {
     json!({ "orders": list }).to_string()
 }
 
-/// Prints the microseconds of one request of each shape.
-pub fn print(engine: &Engine) {
+/// Prints the microseconds of one request of each shape that are spent on inspection, and in all.
+pub fn print(engine: &Engine, without: &Engine) {
     let graphql = json!({"query": "query Order($id: ID!) { order(id: $id) { id customer { name } lines(first: 10) { sku quantity } } }", "variables": {"id": "o-17"}});
     let shapes = [
         ("bare GET", sent("GET", "/api/orders/o-17", String::new())),
@@ -43,12 +43,16 @@ pub fn print(engine: &Engine) {
         ("an injection", sent("GET", "/api/orders?id=1'+or+1=1--", String::new())),
     ];
     for (name, sent) in shapes {
-        let (start, mut rounds) = (Instant::now(), 0_u32);
-        while start.elapsed() < LONG_ENOUGH {
-            outcome(engine, &sent);
-            rounds += 1;
-        }
-        let micros = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
-        println!("{name}: {micros:.1} us with {} bytes of body", sent.body.len());
+        let (with, without) = (micros(engine, &sent), micros(without, &sent));
+        println!("{name}: {:.1} us of {with:.1} us, {} bytes of body", with - without, sent.body.len());
     }
+}
+
+fn micros(engine: &Engine, sent: &Sent) -> f64 {
+    let (start, mut rounds) = (Instant::now(), 0_u32);
+    while start.elapsed() < LONG_ENOUGH {
+        outcome(engine, sent);
+        rounds += 1;
+    }
+    start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds)
 }

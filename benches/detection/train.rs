@@ -11,7 +11,7 @@ use portcullis::request::decode;
 use portcullis::request::values::{self, Part};
 use portcullis::stages::inspect::inspector::Inspector;
 use portcullis::stages::inspect::lexer::Vocabulary;
-use portcullis::stages::inspect::model::Feature;
+use portcullis::stages::inspect::model::{features, Feature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -62,12 +62,14 @@ pub fn values(row: &Row) -> Vec<String> {
 /// What the model sees of a value, and what a detector has proved already: the model learns what is missing.
 fn view_of(value: &str, inspector: &Inspector) -> Option<(Vec<Feature>, f64)> {
     let decoded = decode::decode(value);
-    let inner = decode::base64_text(&decoded.text);
+    let inner = decode::base64(&decoded.text).and_then(|bytes| decode::text(&bytes).map(str::to_owned));
     let rounds = decoded.rounds + u8::from(inner.is_some());
-    let mut view = inspector.view(inner.as_deref().unwrap_or(&decoded.text), rounds)?;
-    view.features.sort_unstable();
-    view.features.dedup();
-    Some((view.features, view.phrase.map_or(0.0, |phrase| phrase.odds)))
+    let view = inspector.view(inner.as_deref().unwrap_or(&decoded.text), rounds)?;
+    let mut seen = Vec::new();
+    features(&view.symbols, view.rounds, |feature| seen.push(feature));
+    seen.sort_unstable();
+    seen.dedup();
+    Some((seen, view.phrase.map_or(0.0, |phrase| phrase.odds)))
 }
 
 #[derive(Default, Clone, Copy)]

@@ -39,8 +39,8 @@ pub fn decode(text: &str) -> Decoded<'_> {
     decoded
 }
 
-/// The text that a text is the base64 of, if it is one.
-pub fn base64_text(text: &str) -> Option<String> {
+/// What a text is the base64 of, if it can be.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
     let text = text.trim();
     let inner = text.trim_end_matches('=');
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
@@ -48,9 +48,13 @@ pub fn base64_text(text: &str) -> Option<String> {
         return None;
     }
     let standard: String = inner.chars().map(|c| match c { '-' => '+', '_' => '/', other => other }).collect();
-    let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD_NO_PAD, standard).ok()?;
-    let decoded = String::from_utf8(bytes).ok()?;
-    decoded.chars().all(|c| !c.is_control() || c.is_ascii_whitespace()).then_some(decoded)
+    base64::Engine::decode(&base64::engine::general_purpose::STANDARD_NO_PAD, standard).ok()
+}
+
+/// Bytes that are text that somebody could read.
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace()).then_some(text)
 }
 
 fn may_be_encoded(text: &str) -> bool {
@@ -233,16 +237,17 @@ mod tests {
 
     #[test]
     fn base64_is_read_where_it_is_text() {
-        assert_eq!(base64_text("PHNjcmlwdD5hPC9zY3JpcHQ+").as_deref(), Some("<script>a</script>"));
-        assert_eq!(base64_text("Ia2htS0uMWYJ1naXQQ"), None, "not text");
-        assert_eq!(base64_text("short"), None);
+        let text_of = |encoded: &str| base64(encoded).and_then(|bytes| text(&bytes).map(str::to_owned));
+        assert_eq!(text_of("PHNjcmlwdD5hPC9zY3JpcHQ+").as_deref(), Some("<script>a</script>"));
+        assert_eq!(text_of("Ia2htS0uMWYJ1naXQQ"), None, "not text");
+        assert_eq!(text_of("short"), None);
     }
 
     proptest! {
         #[test]
         fn no_text_panics_or_grows(text in "(%|u|&|#|x|;|lt|\\\\|[0-9a-f]{1,4}|\\{|\\}|é|\\PC){0,60}") {
             prop_assert!(decode(&text).text.len() <= text.len());
-            let _ = base64_text(&text);
+            let _ = base64(&text);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! services take `user[$ne]` or `__proto__` apart; their place ends in `#name`.
 //!
 //! What the filter or Envoy has judged already, or what browsers write, is left out: pseudo-header fields, credentials, content
-//! negotiation ([`QUIET_HEADERS`]). Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
+//! negotiation ([`QUIET_HEADERS`]), unless there is something in them that does not belong there. Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
 //! than [`VALUE_BYTES_MAX`] is cut, and that is reported. A document is walked without recursion.
 //! Not covered: compressed bodies, and bodies of types that are not text.
 
@@ -60,6 +60,9 @@ const QUIET_HEADERS: &[&str] = &[
     "x-forwarded-proto",
     "x-request-id",
 ];
+
+/// Bytes that nobody has reason to write into a quiet header field, and look-ups for loggers need.
+const LOUD: &[u8] = b"$<`{\n";
 
 /// Where a value stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -122,7 +125,7 @@ pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         if name == "cookie" {
             walker.cookies(value);
-        } else if !name.starts_with(':') && !name.starts_with("sec-") && QUIET_HEADERS.binary_search(&name.as_str()).is_err() {
+        } else if !name.starts_with(':') && (!is_quiet(&name) || value.iter().any(|byte| LOUD.contains(byte))) {
             walker.take(Part::Header, &name, &String::from_utf8_lossy(value));
         }
     }
@@ -221,6 +224,11 @@ impl Walker<'_, '_> {
             }
         }
     }
+}
+
+/// Whether a header field has no value of the client's own choice, or a check of its own judges it.
+fn is_quiet(name: &str) -> bool {
+    name.starts_with("sec-") || QUIET_HEADERS.binary_search(&name).is_ok()
 }
 
 const fn has_text(value: &Value) -> bool {

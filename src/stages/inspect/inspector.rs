@@ -5,9 +5,9 @@
 //! below [`FINDING_ODDS`] there is no finding. The model alone makes none: some detector must have a hint of its own, and the
 //! model's word counts only so much in either direction.
 
-use super::detectors;
+use super::detectors::{self, deserialization};
 use super::lexer::{symbols, Symbol, Vocabulary};
-use super::model::{features, Feature, Model};
+use super::model::{reasons, Feature, Model};
 use super::phrase::{Phrase, Phrases, SymbolSet};
 use crate::request::decode;
 
@@ -21,6 +21,9 @@ const MODEL_LENDS_MAX: f64 = 8.0;
 /// harmless text around an attack hides it.
 const MODEL_TAKES_MAX: f64 = 4.5;
 
+/// What the signature of a format of serialised objects is worth.
+const SERIALIZED_ODDS: f64 = 3.0;
+
 /// Weights of the model that a finding names.
 const REASONS_MAX: usize = 3;
 
@@ -31,8 +34,10 @@ pub struct View {
     pub detector: usize,
     /// Its strongest phrase.
     pub phrase: Option<Phrase>,
-    /// What the model looks at.
-    pub features: Vec<Feature>,
+    /// What the model looks at, between two edges.
+    pub symbols: Vec<Symbol>,
+    /// How often the text was encoded.
+    pub rounds: u8,
 }
 
 /// What was seen in a value.
@@ -59,6 +64,8 @@ pub struct Inspector {
     model: Model,
     phrases: Phrases,
     hints: Vec<SymbolSet>,
+    /// What hints at anything at all.
+    any_hint: SymbolSet,
 }
 
 impl Inspector {
@@ -85,7 +92,8 @@ impl Inspector {
                 phrases.add(owner, *phrase, &vocabulary)?;
             }
         }
-        Ok(Self { vocabulary, model, phrases, hints })
+        let any_hint = hints.iter().copied().fold(SymbolSet::default(), SymbolSet::or);
+        Ok(Self { vocabulary, model, phrases, hints, any_hint })
     }
 
     /// What its words mean.
@@ -95,19 +103,30 @@ impl Inspector {
 
     /// Judges a value.
     pub fn inspect(&self, value: &str) -> Option<Sighting> {
-        if is_plain(value) {
-            return None;
-        }
         let decoded = decode::decode(value);
+        let inner = decode::base64(&decoded.text).and_then(|bytes| self.judge_inner(&bytes, decoded.rounds));
+        if is_plain(value) {
+            return inner;
+        }
         let whole = self.judge(&decoded.text, decoded.rounds);
-        let inner = decode::base64_text(&decoded.text).and_then(|text| self.judge(&text, decoded.rounds.saturating_add(1)));
         [whole, inner].into_iter().flatten().max_by(|one, other| one.odds.total_cmp(&other.odds))
     }
 
+    /// Judges what a value is the base64 of: a text, or an object that would be read.
+    fn judge_inner(&self, bytes: &[u8], rounds: u8) -> Option<Sighting> {
+        let rounds = rounds.saturating_add(1);
+        if let Some(format) = deserialization::format(bytes) {
+            let detector = detectors::ALL.iter().position(|detector| std::ptr::eq(*detector, &deserialization::DETECTOR))?;
+            return Some(Sighting { detector, phrase: Some(format), odds: SERIALIZED_ODDS, model_odds: 0.0, rounds, reasons: Vec::new() });
+        }
+        self.judge(decode::text(bytes)?, rounds)
+    }
+
     fn judge(&self, text: &str, rounds: u8) -> Option<Sighting> {
-        let mut view = self.view(text, rounds)?;
+        let view = self.view(text, rounds)?;
+        let weighed = self.model.weigh(&view.symbols, view.rounds);
         let phrase_odds = view.phrase.map_or(0.0, |phrase| phrase.odds);
-        let model_odds = self.model.log_odds(&mut view.features).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
+        let model_odds = self.model.log_odds(&weighed).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
         let odds = phrase_odds + model_odds;
         (odds >= FINDING_ODDS).then(|| Sighting {
             detector: view.detector,
@@ -115,31 +134,31 @@ impl Inspector {
             odds,
             model_odds,
             rounds,
-            reasons: self.model.reasons(&view.features, REASONS_MAX),
+            reasons: reasons(weighed, REASONS_MAX),
         })
     }
 
     /// What there is to judge in a text; `None` if nothing hints at anything.
     pub fn view(&self, text: &str, rounds: u8) -> Option<View> {
-        let mut symbols = symbols(text, &self.vocabulary);
-        let features = features(&symbols, rounds);
-        symbols.insert(0, Symbol::EDGE);
-        symbols.push(Symbol::EDGE);
+        let symbols = self.symbols(text);
         let (detector, phrase) = self.evidence(&symbols)?;
-        Some(View { detector, phrase, features })
+        Some(View { detector, phrase, symbols, rounds })
     }
 
-    /// Calls `found` with every phrase in a text.
-    pub fn phrases(&self, text: &str, mut found: impl FnMut(&'static str, &Phrase)) {
-        let edge = [Symbol::EDGE];
-        let symbols: Vec<Symbol> = edge.into_iter().chain(symbols(text, &self.vocabulary)).chain(edge).collect();
-        self.phrases.find(&symbols, |owner, phrase| {
-            found(detectors::ALL.get(owner).map_or("", |detector| detector.check.id), phrase);
-        });
+    /// The symbols of a text between two edges.
+    fn symbols(&self, text: &str) -> Vec<Symbol> {
+        let mut all = Vec::with_capacity(64);
+        all.push(Symbol::EDGE);
+        symbols(text, &self.vocabulary, &mut all);
+        all.push(Symbol::EDGE);
+        all
     }
 
     /// The detector that saw most, and its strongest phrase; `None` if nothing hints at anything.
     fn evidence(&self, symbols: &[Symbol]) -> Option<(usize, Option<Phrase>)> {
+        if !symbols.iter().any(|symbol| self.any_hint.has(*symbol)) {
+            return None;
+        }
         let mut strongest: Option<(usize, Phrase)> = None;
         self.phrases.find(symbols, |owner, phrase| {
             let is_stronger = |(before, other): &(usize, Phrase)| {
@@ -159,9 +178,10 @@ impl Inspector {
     }
 }
 
-/// Whether a value is one word or number: most are, and nothing can be wrong with them.
+/// Whether a value is words and numbers without anything between them that means something: most are, and nothing can be wrong
+/// with them.
 fn is_plain(value: &str) -> bool {
-    value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') && !["--", "__"].iter().any(|mark| value.contains(mark))
 }
 
 #[cfg(test)]

@@ -109,7 +109,6 @@ const OPERATORS: &[(&str, Symbol)] = &[
     ("@@", Symbol(b'j')),
     ("\\\\", Symbol(b'k')),
     ("..", Symbol(b'l')),
-    ("`", Symbol(b'`')),
 ];
 
 /// Words that mean something, and what.
@@ -155,17 +154,16 @@ impl Vocabulary {
     }
 }
 
-/// The symbols of a text, in their order. What is longer than [`SYMBOLS_MAX`] is cut.
-pub fn symbols(text: &str, vocabulary: &Vocabulary) -> Vec<Symbol> {
-    let mut lexer = Lexer { rest: text.as_bytes(), vocabulary, symbols: Vec::with_capacity(64) };
+/// Adds the symbols of a text, in their order. What is longer than [`SYMBOLS_MAX`] is cut.
+pub fn symbols(text: &str, vocabulary: &Vocabulary, symbols: &mut Vec<Symbol>) {
+    let mut lexer = Lexer { rest: text.as_bytes(), vocabulary, symbols };
     while lexer.symbols.len() < SYMBOLS_MAX && lexer.step() {}
-    lexer.symbols
 }
 
 struct Lexer<'a> {
     rest: &'a [u8],
     vocabulary: &'a Vocabulary,
-    symbols: Vec<Symbol>,
+    symbols: &'a mut Vec<Symbol>,
 }
 
 impl<'a> Lexer<'a> {
@@ -245,7 +243,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn punctuation(&mut self, first: u8) {
-        if let Some(length) = comment(self.rest) {
+        if let Some(length) = (first == b'/').then(|| comment(self.rest)).flatten() {
             self.skip(length);
             self.symbols.push(Symbol::COMMENT);
             return;
@@ -256,7 +254,10 @@ impl<'a> Lexer<'a> {
             let _ = self.take(|byte| byte.is_ascii_digit());
             return;
         }
-        match OPERATORS.iter().find(|(text, _)| self.rest.starts_with(text.as_bytes())) {
+        // No operator has anything but punctuation in second place, which most punctuation is not followed by.
+        let may_be_longer = self.rest.get(1).is_some_and(u8::is_ascii_punctuation);
+        let operator = || OPERATORS.iter().find(|(text, _)| self.rest.starts_with(text.as_bytes()));
+        match may_be_longer.then(operator).flatten() {
             Some((text, symbol)) => {
                 self.skip(text.len());
                 self.symbols.push(*symbol);
@@ -284,7 +285,9 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let vocabulary = Vocabulary::built_in();
-        symbols(text, &vocabulary).into_iter().map(|symbol| symbol.name(&vocabulary)).collect()
+        let mut seen = Vec::new();
+        symbols(text, &vocabulary, &mut seen);
+        seen.into_iter().map(|symbol| symbol.name(&vocabulary)).collect()
     }
 
     #[test]

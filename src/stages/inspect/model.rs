@@ -11,7 +11,6 @@
 //! Bounds: [`super::lexer::SYMBOLS_MAX`] symbols, three look-ups for each.
 
 use super::lexer::{Symbol, Vocabulary};
-use ahash::{AHashMap, RandomState};
 
 /// Something a text has: up to three symbols in a row, or a property of the whole ([`Property`]).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,24 +105,22 @@ impl Feature {
     }
 }
 
-/// Every feature of a text, each as often as it is there.
-pub fn features(symbols: &[Symbol], rounds: u8) -> Vec<Feature> {
-    let edge = std::iter::once(&Symbol::EDGE);
+/// Calls `each` with every feature of a text, as often as it is there. `symbols` begins and ends with [`Symbol::EDGE`].
+pub fn features(symbols: &[Symbol], rounds: u8, mut each: impl FnMut(Feature)) {
     let (mut before, mut last) = (None, None);
-    let mut features = Vec::with_capacity(symbols.len().saturating_mul(3));
-    for symbol in edge.clone().chain(symbols).chain(edge) {
+    for symbol in symbols {
         let symbol = Some(*symbol);
-        features.push(Feature::run([None, None, symbol]));
+        each(Feature::run([None, None, symbol]));
         if last.is_some() {
-            features.push(Feature::run([None, last, symbol]));
+            each(Feature::run([None, last, symbol]));
         }
         if before.is_some() {
-            features.push(Feature::run([before, last, symbol]));
+            each(Feature::run([before, last, symbol]));
         }
         (before, last) = (last, symbol);
     }
-    features.extend(properties(symbols, rounds).map(Property::feature));
-    features
+    let inner = symbols.get(1..symbols.len().saturating_sub(1)).unwrap_or_default();
+    properties(inner, rounds).map(Property::feature).for_each(each);
 }
 
 fn properties(symbols: &[Symbol], rounds: u8) -> impl Iterator<Item = Property> {
@@ -152,7 +149,45 @@ fn properties(symbols: &[Symbol], rounds: u8) -> impl Iterator<Item = Property> 
 #[derive(Debug)]
 pub struct Model {
     bias: f64,
-    weights: AHashMap<Feature, f64>,
+    weights: Weights,
+}
+
+/// What a feature weighs. Three of four look-ups find nothing, so the table is half empty and an empty place ends a search.
+#[derive(Debug)]
+struct Weights {
+    places: Vec<(Feature, f64)>,
+}
+
+impl Weights {
+    /// Of a free place; no feature has this code.
+    const FREE: Feature = Feature(u32::MAX);
+
+    fn new(weights: &[(Feature, f64)]) -> Self {
+        let size = weights.len().saturating_mul(2).next_power_of_two().max(2);
+        let mut table = Self { places: vec![(Self::FREE, 0.0); size] };
+        for weight in weights {
+            let place = table.search(weight.0);
+            if let Some(free) = table.places.get_mut(place) {
+                *free = *weight;
+            }
+        }
+        table
+    }
+
+    /// The place of a feature, or the free one where it would be.
+    fn search(&self, feature: Feature) -> usize {
+        let mask = self.places.len().saturating_sub(1);
+        let hash = feature.0.wrapping_mul(0x9e37_79b1).rotate_right(12);
+        let mut place = usize::try_from(hash).unwrap_or_default() & mask;
+        while self.places.get(place).is_some_and(|(other, _)| *other != Self::FREE && *other != feature) {
+            place = place.wrapping_add(1) & mask;
+        }
+        place
+    }
+
+    fn get(&self, feature: Feature) -> Option<f64> {
+        self.places.get(self.search(feature)).filter(|(own, _)| *own == feature).map(|(_, weight)| *weight)
+    }
 }
 
 impl Model {
@@ -164,33 +199,70 @@ impl Model {
     /// Reads `weight name` lines; lines that begin with `%` are the training record, and a line of a name that the vocabulary
     /// does not know is skipped.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Self {
-        let mut model = Self { bias: 0.0, weights: AHashMap::with_hasher(RandomState::with_seeds(5, 6, 7, 8)) };
+        let (mut bias, mut weights) = (0.0, Vec::new());
         for line in text.lines().filter(|line| !line.starts_with('%')) {
             let Some((weight, name)) = line.split_once(' ') else { continue };
             let Ok(weight) = weight.parse() else { continue };
             if name == "#bias" {
-                model.bias = weight;
+                bias = weight;
             } else if let Some(feature) = Feature::named(name, vocabulary) {
-                model.weights.insert(feature, weight);
+                weights.push((feature, weight));
             }
         }
-        model
+        Self { bias, weights: Weights::new(&weights) }
     }
 
-    /// The logarithm of the odds that a text with these features is an attack. A feature counts once.
-    pub fn log_odds(&self, features: &mut Vec<Feature>) -> f64 {
-        features.sort_unstable();
-        features.dedup();
-        let weights = features.iter().filter_map(|feature| self.weights.get(feature));
-        weights.fold(self.bias, |sum, weight| sum + weight)
-    }
-
-    /// The features that weighed most, with their weights.
-    pub fn reasons(&self, features: &[Feature], most: usize) -> Vec<(Feature, f64)> {
-        let mut weighed: Vec<(Feature, f64)> =
-            features.iter().filter_map(|feature| Some((*feature, *self.weights.get(feature)?))).collect();
-        weighed.sort_by(|(_, one), (_, other)| other.abs().total_cmp(&one.abs()));
-        weighed.truncate(most);
+    /// The features of a text that have a weight, with it, each once. `symbols` begins and ends with [`Symbol::EDGE`].
+    pub fn weigh(&self, symbols: &[Symbol], rounds: u8) -> Vec<(Feature, f64)> {
+        let mut weighed = Vec::new();
+        features(symbols, rounds, |feature| weighed.extend(self.weights.get(feature).map(|weight| (feature, weight))));
+        weighed.sort_unstable_by_key(|(feature, _)| *feature);
+        weighed.dedup_by_key(|(feature, _)| *feature);
         weighed
+    }
+
+    /// The logarithm of the odds that a text with these features is an attack.
+    pub fn log_odds(&self, weighed: &[(Feature, f64)]) -> f64 {
+        weighed.iter().fold(self.bias, |sum, (_, weight)| sum + weight)
+    }
+}
+
+/// Those that weigh most.
+pub fn reasons(mut weighed: Vec<(Feature, f64)>, most: usize) -> Vec<(Feature, f64)> {
+    weighed.sort_by(|(_, one), (_, other)| other.abs().total_cmp(&one.abs()));
+    weighed.truncate(most);
+    weighed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::inspect::lexer::symbols;
+
+    #[test]
+    fn every_weight_is_read_and_none_is_about_a_text() {
+        let vocabulary = Vocabulary::built_in();
+        let lines = include_str!("model.txt").lines().filter(|line| !line.starts_with('%'));
+        let names: Vec<&str> = lines.filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
+        let model = Model::built_in(&vocabulary);
+        let known = names.iter().filter(|name| Feature::named(name, &vocabulary).is_some()).count();
+        assert_eq!(known, names.len() - 1, "all but the bias");
+        assert_eq!(model.weights.places.iter().filter(|(feature, _)| *feature != Weights::FREE).count(), known);
+    }
+
+    #[test]
+    fn a_feature_is_called_what_it_is_read_by() {
+        let vocabulary = Vocabulary::built_in();
+        let mut text = vec![Symbol::EDGE];
+        symbols("' OR 1=1 --", &vocabulary, &mut text);
+        text.push(Symbol::EDGE);
+        let mut names = Vec::new();
+        features(&text, 1, |feature| {
+            assert_eq!(Feature::named(&feature.name(&vocabulary), &vocabulary), Some(feature));
+            names.push(feature.name(&vocabulary));
+        });
+        for name in ["edge ' 'or", "number = number", "-- edge", "#odd_quotes", "#encoded"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
     }
 }

@@ -55,6 +55,13 @@ impl SymbolSet {
         self.0.get(usize::from(code >> 6)).is_some_and(|word| word & (1 << (code & 63)) != 0)
     }
 
+    /// The symbols of both.
+    pub fn or(self, Self(other): Self) -> Self {
+        let mut both = self;
+        both.0.iter_mut().zip(other).for_each(|(own, other)| *own |= other);
+        both
+    }
+
     /// The symbols of a list of names.
     ///
     /// # Errors
@@ -65,8 +72,7 @@ impl SymbolSet {
             if name == "@word" {
                 (0..=u8::MAX).map(Symbol).filter(|symbol| symbol.is_word()).for_each(|symbol| set.add(symbol));
             } else if let Some((_, members)) = GROUPS.iter().find(|(group, _)| *group == name) {
-                let Self(members) = Self::named(members, vocabulary)?;
-                set.0.iter_mut().zip(members).for_each(|(own, other)| *own |= other);
+                set = set.or(Self::named(members, vocabulary)?);
             } else {
                 set.add(vocabulary.symbol(name).ok_or_else(|| name.to_owned())?);
             }
@@ -168,10 +174,11 @@ mod tests {
         let vocabulary = Vocabulary::built_in();
         let mut phrases = Phrases::default();
         phrases.add(0, phrase("test", 1.0, elements), &vocabulary).unwrap();
-        let edge = [Symbol::EDGE];
-        let text: Vec<Symbol> = edge.into_iter().chain(symbols(text, &vocabulary)).chain(edge).collect();
+        let mut symbols_of_text = vec![Symbol::EDGE];
+        symbols(text, &vocabulary, &mut symbols_of_text);
+        symbols_of_text.push(Symbol::EDGE);
         let mut count = 0;
-        phrases.find(&text, |_, _| count += 1);
+        phrases.find(&symbols_of_text, |_, _| count += 1);
         count > 0
     }
 

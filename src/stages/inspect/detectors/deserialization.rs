@@ -6,6 +6,29 @@
 use super::{check, Detector, CERTAIN, LIKELY};
 use crate::stages::inspect::phrase::phrase;
 
+/// How formats of serialised objects begin, and what they are called.
+const SIGNATURES: &[(&[u8], &str)] = &[
+    (b"\xac\xed\x00\x05", "an object of Java"),
+    (b"\x00\x01\x00\x00\x00\xff\xff\xff\xff", "an object of .NET"),
+    (b"\x80\x02", "an object of Python"),
+    (b"\x80\x03", "an object of Python"),
+    (b"\x80\x04\x95", "an object of Python"),
+    (b"\x80\x05\x95", "an object of Python"),
+    (b"\x04\x08", "an object of Ruby"),
+];
+
+/// The format that bytes have which were encoded as text, if objects are made of it.
+pub fn format(bytes: &[u8]) -> Option<&'static str> {
+    // Two bytes alone would be an accident of one in some thousands: an object ends with a full stop, or has a name in it.
+    let is_python = |start: &[u8]| start.len() > 2 || (start.starts_with(b"\x80") && bytes.ends_with(b"."));
+    let is_object = |start: &[u8]| match start {
+        [0x80, ..] => is_python(start),
+        [4, 8] => matches!(bytes.get(2), Some(b'o' | b'[' | b'{' | b'I' | b'u' | b'c')),
+        _ => true,
+    };
+    SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start) && is_object(start)).map(|(_, name)| *name)
+}
+
 /// See the file.
 pub static DETECTOR: Detector = Detector {
     check: check("payload.deserialization", "payload_deserialization", "A value looks like a serialised object that runs something when it is read."),

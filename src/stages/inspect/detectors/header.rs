@@ -11,7 +11,9 @@ pub static DETECTOR: Detector = Detector {
     check: check("payload.header", "payload_header", "A value looks like header fields or a whole answer, after an end of line."),
     hints: "newline control % \\",
     phrases: &[
-        phrase("a field", CERTAIN, &["newline", "@word", "opt -", "opt @word", ":", "gap", "cookie http https html_tag number = newline"]),
+        phrase("a field", CERTAIN, &["newline", "@word", "-", "cookie @word", ":"]),
+        phrase("a redirect", LIKELY, &["newline", "js_object", ":", "http https / // javascript"]),
+        phrase("a forged line", LIKELY, &["edge", "@word number", "newline", "@word", ":"]),
         phrase("an answer", CERTAIN, &["newline", "http", "/", "number"]),
         phrase("a body", LIKELY, &["newline", "<", "html_tag script"]),
         phrase("an end of a line alone", LIKELY, &["edge", "opt % @word", "newline", "edge"]),
