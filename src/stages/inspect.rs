@@ -186,3 +186,6 @@ fn score(odds: f64) -> Score {
     let value = SCORE_MIN + (SCORE_MAX - SCORE_MIN) * sure;
     Score::new((value * 100.0).round() / 100.0).unwrap_or(Score::constant(SCORE_MAX))
 }
+
+#[cfg(test)]
+mod tests;

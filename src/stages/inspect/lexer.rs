@@ -116,12 +116,15 @@ const OPERATORS: &[(&str, Symbol)] = &[
 pub struct Vocabulary {
     classes: Vec<String>,
     words: AHashMap<String, Symbol>,
+    /// What rules and weights call the symbols.
+    names: AHashMap<String, Symbol>,
 }
 
 impl Vocabulary {
     /// The one that the filter comes with: `vocabulary.txt`, `class: words`, or `= words` for words that are each a class.
     pub fn built_in() -> Self {
-        let mut vocabulary = Self { classes: Vec::new(), words: AHashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4)) };
+        let empty = || AHashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        let mut vocabulary = Self { classes: Vec::new(), words: empty(), names: empty() };
         for line in include_str!("vocabulary.txt").lines().filter(|line| !line.starts_with('#')) {
             if let Some(words) = line.strip_prefix('=') {
                 words.split_whitespace().for_each(|word| vocabulary.add(&format!("'{word}"), [word].into_iter()));
@@ -129,6 +132,8 @@ impl Vocabulary {
                 vocabulary.add(class, words.split_whitespace());
             }
         }
+        let named = (0..=u8::MAX).map(Symbol).map(|symbol| (symbol.name(&vocabulary), symbol));
+        vocabulary.names = named.collect::<Vec<_>>().into_iter().rev().collect();
         vocabulary
     }
 
@@ -147,10 +152,7 @@ impl Vocabulary {
 
     /// The symbol that a rule names: a class, a word that is its own class, a special name or punctuation.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
-        (0..=u8::MAX).map(Symbol).find(|symbol| {
-            let known = symbol.name(self);
-            known == name || known.strip_prefix('\'') == Some(name)
-        })
+        self.names.get(name).or_else(|| self.names.get(&format!("'{name}"))).copied()
     }
 }
 
