@@ -12,6 +12,7 @@ pub mod identity;
 pub mod limits;
 pub mod minting;
 mod moment;
+pub mod oauth;
 mod raw;
 pub mod remote;
 pub mod routes;
@@ -23,6 +24,7 @@ pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
+pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// The tokens that the filter itself issues.
     pub minting: Option<Minting>,
+    /// Good practice for OAuth, where it is asked for.
+    pub oauth: Option<Oauth>,
     /// The memory that all workers share.
     pub memory: Memory,
     /// How often; routes refer to these by their place.
@@ -159,12 +163,19 @@ impl Config {
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
         }
+        let key_parameter =
+            identity.as_ref().and_then(|own| own.api_keys.as_ref()).and_then(|keys| keys.query.as_deref());
+        let oauth =
+            written.oauth.as_ref().map(|own| Oauth::new(own, &written.routes, key_parameter)).transpose()?;
+        let (oauth, endpoints) =
+            oauth.map_or_else(Default::default, |(oauth, endpoints)| (Some(oauth), endpoints));
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits)?,
+            routes: Routes::compile(&written, thresholds, &limits, endpoints)?,
             identity,
             minting,
+            oauth,
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
@@ -205,6 +216,7 @@ impl Config {
         asks_others
             || self.minting.is_some()
             || self.revocation_endpoint().is_some()
+            || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
     }
