@@ -22,6 +22,9 @@ const URIS_MAX: usize = 64;
 /// Names, response types or grant types of one list at most.
 const NAMES_MAX: usize = 64;
 
+/// The methods of endpoints (RFC 6749 §3.1, §3.2).
+const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
+
 /// Good practice for OAuth (RFC 9700).
 #[derive(Debug)]
 pub struct Oauth {
@@ -92,6 +95,7 @@ impl Oauth {
             let grant_types = grant_types(&endpoint.grant_types, &format!("{path}.grant_types"))?;
             placed.put(&endpoint.routes, &Arc::new(Endpoint::Token { grant_types }), &format!("{path}.routes"))?;
         }
+        placed.check_neighbours()?;
         let query_token_names = if written.no_query_tokens { names.clone() } else { Vec::new() };
         Ok((Self { query_token_names, has_endpoints: !placed.endpoints.is_empty() }, placed.endpoints))
     }
@@ -125,6 +129,20 @@ impl Placed<'_> {
                     return Err(ConfigError::new(place, format!("route `{name}` is an endpoint already")))
                 }
             };
+        }
+        Ok(())
+    }
+
+    /// A route for one of an endpoint's methods at the same place would take the requests away from it.
+    fn check_neighbours(&self) -> Result<(), ConfigError> {
+        let takes = |route: &raw::Route| route.methods.iter().any(|method| METHODS.contains(&method.as_str()));
+        for (index, route) in self.routes.iter().enumerate().filter(|(_, route)| takes(route)) {
+            let same = |other: &&raw::Route| other.path == route.path && other.hosts == route.hosts;
+            let is_endpoint = |other: &raw::Route| self.endpoints.contains_key(&other.name);
+            if let Some(endpoint) = self.routes.iter().filter(same).find(|other| is_endpoint(other)) {
+                let fault = format!("takes requests away from `{}`, which `oauth` names", endpoint.name);
+                return Err(ConfigError::new(format!("routes[{index}].methods"), fault));
+            }
         }
         Ok(())
     }

@@ -140,6 +140,14 @@ fn what_could_not_be_meant_is_refused_with_its_place() {
 }
 
 #[test]
+fn no_route_takes_requests_away_from_an_endpoint() {
+    let posted = |path: &str, method: &str| json!({"name": "posted", "path": path, "methods": [method]});
+    let error = parse(&[("/routes/3", posted("/token", "POST"))]).unwrap_err();
+    assert!(error.starts_with("routes[3].methods: takes requests away from `token`"), "{error}");
+    assert!(parse(&[("/routes/3", posted("/token", "OPTIONS"))]).is_ok(), "a preflight has a route of its own");
+}
+
+#[test]
 fn keys_of_clients_cannot_stand_where_nothing_may() {
     let keys = json!({"api_keys": {"query": "token", "keys": [{"id": "a", "sha256": "0".repeat(64)}]}});
     let error = parse(&[("/identity", keys.clone())]).unwrap_err();
