@@ -5,7 +5,7 @@
 //! and bytes that are not UTF-8 are repaired in more than one way. Each is a [`Fault`] of the whole form.
 //! Bounds: [`PAIRS_MAX`] pairs, [`BYTES_MAX`] bytes. Not covered: multipart forms, other character sets, `;` between pairs.
 //!
-//! Services read names more generously than we do; [`spellings`] finds what some of them take for a name.
+//! Services read names more generously than we do; [`spellings`] counts what some of them take for a name.
 
 use super::Request;
 use std::collections::BTreeMap;
@@ -102,8 +102,28 @@ fn is_utf8(parameters: &[u8]) -> bool {
 /// How often a form has a name, in any spelling: some services read `Access.Token` and `access_token[]` as `access_token`
 /// (PHP), and take `;` for `&`.
 pub fn spellings(text: &[u8], name: &str) -> usize {
+    names(text).filter(|sent| is_spelling(percent_encoding::percent_decode(sent), name)).count()
+}
+
+/// The first of `wanted` that a form has in another spelling than its own.
+pub fn respelled<'w>(text: &[u8], wanted: &[&'w str]) -> Option<&'w str> {
+    let decode = percent_encoding::percent_decode;
+    names(text).find_map(|sent| {
+        let meant = wanted.iter().find(|name| is_spelling(decode(sent), name))?;
+        Some(*meant).filter(|name| !decode(sent).eq(name.bytes()))
+    })
+}
+
+/// The first of `wanted` that a form has in any spelling.
+pub fn mentioned<'w>(text: &[u8], wanted: &[&'w str]) -> Option<&'w str> {
+    let is_meant = |sent| wanted.iter().find(|name| is_spelling(percent_encoding::percent_decode(sent), name));
+    names(text).find_map(is_meant).copied()
+}
+
+/// The names as they are written, without those that are empty.
+fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let names = text.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
-    names.filter(|sent| is_spelling(percent_encoding::percent_decode(sent), name)).count()
+    names.filter(|name| !name.is_empty())
 }
 
 /// Whether some service may take a decoded name for this one.

@@ -102,7 +102,7 @@ fn check_posted_query(endpoint: &Endpoint, request: &Request, findings: &mut Fin
         if !query.is_empty() {
             findings.add(Finding::new(&QUERY_PARAMETERS, "a query at the token endpoint"));
         }
-    } else if let Some(name) = PARAMETERS.iter().find(|name| form::spellings(query, name) > 0) {
+    } else if let Some(name) = form::mentioned(query, &PARAMETERS) {
         findings.add(Finding::new(&REQUEST, format!("`{name}` in the query of a posted request")));
     }
 }
@@ -114,7 +114,7 @@ fn one_meaning(text: &[u8], read: impl FnOnce(&[u8]) -> Result<Form, form::Fault
     if text.contains(&b';') {
         return Err(Finding::new(&REQUEST, "a `;` that is not encoded"));
     }
-    match PARAMETERS.iter().find(|name| form::spellings(text, name) > usize::from(form.has(name))) {
+    match form::respelled(text, &PARAMETERS) {
         Some(name) => Err(Finding::new(&REQUEST, format!("`{name}` is there in another spelling"))),
         None => Ok(form),
     }

@@ -132,7 +132,7 @@ fn what_could_not_be_meant_is_refused_with_its_place() {
         ("/oauth/token_endpoint".to_owned(), json!([]), "oauth", "did you mean `token_endpoints`"),
     ] {
         let error = parse(&[(&pointer, value)]).expect_err(&pointer);
-        assert!(error.starts_with(&format!("{place}")) && error.contains(fault), "{pointer}: {error}");
+        assert!(error.starts_with(place) && error.contains(fault), "{pointer}: {error}");
     }
     let twice = json!([{"id": "a", "redirect_uris": ["https://a.example"]}, {"id": "a", "redirect_uris": ["https://b.example"]}]);
     let error = parse(&[(&front("clients"), twice)]).unwrap_err();

@@ -12,7 +12,8 @@ pub(super) fn token<'n>(query: &[u8], names: &'n [String]) -> Option<&'n str> {
         return None;
     }
     let parts = query.split(|byte| b"&;#?".contains(byte));
-    parts.filter_map(|part| part.split(|byte| *byte == b'=').next()).find_map(|sent| named(sent, names))
+    let sent = parts.filter_map(|part| part.split(|byte| *byte == b'=').next()).filter(|sent| !sent.is_empty());
+    sent.into_iter().find_map(|sent| named(sent, names))
 }
 
 fn named<'n>(sent: &[u8], names: &'n [String]) -> Option<&'n str> {
@@ -27,5 +28,5 @@ fn named<'n>(sent: &[u8], names: &'n [String]) -> Option<&'n str> {
         let is_any = |part: &[u8]| names.iter().find(|name| is_spelling(part.iter().copied(), name));
         inner.into_iter().find_map(is_any).map(String::as_str)
     };
-    found(&once).or_else(|| if twice == once { None } else { found(&twice) })
+    found(&once).or_else(|| (twice != once).then(|| found(&twice)).flatten())
 }
