@@ -64,7 +64,8 @@ fn main() -> Result<()> {
         println!("skipped: there is no payloads.jsonl in {}; nothing was measured", data.display());
         return Ok(());
     }
-    let rows: Vec<Row> = rows::read(&data.join("payloads.jsonl"))?.into_iter().filter(|row| row.label != "ambiguous").collect();
+    let rows: Vec<Row> =
+        rows::read(&data.join("payloads.jsonl"))?.into_iter().filter(|row| row.label != "ambiguous").collect();
     if has("--train") {
         return write_model(&rows);
     }
@@ -75,7 +76,12 @@ fn main() -> Result<()> {
     cost::print(&engine, &engine_of(br#"{"version": 1, "mode": "enforce"}"#));
     for ((name, detected, passed), floor) in reached.into_iter().zip(FLOORS) {
         println!("{name}: {detected:.2} % of attacks detected, {passed:.2} % of harmless requests passed");
-        ensure!(detected >= floor.1 && passed >= floor.2, "{name}: below {} % and {} %, which were reached before", floor.1, floor.2);
+        ensure!(
+            detected >= floor.1 && passed >= floor.2,
+            "{name}: below {} % and {} %, which were reached before",
+            floor.1,
+            floor.2
+        );
     }
     Ok(())
 }
@@ -108,11 +114,18 @@ fn report(engine: &Engine, rows: &[Row], shows_wrong: bool) -> (&'static str, f6
     let mut table: BTreeMap<(bool, &str, &str), [u32; 3]> = BTreeMap::new();
     for row in rows {
         let outcome = outcome(engine, &row.sent());
-        for key in [(row.is_attack(), "class", row.class.as_str()), (row.is_attack(), "place", row.place.as_str())] {
+        for key in [(row.is_attack(), "class", row.class.as_str()), (row.is_attack(), "place", row.place.as_str())]
+        {
             table.entry(key).or_default()[outcome as usize] += 1;
         }
         if shows_wrong && row.is_attack() == (outcome == Outcome::Allow) {
-            println!("{:?} {} {} {:?}", outcome, row.class, row.place, row.payload.chars().take(120).collect::<String>());
+            println!(
+                "{:?} {} {} {:?}",
+                outcome,
+                row.class,
+                row.place,
+                row.payload.chars().take(120).collect::<String>()
+            );
         }
     }
     println!("{:8} {:6} {:20} {:>7} {:>9} {:>7} {:>8}", "", "", "", "allow", "challenge", "deny", "right");
@@ -120,11 +133,15 @@ fn report(engine: &Engine, rows: &[Row], shows_wrong: bool) -> (&'static str, f6
         let all = f64::from(allow + challenge + deny);
         let right = if *is_attack { challenge + deny } else { *allow };
         let label = if *is_attack { "attack" } else { "harmless" };
-        println!("{label:8} {kind:6} {name:20} {allow:7} {challenge:9} {deny:7} {:7.2}%", 100.0 * f64::from(right) / all);
+        println!(
+            "{label:8} {kind:6} {name:20} {allow:7} {challenge:9} {deny:7} {:7.2}%",
+            100.0 * f64::from(right) / all
+        );
     }
     let share = |is_attack: bool| {
         let of_kind = table.iter().filter(|((attack, kind, _), _)| *attack == is_attack && *kind == "class");
-        let sums = of_kind.fold([0, 0], |[allow, all], (_, counts)| [allow + counts[0], all + counts.iter().sum::<u32>()]);
+        let sums = of_kind
+            .fold([0, 0], |[allow, all], (_, counts)| [allow + counts[0], all + counts.iter().sum::<u32>()]);
         let allowed = f64::from(sums[0]) / f64::from(sums[1]);
         100.0 * if is_attack { 1.0 - allowed } else { allowed }
     };
@@ -160,7 +177,8 @@ fn others(engine: &Engine, data: &Path) -> Result<()> {
                 });
                 row.class = String::new();
             }
-            table.entry((row.label.clone(), row.class.clone())).or_default()[outcome(engine, &row.sent()) as usize] += 1;
+            table.entry((row.label.clone(), row.class.clone())).or_default()
+                [outcome(engine, &row.sent()) as usize] += 1;
         }
         for ((label, class), [allow, challenge, deny]) in table {
             println!("{name}: {label} {class}: {allow} allowed, {challenge} challenged, {deny} denied");

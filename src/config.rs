@@ -13,9 +13,11 @@ pub mod inspect;
 pub mod limits;
 pub mod minting;
 mod moment;
+pub mod oauth;
 mod raw;
 pub mod remote;
 pub mod routes;
+mod tuning;
 mod units;
 
 pub use self::adapt::Reputation;
@@ -25,10 +27,12 @@ pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
+pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
-use self::raw::{Document, Effect, TunedMode};
+use self::raw::{Document, TunedMode};
+use self::tuning::Tuning;
 use crate::finding::{Check, Family, Finding, Score, Weight};
 use crate::json::{self, Bounds};
 use crate::time::Millis;
@@ -42,12 +46,6 @@ pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
 /// What a document may contain.
 const DOCUMENT_BOUNDS: Bounds = Bounds { depth: 32, values: 100_000 };
-
-/// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
-const FAMILY_CAP: f64 = 0.65;
-
-/// The same for payloads: one that is surely an attack denies alone.
-const PAYLOAD_CAP: f64 = 0.9;
 
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
@@ -70,6 +68,8 @@ pub struct Config {
     pub minting: Option<Minting>,
     /// Whether payloads are inspected, and how; `None` when they are not.
     pub inspect: Option<Inspect>,
+    /// Good practice for OAuth, where it is asked for.
+    pub oauth: Option<Oauth>,
     /// The memory that all workers share.
     pub memory: Memory,
     /// How often; routes refer to these by their place.
@@ -123,13 +123,6 @@ pub struct Telemetry {
     pub limit_headers: bool,
 }
 
-/// What the configuration says about one check.
-#[derive(Debug, Default, Copy, Clone)]
-struct Tuning {
-    mode: Option<TunedMode>,
-    weight: Option<Weight>,
-}
-
 impl Config {
     /// Reads a document. `checks` is the table of everything that can be tuned.
     ///
@@ -166,20 +159,27 @@ impl Config {
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
         }
+        let key_parameter =
+            identity.as_ref().and_then(|own| own.api_keys.as_ref()).and_then(|keys| keys.query.as_deref());
+        let oauth =
+            written.oauth.as_ref().map(|own| Oauth::new(own, &written.routes, key_parameter)).transpose()?;
+        let (oauth, endpoints) =
+            oauth.map_or_else(Default::default, |(oauth, endpoints)| (Some(oauth), endpoints));
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits)?,
+            routes: Routes::compile(&written, thresholds, &limits, endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
+            oauth,
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
-            caps: caps(&written.risk.family_caps)?,
-            tunings: tunings(&written.checks, checks)?,
+            caps: tuning::caps(&written.risk.family_caps)?,
+            tunings: tuning::tunings(&written.checks, checks)?,
         })
     }
 
@@ -214,6 +214,7 @@ impl Config {
             || self.minting.is_some()
             || self.inspect.as_ref().is_some_and(|inspect| inspect.bodies)
             || self.revocation_endpoint().is_some()
+            || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
     }
@@ -241,10 +242,7 @@ impl Config {
 
     /// How much a family can contribute to the risk.
     pub fn cap(&self, family: Family) -> Score {
-        self.caps.get(&family).copied().unwrap_or(match family {
-            Family::Payload => Score::constant(PAYLOAD_CAP),
-            _ => Score::constant(FAMILY_CAP),
-        })
+        self.caps.get(&family).copied().unwrap_or(tuning::default_cap(family))
     }
 }
 
@@ -312,55 +310,6 @@ impl Telemetry {
 
 fn score(value: f64, path: &str) -> Result<Score, ConfigError> {
     Score::new(value).ok_or_else(|| ConfigError::new(path, format!("is {value}, expected a number from 0 to 1")))
-}
-
-fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, Score>, ConfigError> {
-    let cap = |(name, value): (&String, &f64)| {
-        let path = format!("risk.family_caps.{name}");
-        let family = Family::ALL.into_iter().find(|family| family.name() == name);
-        let family = family.ok_or_else(|| {
-            ConfigError::unknown("risk.family_caps", "family", name, Family::ALL.map(Family::name))
-        })?;
-        Ok((family, score(*value, &path)?))
-    };
-    written.iter().map(cap).collect()
-}
-
-fn tunings(
-    written: &[raw::Tuning],
-    checks: &[&'static Check],
-) -> Result<BTreeMap<&'static str, Tuning>, ConfigError> {
-    let mut tunings = BTreeMap::new();
-    for (index, raw) in written.iter().enumerate() {
-        let path = format!("checks[{index}]");
-        let check = checks.iter().find(|check| check.id == raw.id);
-        let check = check.ok_or_else(|| {
-            ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
-        })?;
-        if !check.tunable {
-            let fault =
-                format!("`{}` cannot be tuned: nothing else guards a request that it would let pass", raw.id);
-            return Err(ConfigError::new(format!("{path}.id"), fault));
-        }
-        if tunings.insert(check.id, tuning(raw, &path)?).is_some() {
-            return Err(ConfigError::new(format!("{path}.id"), format!("`{}` is tuned twice", raw.id)));
-        }
-    }
-    Ok(tunings)
-}
-
-fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
-    let weight = match (written.effect, written.score) {
-        (None, None) => None,
-        (Some(Effect::Note), None) => Some(Weight::Note),
-        (Some(Effect::Challenge), None) => Some(Weight::Challenge),
-        (Some(Effect::Refuse), None) => Some(Weight::Refuse),
-        (None, Some(value)) => Some(Weight::Score(score(value, &format!("{path}.score"))?)),
-        (Some(_), Some(_)) => {
-            return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
-        }
-    };
-    Ok(Tuning { mode: written.mode, weight })
 }
 
 /// Names go into statistics, where some characters have a meaning.

@@ -32,9 +32,6 @@ use serde_json::json;
 /// The media type of errors: RFC 6749 §5.2 has it, and what is no OAuth endpoint does the same.
 const JSON: &str = "application/json";
 
-/// The body of a request with parameters (RFC 6749 §4.1.3, RFC 7009 §2.1).
-const FORM: &str = "application/x-www-form-urlencoded";
-
 /// One service.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Endpoint {
@@ -205,13 +202,10 @@ fn refuse_unfit(endpoint: Endpoint, request: &Request, content: &Content) -> Opt
 /// # Errors
 /// The status and what to say where there is none that has one meaning.
 fn read_form(request: &Request, body: &[u8]) -> Result<Form, (u16, &'static str)> {
-    let mut kinds = request.headers.all("content-type");
-    let kind = kinds.next().and_then(|kind| kind.split(|byte| *byte == b';').next()).unwrap_or_default();
-    // Of two kinds each reader takes another.
-    if !kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) || kinds.next().is_some() {
-        return Err((415, "expected application/x-www-form-urlencoded"));
-    }
-    form::pairs(body).map_err(|fault| (400, fault.reason()))
+    form::in_body(request, body).map_err(|fault| match fault {
+        form::Fault::Kind => (415, fault.reason()),
+        _ => (400, fault.reason()),
+    })
 }
 
 /// An error as OAuth endpoints tell it (RFC 6749 §5.2). Both texts are ours: nothing that a client wrote is repeated.

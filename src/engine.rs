@@ -1,8 +1,8 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► identity [documents] ─► limits ─► [body: limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                                                            └─► Reply ────────────────────► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                                                                           └─► Reply ────────────────────► Done
 //! ```
 //!
 //! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
@@ -36,6 +36,7 @@ use crate::memory::once::Once;
 use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
+use crate::request::body::Unread;
 use crate::request::headers::same_field;
 use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
@@ -45,7 +46,7 @@ use crate::stages::identity::{self, revocation, Patience};
 use crate::stages::inspect::inspector::Inspector;
 use crate::stages::limits;
 use crate::stages::risk::{self, Permit};
-use crate::stages::{shape, INTERNAL};
+use crate::stages::{oauth, shape, INTERNAL};
 use crate::time::Millis;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -188,6 +189,7 @@ impl Head {
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
+        oauth::check_head(config.oauth.as_ref(), route, &request, &mut case.findings);
         case.endpoint = Endpoint::of(config, &request);
         let service = case.endpoint.map(Service::new);
         let open = Open { case, request, has_body, told: None, service, now };
@@ -240,15 +242,33 @@ impl Open {
     /// Goes on to the body, if a rule needs it and the head has not decided already.
     fn proceed(mut self) -> Step<Body> {
         let wants = self.service.as_ref().is_some_and(|service| service.wants_body(&self.request));
-        let inspects = self.has_body && self.service.is_none() && self.case.inspects_body(&self.request);
-        if !(wants || self.route().needs_body || inspects) || self.is_decided() {
+        let inspects = self.has_body && self.inspects_body();
+        if !(wants || self.route().needs_body() || inspects) || self.is_decided() {
             return self.ask(0);
         }
         if self.has_body && !self.request.is_upgrade() {
             return Step::Wait(Wait::Body(waiting::Held::new(self)));
         }
-        self.case.limit(&self.request, Some(&request::body::Body::default()), self.now);
+        // What is upgraded may send anything later on, which is not for a rule about a body to pass.
+        let content = if self.request.is_upgrade() { Err(Unread::Unavailable) } else { Ok(&[][..]) };
+        self.weigh_body(content, &request::body::Body::default());
         self.ask(0)
+    }
+
+    /// Applies the rules that look into a body. What they refuse is charged to nobody.
+    fn weigh_body(&mut self, content: Result<&[u8], Unread>, document: &request::body::Body) {
+        let world = Rc::clone(&self.case.world);
+        let route = world.config.routes.get(self.case.route);
+        oauth::check_body(route, &self.request, content, &mut self.case.findings);
+        self.case.limit(&self.request, Some(document), self.now);
+        if self.inspects_body() {
+            self.case.inspect_body(&self.request, document, content.unwrap_or_default());
+        }
+    }
+
+    /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.
+    fn inspects_body(&self) -> bool {
+        self.service.is_none() && self.case.inspects_body(&self.request)
     }
 
     /// Asks the fleet, if a limit needs it and nothing has decided already.

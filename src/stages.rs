@@ -3,6 +3,7 @@
 //! | stage | asks | refuses with |
 //! |---|---|---|
 //! | [`shape`] | Has the request one meaning, within bounds? | 400, 413 |
+//! | [`oauth`] | Is this what OAuth 2.1 allows? | 400 |
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
@@ -13,6 +14,7 @@
 pub mod identity;
 pub mod inspect;
 pub mod limits;
+pub mod oauth;
 pub mod risk;
 pub mod shape;
 
@@ -44,6 +46,17 @@ pub static CHECKS: &[&Check] = &[
     &shape::HEADER_NOT_UTF8,
     &shape::BODY_TOO_LARGE,
     &shape::BODY_UNREAD,
+    &oauth::checks::QUERY_TOKEN,
+    &oauth::checks::REQUEST,
+    &oauth::checks::UNREAD,
+    &oauth::checks::CLIENT,
+    &oauth::checks::REQUEST_OBJECT,
+    &oauth::checks::RESPONSE_TYPE,
+    &oauth::checks::PKCE,
+    &oauth::checks::REDIRECT_URI,
+    &oauth::checks::QUERY_PARAMETERS,
+    &oauth::checks::GRANT,
+    &oauth::checks::CODE_VERIFIER,
     &identity::checks::TOKEN_MISSING,
     &identity::checks::TOKEN_AMBIGUOUS,
     &identity::checks::TOKEN_TOO_LARGE,

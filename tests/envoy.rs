@@ -18,6 +18,7 @@ mod introspection;
 mod limits;
 mod login;
 mod minting;
+mod oauth;
 mod protocol;
 mod replay;
 mod revocation;

@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 const LONG_ENOUGH: Duration = Duration::from_millis(300);
 
 fn sent(method: &str, uri: &str, body: String) -> Sent {
-    let headers = [("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), ("referer", "https://shop.example/cart")];
-    let mut headers: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let headers = [
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("referer", "https://shop.example/cart"),
+    ];
+    let mut headers: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     if !body.is_empty() {
         headers.push(("content-type".into(), "application/json".into()));
     }

@@ -40,7 +40,9 @@ impl Row {
 
     /// FNV-1a: the same on every machine.
     pub fn hash(&self) -> u64 {
-        self.id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+        self.id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
     }
 
     /// The request that carries it: its own, or one that has the value where it belongs.
@@ -69,7 +71,12 @@ impl Row {
             "body" if payload.trim_start().starts_with('{') => {
                 sent("POST", "/".into(), "application/json", document(payload))
             }
-            "body" => sent("POST", "/".into(), "application/x-www-form-urlencoded", format!("value={}", escaped(payload))),
+            "body" => sent(
+                "POST",
+                "/".into(),
+                "application/x-www-form-urlencoded",
+                format!("value={}", escaped(payload)),
+            ),
             _ => sent("GET", format!("/?value={}", escaped(payload)), "", String::new()),
         }
     }
@@ -77,9 +84,15 @@ impl Row {
 
 impl Sent {
     pub fn request(&self) -> Request {
-        let pseudo = [(":method", self.method.as_str()), (":path", &self.uri), (":authority", "shop.example"), (":scheme", "https")];
+        let pseudo = [
+            (":method", self.method.as_str()),
+            (":path", &self.uri),
+            (":authority", "shop.example"),
+            (":scheme", "https"),
+        ];
         let fields = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let fields: Vec<(String, &str)> = pseudo.into_iter().chain(fields).map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let fields: Vec<(String, &str)> =
+            pseudo.into_iter().chain(fields).map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         Request::new(Headers::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), *value))), || None)
     }
 }
@@ -95,18 +108,38 @@ fn document(payload: &str) -> String {
 }
 
 fn escaped(payload: &str) -> String {
-    payload.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    payload
+        .bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
 }
 
 /// A path with its query, without the bytes that no client can send.
 fn target(payload: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic();
-    let target: String = payload.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
-    if target.starts_with('/') { target } else { format!("/{target}") }
+    let target: String = payload
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    if target.starts_with('/') {
+        target
+    } else {
+        format!("/{target}")
+    }
 }
 
 /// Reads a `.jsonl` file.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    text.lines().map(|line| serde_json::from_str(line).with_context(|| line.chars().take(80).collect::<String>())).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| line.chars().take(80).collect::<String>()))
+        .collect()
 }

@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// For the training record.
-pub const METHOD: &str = "logistic regression by FTRL-Proximal, 10 passes, alpha 0.3, L1 0.6, L2 1.5, features in 3 rows at least";
+pub const METHOD: &str =
+    "logistic regression by FTRL-Proximal, 10 passes, alpha 0.3, L1 0.6, L2 1.5, features in 3 rows at least";
 
 /// Passes over the data.
 const PASSES: usize = 10;

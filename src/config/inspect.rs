@@ -66,14 +66,19 @@ impl Exclusion {
     ) -> Result<Self, ConfigError> {
         let raw::Exclusion { route, place, check } = written;
         if route.is_none() && place.is_none() && check.is_none() {
-            return Err(ConfigError::new(path, "names no `route`, `place` or `check`: leave `inspect` out instead"));
+            return Err(ConfigError::new(
+                path,
+                "names no `route`, `place` or `check`: leave `inspect` out instead",
+            ));
         }
         if let Some(unknown) = route.as_deref().filter(|name| !routes.contains(name)) {
             return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes.iter().copied()));
         }
         let known = || checks.iter().map(|check| check.id).filter(|id| id.starts_with("payload."));
         let check = check.as_deref().map(|name| {
-            known().find(|id| *id == name).ok_or_else(|| ConfigError::unknown(format!("{path}.check"), "check", name, known()))
+            known()
+                .find(|id| *id == name)
+                .ok_or_else(|| ConfigError::unknown(format!("{path}.check"), "check", name, known()))
         });
         if place.as_deref().is_some_and(str::is_empty) {
             return Err(ConfigError::new(format!("{path}.place"), "is empty"));

@@ -9,6 +9,7 @@ mod identity;
 mod inspect;
 mod limits;
 mod minting;
+mod oauth;
 mod remote;
 mod usage;
 
@@ -17,13 +18,14 @@ pub use self::holder::{Bound, Element};
 pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
 pub(crate) use self::identity::{
-    Bindings, Failures, Identity, Issuer, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
+    Bindings, Failures, Identity, Issuer, Profile, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
 };
 pub(crate) use self::inspect::{Exclusion, Inspect};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
+pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::usage::Usage;
 
@@ -48,6 +50,7 @@ pub(crate) struct Document {
     pub(crate) identity: Option<Identity>,
     pub(crate) minting: Option<Minting>,
     pub(crate) inspect: Option<Inspect>,
+    pub(crate) oauth: Option<Oauth>,
     #[serde(default)]
     pub(crate) memory: Memory,
     #[serde(default)]

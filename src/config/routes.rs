@@ -13,9 +13,11 @@ mod tree;
 use self::tree::Methods;
 use super::adapt::permille;
 use super::limits::{self, Limit};
+use super::oauth::{Endpoint, Endpoints};
 use super::raw::{self, Document, Mode};
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Routes of one configuration at most; each has its own statistics.
 pub const ROUTES_MAX: usize = 500;
@@ -43,8 +45,17 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
-    /// Whether one of them needs the body.
-    pub needs_body: bool,
+    /// Whether one of them looks into a JSON body.
+    pub needs_json: bool,
+    /// What it is of an authorization server, if anything.
+    pub oauth: Option<Arc<Endpoint>>,
+}
+
+impl Route {
+    /// Whether a rule needs the body.
+    pub const fn needs_body(&self) -> bool {
+        self.needs_json || self.oauth.is_some()
+    }
 }
 
 /// Which of [`Routes`].
@@ -76,6 +87,7 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         limits: &[Limit],
+        mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
         let (general, mut by_route) = match &document.identity {
@@ -90,7 +102,8 @@ impl Routes {
             requirement: general,
             sensitivity: 0,
             limits: limits::on_route(limits, UNMATCHED),
-            needs_body: limits::need_body(limits, UNMATCHED),
+            needs_json: limits::need_body(limits, UNMATCHED),
+            oauth: None,
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
@@ -104,7 +117,8 @@ impl Routes {
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
                 sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
-                needs_body: limits::need_body(limits, &raw.name),
+                needs_json: limits::need_body(limits, &raw.name),
+                oauth: endpoints.remove(&raw.name),
             });
         }
         let ambiguous = strictest(&unmatched, &written);

@@ -98,7 +98,7 @@ impl Case {
         let world = Rc::clone(&self.world);
         let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
         let route = world.config.routes.get(self.route);
-        if self.inspects_body(request) && !risk::is_refused(&world.config, route, &self.findings) {
+        if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
     }

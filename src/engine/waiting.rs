@@ -151,35 +151,34 @@ impl Held {
     }
 
     /// The whole body is there.
-    pub fn judge(mut self, bytes: &[u8], now: Millis) -> Step<Body> {
-        if let Some(service) = &mut self.open.service {
-            service.read(Ok(bytes));
-        }
-        self.judge_read(&body::Body::read(bytes), bytes, bytes.len(), now)
+    pub fn judge(self, bytes: &[u8], now: Millis) -> Step<Body> {
+        self.judge_read(Ok(bytes), bytes.len(), now)
     }
 
     /// It could not be read. `seen` bytes of it have arrived.
-    pub fn judge_unread(mut self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
-        if let Some(service) = &mut self.open.service {
-            service.read(Err(why));
-        }
-        self.judge_read(&body::Body::unread(why), b"", seen, now)
+    pub fn judge_unread(self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
+        self.judge_read(Err(why), seen, now)
     }
 
-    fn judge_read(self, body: &body::Body, bytes: &[u8], seen: usize, now: Millis) -> Step<Body> {
+    fn judge_read(self, content: Result<&[u8], Unread>, seen: usize, now: Millis) -> Step<Body> {
         let mut open = *self.open;
         open.now = now;
+        if let Some(service) = &mut open.service {
+            service.read(content);
+        }
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);
         let world = Rc::clone(&open.case.world);
         let route = world.config.routes.get(open.case.route);
         shape::check_body(route, seen, &mut open.case.findings);
-        if route.needs_body {
-            shape::check_read(body, &mut open.case.findings);
+        // Only who asks for a JSON document is told that there is none.
+        let mut document = body::Body::default();
+        if route.needs_json || open.inspects_body() {
+            document = content.map_or_else(body::Body::unread, body::Body::read);
         }
-        open.case.limit(&open.request, Some(body), open.now);
-        if open.service.is_none() {
-            open.case.inspect_body(&open.request, body, bytes);
+        if route.needs_json {
+            shape::check_read(&document, &mut open.case.findings);
         }
+        open.weigh_body(content, &document);
         open.ask(seen)
     }
 }

@@ -47,7 +47,14 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     if text.len() < BASE64_BYTES_MIN || !inner.bytes().all(fits) {
         return None;
     }
-    let standard: String = inner.chars().map(|c| match c { '-' => '+', '_' => '/', other => other }).collect();
+    let standard: String = inner
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
     base64::Engine::decode(&base64::engine::general_purpose::STANDARD_NO_PAD, standard).ok()
 }
 
@@ -150,7 +157,10 @@ fn named(tail: &[u8]) -> Option<(Decoding, usize)> {
         (b"nbsp;", ' '),
     ];
     let fits = |name: &[u8]| tail.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    NAMES.iter().find(|(name, _)| fits(name)).map(|(name, character)| (Decoding::Character(*character), name.len()))
+    NAMES
+        .iter()
+        .find(|(name, _)| fits(name))
+        .map(|(name, character)| (Decoding::Character(*character), name.len()))
 }
 
 /// `u0041`, `u{41}`, `x41` or `101`, after a backslash.

@@ -212,13 +212,19 @@ impl Walker<'_, '_> {
                 Value::String(text) => self.take(Part::Json, &place, text),
                 Value::Array(items) => {
                     let items = items.iter().enumerate().rev().filter(|(_, item)| has_text(item));
-                    open.extend(items.map(|(index, item)| (shortened(&format!("{place}[{index}]")).into_owned(), item)));
+                    open.extend(
+                        items.map(|(index, item)| (shortened(&format!("{place}[{index}]")).into_owned(), item)),
+                    );
                 }
                 Value::Object(members) => {
                     members.keys().for_each(|name| self.name(Part::Json, name));
                     let dot = if place.is_empty() { "" } else { "." };
                     let members = members.iter().rev().filter(|(_, member)| has_text(member));
-                    open.extend(members.map(|(name, member)| (shortened(&format!("{place}{dot}{name}")).into_owned(), member)));
+                    open.extend(
+                        members.map(|(name, member)| {
+                            (shortened(&format!("{place}{dot}{name}")).into_owned(), member)
+                        }),
+                    );
                 }
                 Value::Null | Value::Bool(_) | Value::Number(_) => {}
             }
@@ -305,7 +311,9 @@ mod tests {
     fn what_is_too_much_is_cut_and_told() {
         let many = format!("[{}\"x\"]", "\"x\",".repeat(VALUES_MAX));
         assert!(!of_document(&Body::read(many.as_bytes()), &mut |_, _, _| {}));
-        assert!(!of_text("é".repeat(VALUE_BYTES_MAX).as_bytes(), &mut |_, _, text| assert!(text.len() <= VALUE_BYTES_MAX)));
+        assert!(!of_text("é".repeat(VALUE_BYTES_MAX).as_bytes(), &mut |_, _, text| assert!(
+            text.len() <= VALUE_BYTES_MAX
+        )));
         assert!(of_text(b"short", &mut |_, _, _| {}));
     }
 

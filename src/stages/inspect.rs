@@ -79,7 +79,13 @@ pub fn wants_body(inspect: Option<&Inspect>, route: &Route, request: &Request) -
 }
 
 /// Inspects the head.
-pub fn check_head(inspector: &Inspector, inspect: &Inspect, route: &Route, request: &Request, findings: &mut Findings) {
+pub fn check_head(
+    inspector: &Inspector,
+    inspect: &Inspect,
+    route: &Route,
+    request: &Request,
+    findings: &mut Findings,
+) {
     let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
     if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
         findings.add(uninspected(inspect, "the head has more values than are looked at"));
@@ -172,11 +178,18 @@ impl Scene<'_> {
     /// What was seen, where, and what the model minded. Nothing of the value.
     fn reason(&self, place: &str, sighting: &Sighting) -> String {
         let vocabulary = self.inspector.vocabulary();
-        let minded = sighting.reasons.iter().map(|(feature, weight)| format!("{weight:+.1} {}", feature.name(vocabulary)));
+        let minded =
+            sighting.reasons.iter().map(|(feature, weight)| format!("{weight:+.1} {}", feature.name(vocabulary)));
         let minded = minded.collect::<Vec<_>>().join(", ");
         let seen = sighting.phrase.unwrap_or("its shape");
-        let encoded = if sighting.rounds > 0 { format!(", encoded {} times more", sighting.rounds) } else { String::new() };
-        format!("{}: {seen}{encoded}; odds {:.1}, model {:.1} ({minded})", quoted(place), sighting.odds, sighting.model_odds)
+        let encoded =
+            if sighting.rounds > 0 { format!(", encoded {} times more", sighting.rounds) } else { String::new() };
+        format!(
+            "{}: {seen}{encoded}; odds {:.1}, model {:.1} ({minded})",
+            quoted(place),
+            sighting.odds,
+            sighting.model_odds
+        )
     }
 }
 

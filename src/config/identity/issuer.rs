@@ -13,6 +13,15 @@ const ISSUERS_MAX: usize = 32;
 /// A clock that is further off is broken, and an expired token would live on.
 const CLOCK_SKEW_MAX: Millis = Millis::from_secs(600);
 
+/// `typ` of the tokens of an issuer that says nothing else.
+const TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
+/// `typ` of an access token (RFC 9068 §2.1).
+const ACCESS_TOKEN: [&str; 1] = ["at+jwt"];
+
+/// What an access token must say besides issuer, audience and end (RFC 9068 §2.2), and of its scope.
+const ACCESS_TOKEN_CLAIMS: [&str; 5] = ["sub", "client_id", "iat", "jti", "scope"];
+
 /// Where the keys of an issuer are.
 #[derive(Debug)]
 pub enum Keys {
@@ -43,6 +52,8 @@ pub struct Issuer {
     pub lifetime_max: Millis,
     /// Claims that each of its tokens must have.
     pub required_claims: Vec<String>,
+    /// Whether `scope` must have a value too.
+    pub scoped: bool,
 }
 
 /// Without issuers nobody could have a token, and without `has_keys` nobody could be known.
@@ -82,16 +93,26 @@ fn issuer(written: &raw::Issuer, minting: Option<&Minting>, path: &str) -> Resul
     if written.clock_skew.0 > CLOCK_SKEW_MAX {
         return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
     }
+    let (types, claims): (Vec<&str>, &[&str]) = match (written.profile, &written.types) {
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new(format!("{path}.types"), "is what `profile` decides; one of them"))
+        }
+        (Some(raw::Profile::AccessToken), None) => (ACCESS_TOKEN.to_vec(), &ACCESS_TOKEN_CLAIMS),
+        (None, Some(types)) => (types.iter().map(String::as_str).collect(), &[]),
+        (None, None) => (TYPES.to_vec(), &[]),
+    };
+    let claims = claims.iter().map(|claim| (*claim).to_owned());
     let allowed = written.algorithms.as_deref().unwrap_or(&Algorithm::ASYMMETRIC);
     Ok(Issuer {
         name: written.issuer.clone(),
         audiences: written.audiences.clone(),
         keys: keys(written, minting, allowed, path)?,
         algorithms: allowed.to_vec(),
-        types: written.types.iter().map(|kind| media_type(kind)).collect(),
+        types: types.into_iter().map(media_type).collect(),
         clock_skew: written.clock_skew.0,
         lifetime_max: written.lifetime_max.0,
-        required_claims: written.required_claims.clone(),
+        required_claims: claims.chain(written.required_claims.iter().cloned()).collect(),
+        scoped: written.profile == Some(raw::Profile::AccessToken),
     })
 }
 

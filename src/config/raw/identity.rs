@@ -115,14 +115,22 @@ pub(crate) struct Issuer {
     #[serde(default)]
     pub(crate) minted: bool,
     pub(crate) algorithms: Option<Vec<Algorithm>>,
-    #[serde(default = "default_types")]
-    pub(crate) types: Vec<String>,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) types: Option<Vec<String>>,
     #[serde(default = "default_clock_skew")]
     pub(crate) clock_skew: Duration,
     #[serde(default = "default_lifetime_max")]
     pub(crate) lifetime_max: Duration,
     #[serde(default)]
     pub(crate) required_claims: Vec<String>,
+}
+
+/// What kind of tokens an issuer's are.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) enum Profile {
+    /// Access tokens (RFC 9068).
+    #[serde(rename = "at+jwt")]
+    AccessToken,
 }
 
 /// Where a token may stand in a request.
@@ -281,10 +289,6 @@ const fn enabled() -> bool {
 
 const fn default_cache_budget() -> ByteSize {
     ByteSize::kib(4 << 10)
-}
-
-fn default_types() -> Vec<String> {
-    vec!["jwt".to_owned(), "at+jwt".to_owned()]
 }
 
 fn default_clock_skew() -> Duration {

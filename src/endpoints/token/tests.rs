@@ -116,6 +116,35 @@ fn use_token(engine: &Engine, token: &str, now: Millis) -> Result<(), String> {
 }
 
 #[test]
+fn a_route_that_is_a_token_endpoint_holds_for_ours_too() {
+    let mut document = exchanging();
+    document["routes"].as_array_mut().unwrap().push(json!({"name": "token", "path": "/oauth/token"}));
+    document["oauth"] = json!({"token_endpoints": [{"routes": ["token"]}]});
+    let engine = engine(&document);
+    exchanged(&engine, &form(&subject(json!({})), json!({})), &[]);
+    for (body, fields, code) in [
+        ("grant_type=password", &[][..], "grant_type_refused"),
+        ("grant_type=password", &[(":path", "/oauth/token?a=b")], "oauth_query_refused"),
+        ("", &[], "grant_type_refused"),
+    ] {
+        let fields = [&POST[..], fields].concat();
+        let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
+        let fields: Vec<_> = fields.into_iter().collect();
+        let step = match step(&engine, &fields, !body.is_empty()) {
+            Step::Wait(Wait::Body(held)) => held.judge(body.as_bytes(), NOW),
+            other => other,
+        };
+        match step {
+            Step::Refuse(reply, done) => {
+                assert_eq!((reply.status, done.summary()), (400, format!("deny:{code}")));
+                assert!(matches!(done.act(), Some(Act::Refused { .. })), "nothing was granted");
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_token_of_another_issuer_becomes_a_short_lived_one_of_ours() {
     let engine = engine(&exchanging());
     let text = subject(json!({"azp": "web", "auth_time": SECS - 9, "acr": "1", "amr": ["pwd", "otp"]}));

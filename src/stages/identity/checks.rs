@@ -66,7 +66,7 @@ pub static TOKEN_CLAIM_MISSING: Check = token(
     "token.claim_missing",
     "token_claim_missing",
     INVALID,
-    "The token lacks `exp` or a claim of `required_claims`.",
+    "The token lacks `exp`, or a claim of `required_claims` or of its issuer's `profile`.",
 );
 
 /// Too late.

@@ -3,6 +3,7 @@
 use super::checks::TOKEN_AMBIGUOUS;
 use crate::config::identity::{ApiKeys, Identity, TokenSource};
 use crate::finding::Finding;
+use crate::request::form::spellings;
 use crate::request::headers::{same_field, Headers};
 use crate::request::Request;
 use std::borrow::Cow;
@@ -87,6 +88,7 @@ fn token<'r>(
     request: &'r Request,
 ) -> Result<Option<Presented<'r>>, Finding> {
     let headers = &request.headers;
+    // What RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids: we never take it, but a service behind us may.
     if spellings(request.query(), "access_token") > 0 {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, "a token in the query"));
     }
@@ -111,24 +113,6 @@ fn token<'r>(
         found = found.or(token);
     }
     Ok(found)
-}
-
-/// How often a query has a parameter, in any spelling: some services read `Access.Token` and `access_token[]` as
-/// `access_token` (PHP). A token there is what RFC 6750 §2.3 allows and RFC 9700 §4.3.2 forbids: we never take it, but a
-/// service behind us may.
-fn spellings(query: &[u8], name: &str) -> usize {
-    let fold = |byte: u8| match byte.to_ascii_lowercase() {
-        b'.' | b'+' | b' ' => b'_',
-        other => other,
-    };
-    let names =
-        query.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
-    let is_meant = |sent: &&[u8]| {
-        let folded = percent_encoding::percent_decode(sent).map(fold);
-        let wanted = name.bytes().map(fold).skip_while(|byte| *byte == b'_');
-        folded.skip_while(|byte| *byte == b'_').take_while(|byte| *byte != b'[').eq(wanted)
-    };
-    names.filter(is_meant).count()
 }
 
 fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {

@@ -378,3 +378,26 @@ fn what_was_not_quite_in_order_is_not_remembered() {
         assert!(seen.iter().all(|(known, findings)| !known && !findings.is_empty()), "{seen:?}");
     }
 }
+
+#[test]
+fn a_profile_takes_access_tokens_with_a_scope_and_no_others() {
+    let config = config(&json!({"profile": "at+jwt", "lifetime_max": "10m"}));
+    let own = json!({"client_id": "app", "jti": "t-1", "scope": "orders:read"});
+    let judged = |kind: Value, name: &str, value: Value| {
+        let mut changes = own.clone();
+        changes[name] = value;
+        let token = Lab::demo().mint(&spec(&changes).header("typ", kind));
+        judged_under(&config, &token, &[]).1
+    };
+    for kind in ["at+jwt", "application/AT+JWT"] {
+        assert_eq!(judged(json!(kind), "sub", json!("ada")), [""; 0], "{kind}");
+    }
+    assert_eq!(judged(json!("JWT"), "sub", json!("ada")), ["token.type"]);
+    for name in ["sub", "client_id", "iat", "jti", "scope"] {
+        assert_eq!(judged(json!("at+jwt"), name, Value::Null), ["token.claim_missing"], "{name}");
+    }
+    for scope in [json!(""), json!(" "), json!(["orders:read"]), json!(7)] {
+        assert_eq!(judged(json!("at+jwt"), "scope", scope.clone()), ["token.claim_missing"], "{scope}");
+    }
+    assert_eq!(judged(json!("at+jwt"), "exp", json!(NOW + 601)), ["token.lifetime"]);
+}

@@ -149,6 +149,10 @@ fn check_audience(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
 fn check_required(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
     match issuer.required_claims.iter().find(|name| claims.get(name).is_none()) {
         Some(name) => Err(Finding::new(&TOKEN_CLAIM_MISSING, format!("no `{name}`"))),
+        // RFC 9068 §2.2.3, RFC 6749 §3.3: words with spaces between them.
+        None if issuer.scoped && claims.text("scope").is_none_or(|scope| scope.trim().is_empty()) => {
+            Err(Finding::new(&TOKEN_CLAIM_MISSING, "`scope` is empty"))
+        }
         None => Ok(()),
     }
 }

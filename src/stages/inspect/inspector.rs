@@ -116,8 +116,16 @@ impl Inspector {
     fn judge_inner(&self, bytes: &[u8], rounds: u8) -> Option<Sighting> {
         let rounds = rounds.saturating_add(1);
         if let Some(format) = deserialization::format(bytes) {
-            let detector = detectors::ALL.iter().position(|detector| std::ptr::eq(*detector, &deserialization::DETECTOR))?;
-            return Some(Sighting { detector, phrase: Some(format), odds: SERIALIZED_ODDS, model_odds: 0.0, rounds, reasons: Vec::new() });
+            let detector =
+                detectors::ALL.iter().position(|detector| std::ptr::eq(*detector, &deserialization::DETECTOR))?;
+            return Some(Sighting {
+                detector,
+                phrase: Some(format),
+                odds: SERIALIZED_ODDS,
+                model_odds: 0.0,
+                rounds,
+                reasons: Vec::new(),
+            });
         }
         self.judge(decode::text(bytes)?, rounds)
     }
@@ -172,8 +180,7 @@ impl Inspector {
             return Some((owner, Some(phrase)));
         }
         let hinted = self.hints.iter().map(|hints| symbols.iter().filter(|symbol| hints.has(**symbol)).count());
-        let (count, owner) =
-            hinted.enumerate().map(|(owner, count)| (count, std::cmp::Reverse(owner))).max()?;
+        let (count, owner) = hinted.enumerate().map(|(owner, count)| (count, std::cmp::Reverse(owner))).max()?;
         (count > 0).then_some((owner.0, None))
     }
 }
@@ -181,7 +188,8 @@ impl Inspector {
 /// Whether a value is words and numbers without anything between them that means something: most are, and nothing can be wrong
 /// with them.
 fn is_plain(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') && !["--", "__"].iter().any(|mark| value.contains(mark))
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && !["--", "__"].iter().any(|mark| value.contains(mark))
 }
 
 #[cfg(test)]

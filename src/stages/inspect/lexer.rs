@@ -138,7 +138,8 @@ impl Vocabulary {
     }
 
     fn add<'w>(&mut self, class: &str, words: impl Iterator<Item = &'w str>) {
-        let Some(symbol) = u8::try_from(self.classes.len()).ok().and_then(|at| Symbol::CLASSES.checked_add(at)) else {
+        let Some(symbol) = u8::try_from(self.classes.len()).ok().and_then(|at| Symbol::CLASSES.checked_add(at))
+        else {
             return;
         };
         self.classes.push(class.to_owned());

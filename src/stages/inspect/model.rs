@@ -76,7 +76,8 @@ impl Property {
 impl Feature {
     /// A run of symbols; those that are missing come first.
     fn run(symbols: [Option<Symbol>; 3]) -> Self {
-        let [first, second, third] = symbols.map(|symbol| symbol.map_or(0, |Symbol(code)| u32::from(code).saturating_add(1)));
+        let [first, second, third] =
+            symbols.map(|symbol| symbol.map_or(0, |Symbol(code)| u32::from(code).saturating_add(1)));
         Self((first << 18) | (second << 9) | third)
     }
 
@@ -215,7 +216,9 @@ impl Model {
     /// The features of a text that have a weight, with it, each once. `symbols` begins and ends with [`Symbol::EDGE`].
     pub fn weigh(&self, symbols: &[Symbol], rounds: u8) -> Vec<(Feature, f64)> {
         let mut weighed = Vec::new();
-        features(symbols, rounds, |feature| weighed.extend(self.weights.get(feature).map(|weight| (feature, weight))));
+        features(symbols, rounds, |feature| {
+            weighed.extend(self.weights.get(feature).map(|weight| (feature, weight)))
+        });
         weighed.sort_unstable_by_key(|(feature, _)| *feature);
         weighed.dedup_by_key(|(feature, _)| *feature);
         weighed

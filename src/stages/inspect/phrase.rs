@@ -203,7 +203,10 @@ mod tests {
         let vocabulary = Vocabulary::built_in();
         for elements in [&["nothing_known"][..], &["opt '"], &["'", "gap", "\"", "gap", "'"], &["gap", "'"], &[]] {
             let elements: &'static [&'static str] = elements;
-            assert!(Phrases::default().add(0, phrase("test", 1.0, elements), &vocabulary).is_err(), "{elements:?}");
+            assert!(
+                Phrases::default().add(0, phrase("test", 1.0, elements), &vocabulary).is_err(),
+                "{elements:?}"
+            );
         }
     }
 }

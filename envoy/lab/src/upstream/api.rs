@@ -51,6 +51,8 @@ fn route(head: &Parts, received: &Received) -> Response<Frames> {
         ("GET", ["api", "users", id]) => found(data::user(id)),
         ("GET", ["api", "export"]) => export(),
         ("GET", ["admin", "users"]) => json(StatusCode::OK, &data::users()),
+        // Where the endpoints of an authorization server would be.
+        (_, ["as", "authorize" | "par" | "token"]) => json(StatusCode::OK, &json!({"status": "ok"})),
         ("POST", ["login"]) => login(received),
         ("GET", ["events"]) => events(),
         ("POST", ["grpc.Demo", "Ping"]) => grpc_ping(),

@@ -31,11 +31,19 @@ pub fn format(bytes: &[u8]) -> Option<&'static str> {
 
 /// See the file.
 pub static DETECTOR: Detector = Detector {
-    check: check("payload.deserialization", "payload_deserialization", "A value looks like a serialised object that runs something when it is read."),
+    check: check(
+        "payload.deserialization",
+        "payload_deserialization",
+        "A value looks like a serialised object that runs something when it is read.",
+    ),
     hints: "deserial_word ! : { template_object",
     phrases: &[
         phrase("a serialised object", LIKELY, &["deserial_word", "opt . $ : / ! (", "@word number edge"]),
-        phrase("an object of PHP", CERTAIN, &["edge ; {", "word html_tag", ":", "number", ":", "\"", "@word", "\"", ":", "number", ":", "{"]),
+        phrase(
+            "an object of PHP",
+            CERTAIN,
+            &["edge ; {", "word html_tag", ":", "number", ":", "\"", "@word", "\"", ":", "number", ":", "{"],
+        ),
         phrase("an object of YAML", CERTAIN, &["!", "!", "shell_interpreter el_object", "/ ."]),
         phrase("an object of YAML", LIKELY, &["!", "shell_interpreter", "/", "js_object word"]),
     ],

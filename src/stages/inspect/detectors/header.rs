@@ -8,7 +8,11 @@ use crate::stages::inspect::phrase::phrase;
 
 /// See the file.
 pub static DETECTOR: Detector = Detector {
-    check: check("payload.header", "payload_header", "A value looks like header fields or a whole answer, after an end of line."),
+    check: check(
+        "payload.header",
+        "payload_header",
+        "A value looks like header fields or a whole answer, after an end of line.",
+    ),
     hints: "newline control % \\",
     phrases: &[
         phrase("a field", CERTAIN, &["newline", "@word", "-", "cookie @word", ":"]),

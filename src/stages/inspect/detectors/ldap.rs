@@ -11,7 +11,11 @@ pub static DETECTOR: Detector = Detector {
     hints: "( ) * & | ! ldap_word",
     phrases: &[
         phrase("a filter", CERTAIN, &["(", "& | !", "("]),
-        phrase("a filter that is closed first", LIKELY, &["* @word", ")", "( ) | &", "opt ( | & !", "opt ( | &", "ldap_word @word ) ("]),
+        phrase(
+            "a filter that is closed first",
+            LIKELY,
+            &["* @word", ")", "( ) | &", "opt ( | & !", "opt ( | &", "ldap_word @word ) ("],
+        ),
         phrase("a comparison", LIKELY, &["(", "ldap_word sql_noun", "= >= <=", "* @word"]),
         phrase("any value", POSSIBLE, &["edge", "* @word", ") | ( &", "opt ( & |", "opt ( | &"]),
     ],

@@ -8,12 +8,28 @@ use crate::stages::inspect::phrase::phrase;
 
 /// See the file.
 pub static DETECTOR: Detector = Detector {
-    check: check("payload.nosql", "payload_nosql", "A value, or the name of one, looks like an operator of a document database."),
+    check: check(
+        "payload.nosql",
+        "payload_nosql",
+        "A value, or the name of one, looks like an operator of a document database.",
+    ),
     hints: "$ nosql_operator { [ ; ' \" || && where or and not in sql_clause",
     phrases: &[
-        phrase("an operator", CERTAIN, &["{ [ , @quote edge", "opt @quote", "$", "nosql_operator where or and not in"]),
-        phrase("a condition that is script", CERTAIN, &["@quote ;", "opt ;", "sql_clause", "opt (", "number_word"]),
+        phrase(
+            "an operator",
+            CERTAIN,
+            &["{ [ , @quote edge", "opt @quote", "$", "nosql_operator where or and not in"],
+        ),
+        phrase(
+            "a condition that is script",
+            CERTAIN,
+            &["@quote ;", "opt ;", "sql_clause", "opt (", "number_word"],
+        ),
         phrase("a condition that is script", LIKELY, &["@quote", "|| &&", "number @quote js_object", "== ="]),
-        phrase("a member that is compared", CERTAIN, &["js_object", ".", "@word", "opt .", "opt @word", "== != = ("]),
+        phrase(
+            "a member that is compared",
+            CERTAIN,
+            &["js_object", ".", "@word", "opt .", "opt @word", "== != = ("],
+        ),
     ],
 };

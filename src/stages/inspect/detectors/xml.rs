@@ -7,7 +7,11 @@ use crate::stages::inspect::phrase::phrase;
 
 /// See the file.
 pub static DETECTOR: Detector = Detector {
-    check: check("payload.xml", "payload_xml", "A value looks like XML that declares entities, includes documents or runs style sheets."),
+    check: check(
+        "payload.xml",
+        "payload_xml",
+        "A value looks like XML that declares entities, includes documents or runs style sheets.",
+    ),
     hints: "<! <? entity doctype xml xml_word < % &",
     phrases: &[
         phrase("an entity", CERTAIN, &["<!", "entity", "opt %", "@word"]),

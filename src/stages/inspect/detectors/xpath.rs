@@ -14,7 +14,11 @@ pub static DETECTOR: Detector = Detector {
         phrase("nodes after a quote", CERTAIN, &["@quote", "opt )", "]", "| / //"]),
         phrase("nodes", LIKELY, &["//", "@word *", "[ / |"]),
         phrase("a function of nodes", LIKELY, &["xpath_word sql_function", "( -", "gap", "// /", "@word *"]),
-        phrase("a function of strings", LIKELY, &["and or @quote", "opt )", "and or", "word sql_function xpath_word", "- (", "opt @word", "opt ( -"]),
+        phrase(
+            "a function of strings",
+            LIKELY,
+            &["and or @quote", "opt )", "and or", "word sql_function xpath_word", "- (", "opt @word", "opt ( -"],
+        ),
         phrase("a length", LIKELY, &["and or", "word", "-", "sql_function xpath_word", "("]),
     ],
 };

@@ -1,0 +1,81 @@
+//! The `oauth` section as it is written.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Oauth {
+    #[serde(default = "enabled")]
+    pub(crate) no_query_tokens: bool,
+    #[serde(default = "default_query_token_names")]
+    pub(crate) query_token_names: Vec<String>,
+    #[serde(default)]
+    pub(crate) authorization_endpoints: Vec<AuthorizationEndpoint>,
+    #[serde(default)]
+    pub(crate) token_endpoints: Vec<TokenEndpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthorizationEndpoint {
+    pub(crate) routes: Vec<String>,
+    #[serde(default)]
+    pub(crate) pushed_routes: Vec<String>,
+    #[serde(default = "default_response_types")]
+    pub(crate) response_types: Vec<String>,
+    pub(crate) clients: Option<Vec<OauthClient>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OauthClient {
+    pub(crate) id: String,
+    pub(crate) redirect_uris: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenEndpoint {
+    pub(crate) routes: Vec<String>,
+    #[serde(default = "default_grant_types")]
+    pub(crate) grant_types: Vec<String>,
+}
+
+const fn enabled() -> bool {
+    true
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// Tokens, and what stands in for one: RFC 6750 §2.3, RFC 6749 §2.3.1, RFC 7521 §4.2, RFC 7636 §4.5.
+fn default_query_token_names() -> Vec<String> {
+    owned(&[
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "token",
+        "client_secret",
+        "client_assertion",
+        "code_verifier",
+    ])
+}
+
+fn default_response_types() -> Vec<String> {
+    owned(&["code"])
+}
+
+/// RFC 6749 §4.1.3, §4.4.2 and §6; RFC 8628, RFC 8693, RFC 7523, RFC 7522; OpenID Connect CIBA 1.0 §10.1.
+fn default_grant_types() -> Vec<String> {
+    owned(&[
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:saml2-bearer",
+        "urn:openid:params:grant-type:ciba",
+    ])
+}
