@@ -8,6 +8,7 @@ pub mod body;
 pub mod form;
 pub mod graphql;
 pub mod headers;
+pub mod multipart;
 pub mod path;
 
 use self::headers::{same_field, Headers};
