@@ -4,11 +4,13 @@
 //! taken here, in one host call. The source address is Envoy's; what a client writes into `x-forwarded-for` is
 //! Envoy's to judge (`use_remote_address`), never ours.
 
+pub mod agent;
 pub mod body;
 pub mod decode;
 pub mod form;
 pub mod graphql;
 pub mod headers;
+pub mod multipart;
 pub mod path;
 pub mod values;
 

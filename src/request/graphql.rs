@@ -2,7 +2,13 @@
 //!
 //! The request names one (`operationName`), or else the first operation of the document has a name. Either is the
 //! client's choice: a limit by operation name bounds honest clients and is to be combined with one that is not.
-//! Linear in the document; it stops at the first operation. Not covered: batches, persisted queries.
+//! Linear in the document; it stops at the first operation. Not covered: batches, persisted queries. What a document asks
+//! for is told by [`shape`].
+
+mod cost;
+mod parser;
+pub mod shape;
+mod tokens;
 
 /// The name of the first operation in a document, if it has one.
 pub fn first_operation(document: &str) -> Option<&str> {
