@@ -77,6 +77,17 @@ check: toolchain ## Check the format and the lints, of the native build and the 
 bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
 	@cargo bench --locked --bench envoy
 
+# Data that is no part of the project; without it, the evaluation says so and measures nothing.
+DATA ?= ../shared/data
+
+.PHONY: eval
+eval: ## Measure how well payloads are told from harmless values (DATA: the folder of the data set)
+	@cargo bench --locked --bench detection -- $(DATA) $(if $(WRONG),--wrong)
+
+.PHONY: train
+train: ## Fit the weights of the model anew (DATA: the folder of the data set)
+	@cargo bench --locked --bench detection -- $(DATA) --train
+
 .PHONY: soak
 soak: wasm envoy ## Send a million and a half of clients through a real Envoy and watch its memory
 	@cargo test --locked --test all -- --ignored --nocapture envoy::limits

@@ -11,6 +11,9 @@ use crate::finding::Check;
 /// Exclusions of one document.
 const EXCLUSIONS_MAX: usize = 1000;
 
+/// Names of privileged fields.
+const PRIVILEGED_FIELDS_MAX: usize = 200;
+
 /// How payloads are inspected.
 #[derive(Debug)]
 pub struct Inspect {
@@ -18,7 +21,28 @@ pub struct Inspect {
     pub bodies: bool,
     /// What a request gets of which something could not be inspected.
     pub on_uninspected: FailurePolicy,
+    /// Names of fields that a client has no business to set: lower case, without hyphens and underscores, sorted.
+    pub privileged_fields: Vec<String>,
+    /// What a GraphQL request may ask for.
+    pub graphql: GraphqlLimits,
     exclusions: Vec<Exclusion>,
+}
+
+/// What a GraphQL request may ask for; see [`crate::request::graphql::shape`] for what is counted.
+#[derive(Debug)]
+pub struct GraphqlLimits {
+    /// Nesting of selections.
+    pub depth_max: u64,
+    /// Aliases in a document.
+    pub aliases_max: u64,
+    /// Fields at the root of one operation.
+    pub root_fields_max: u64,
+    /// Directives in one place.
+    pub directives_max: u64,
+    /// Fields times the lengths of the lists that they are in.
+    pub cost_max: u64,
+    /// Operations sent in one array.
+    pub batch_max: u64,
 }
 
 #[derive(Debug)]
@@ -46,6 +70,8 @@ impl Inspect {
         Ok(Self {
             bodies: written.bodies,
             on_uninspected: written.on_error.uninspected,
+            privileged_fields: fields(&written.privileged_fields)?,
+            graphql: GraphqlLimits::new(&written.graphql)?,
             exclusions: exclusions.collect::<Result<_, _>>()?,
         })
     }
@@ -55,6 +81,44 @@ impl Inspect {
     pub fn is_excluded(&self, route: &str, place: &str, check: &str) -> bool {
         self.exclusions.iter().any(|exclusion| exclusion.covers(route, place, check))
     }
+}
+
+impl GraphqlLimits {
+    fn new(written: &raw::Graphql) -> Result<Self, ConfigError> {
+        let most = |name: &str, value: u64| match value {
+            0 => Err(ConfigError::new(format!("inspect.graphql.{name}"), "expected at least 1")),
+            value => Ok(value),
+        };
+        Ok(Self {
+            depth_max: most("depth_max", written.depth_max)?,
+            aliases_max: written.aliases_max,
+            root_fields_max: most("root_fields_max", written.root_fields_max)?,
+            directives_max: written.directives_max,
+            cost_max: most("cost_max", written.cost_max)?,
+            batch_max: most("batch_max", written.batch_max)?,
+        })
+    }
+}
+
+/// Names of fields as they are compared.
+fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
+    let mut fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
+    if let Some(index) = fields.iter().position(String::is_empty) {
+        return Err(ConfigError::new(format!("inspect.privileged_fields[{index}]"), "has no letter or digit"));
+    }
+    if fields.len() > PRIVILEGED_FIELDS_MAX {
+        return Err(ConfigError::new(
+            "inspect.privileged_fields",
+            format!("at most {PRIVILEGED_FIELDS_MAX} names"),
+        ));
+    }
+    fields.sort_unstable();
+    Ok(fields)
+}
+
+/// A field's name as it is compared: lower case, without hyphens and underscores.
+pub fn canonical(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).take(64).collect()
 }
 
 impl Exclusion {

@@ -20,7 +20,7 @@ pub use self::identity::Demand;
 pub(crate) use self::identity::{
     Bindings, Failures, Identity, Issuer, Profile, Replay, Revocation, RevocationEndpoint, StepUp, TokenSource,
 };
-pub(crate) use self::inspect::{Exclusion, Inspect};
+pub(crate) use self::inspect::{Exclusion, Graphql, Inspect};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
 pub use self::minting::SoftBinding;

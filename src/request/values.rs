@@ -10,6 +10,7 @@
 //! Not covered: compressed bodies, and bodies of types that are not text.
 
 use super::body::Body;
+use super::multipart;
 use super::Request;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -145,6 +146,22 @@ pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
 pub fn of_form(text: &[u8], visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
     walker.pairs(Part::Form, text);
+    !walker.cut
+}
+
+/// The values of a multipart form: fields, the names of files, and files that are text. Returns whether all were looked at.
+pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    for part in parts {
+        walker.name(Part::Form, &part.name);
+        if let Some(filename) = &part.filename {
+            walker.take(Part::Form, &format!("{}#filename", shortened(&part.name)), filename);
+        }
+        let is_text = part.content_type.is_none_or(|kind| kind.starts_with(b"text/") || kind.ends_with(b"json"));
+        if is_text && (part.filename.is_none() || part.content_type.is_some()) {
+            walker.take(Part::Form, &shortened(&part.name), &String::from_utf8_lossy(part.bytes));
+        }
+    }
     !walker.cut
 }
 

@@ -12,17 +12,21 @@
 //! form) is a finding of its own, whose weight is the failure policy's. Not inspected: gRPC, upgrades, event streams, and bodies
 //! of types that are not text. Not covered: what only the service knows to be wrong.
 
+pub mod agents;
 pub mod detectors;
+pub mod graphql;
 pub mod inspector;
 pub mod lexer;
 pub mod model;
 pub mod phrase;
+pub mod privileged;
 
 use self::inspector::{Inspector, Sighting};
 use crate::config::inspect::Inspect;
 use crate::config::Route;
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::request::body::{Body, Unread};
+use crate::request::multipart;
 use crate::request::values::{self, Part};
 use crate::request::Request;
 
@@ -67,6 +71,7 @@ pub static MISMATCH: Check = Check {
 enum Kind {
     Json,
     Form,
+    Multipart,
     Text,
     /// Nothing that could be read as text.
     Other,
@@ -86,6 +91,9 @@ pub fn check_head(
     request: &Request,
     findings: &mut Findings,
 ) {
+    if !inspect.is_excluded(&route.name, "", "") {
+        agents::check_head(request, findings);
+    }
     let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
     if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
         findings.add(uninspected(inspect, "the head has more values than are looked at"));
@@ -101,22 +109,38 @@ pub fn check_body(
     (body, bytes): (&Body, &[u8]),
     findings: &mut Findings,
 ) {
-    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
-    let mut look = |part: Part, place: &str, text: &str| scene.look(part, place, text);
-    let complete = match (body.fault(), kind(request, bytes)) {
+    let kind = match (body.fault(), kind(request, bytes)) {
         (Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)), _) => {
             findings.add(uninspected(inspect, why.reason()));
             return;
         }
-        (None, Kind::Json) => values::of_document(body, &mut look),
         (Some(Unread::NotJson), Kind::Json) => {
-            let complete = values::of_text(bytes, &mut look);
             findings.add(Finding::new(&MISMATCH, "said to be JSON, and not one document with one meaning"));
-            complete
+            Kind::Text
         }
-        (_, Kind::Form) => values::of_form(bytes, &mut look),
-        (_, Kind::Text) => values::of_text(bytes, &mut look),
-        (_, Kind::Other) => true,
+        (_, kind) => kind,
+    };
+    let document = body.get::<&str>(&[]).filter(|_| kind == Kind::Json);
+    if let Some(document) = document {
+        graphql::check_body(&inspect.graphql, document, findings);
+        privileged::check_document(&inspect.privileged_fields, document, findings);
+    }
+    let parts = match kind {
+        Kind::Multipart => multipart::parts(request.headers.first("content-type").unwrap_or_default(), bytes),
+        _ => Ok(Vec::new()),
+    };
+    let parts = parts.unwrap_or_else(|fault| {
+        findings.add(Finding::new(&MISMATCH, fault.reason()));
+        Vec::new()
+    });
+    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
+    let mut look = |part: Part, place: &str, text: &str| scene.look(part, place, text);
+    let complete = match kind {
+        Kind::Json => values::of_document(body, &mut look),
+        Kind::Form => values::of_form(bytes, &mut look),
+        Kind::Multipart if !parts.is_empty() => values::of_parts(&parts, &mut look),
+        Kind::Multipart | Kind::Text => values::of_text(bytes, &mut look),
+        Kind::Other => true,
     };
     if !complete {
         findings.add(uninspected(inspect, "the body has more values than are looked at, or longer ones"));
@@ -139,7 +163,7 @@ fn kind(request: &Request, bytes: &[u8]) -> Kind {
         other if other.starts_with("text/") && other != "text/event-stream" => Kind::Text,
         "application/xml" | "application/graphql" | "application/javascript" => Kind::Text,
         other if other.ends_with("+xml") => Kind::Text,
-        "multipart/form-data" => Kind::Text,
+        "multipart/form-data" => Kind::Multipart,
         _ => Kind::Other,
     }
 }
@@ -160,6 +184,9 @@ impl Scene<'_> {
     fn look(&mut self, part: Part, place: &str, text: &str) {
         if self.seen >= SIGHTINGS_MAX {
             return;
+        }
+        if part == Part::Form {
+            privileged::check_name(&self.inspect.privileged_fields, place, self.findings);
         }
         let Some(sighting) = self.inspector.inspect(text) else { return };
         if part.is_machine_written() && sighting.phrase.is_none() {

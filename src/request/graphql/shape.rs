@@ -105,6 +105,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it asks for more than anybody needs. Other faults are a document's mistakes, or it is none.
+    pub const fn is_excessive(self) -> bool {
+        !matches!(self, Self::Syntax | Self::NoOperation | Self::Repeated | Self::UnknownFragment)
+    }
+
     /// For the operator.
     pub const fn reason(self) -> &'static str {
         match self {

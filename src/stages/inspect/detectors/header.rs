@@ -17,7 +17,7 @@ pub static DETECTOR: Detector = Detector {
     phrases: &[
         phrase("a field", CERTAIN, &["newline", "@word", "-", "cookie @word", ":"]),
         phrase("a redirect", LIKELY, &["newline", "js_object", ":", "http https / // javascript"]),
-        phrase("a forged line", LIKELY, &["edge", "@word number", "newline", "@word", ":"]),
+        phrase("a forged line", LIKELY, &["edge", "@word number", "newline", "@word", "opt @word", ":"]),
         phrase("an answer", CERTAIN, &["newline", "http", "/", "number"]),
         phrase("a body", LIKELY, &["newline", "<", "html_tag script"]),
         phrase("an end of a line alone", LIKELY, &["edge", "opt % @word", "newline", "edge"]),

@@ -1,0 +1,63 @@
+//! Fields that a client has no business to set: mass assignment (CWE-915).
+//!
+//! Which fields those are is the application's to say (`inspect.privileged_fields`); the default are names that give rights in many
+//! frameworks. Names are compared without regard to case, hyphens and underscores, in JSON documents and forms that change
+//! something. An administrator's form has such fields rightly, so a finding raises the risk a little and no more; exclude the
+//! route, or make the check refuse elsewhere.
+//!
+//! Bounds: the members of a document down to [`DEPTH_MAX`]. Not covered: names that only one application minds, until it says so.
+
+use crate::config::inspect::canonical;
+use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
+use serde_json::Value;
+
+/// How deep members are looked for.
+const DEPTH_MAX: usize = 4;
+
+/// A privileged field.
+pub static FIELD: Check = Check {
+    id: "payload.privileged_field",
+    family: Family::Payload,
+    code: "payload_privileged_field",
+    class: Class::Forbidden,
+    weight: Weight::Score(Score::constant(0.2)),
+    tunable: true,
+    bearer_error: None,
+    means: "A body sets a field of `inspect.privileged_fields`.",
+};
+
+/// Looks for privileged members in a document. `fields` are canonical and sorted.
+pub(super) fn check_document(fields: &[String], document: &Value, findings: &mut Findings) {
+    let mut open = vec![(document, DEPTH_MAX)];
+    while let Some((value, depth)) = open.pop() {
+        let Some(deeper) = depth.checked_sub(1) else { continue };
+        match value {
+            Value::Object(members) => {
+                if let Some(name) = members.keys().find(|name| is_privileged(fields, name)) {
+                    findings.add(found(name));
+                    return;
+                }
+                open.extend(members.values().map(|member| (member, deeper)));
+            }
+            Value::Array(items) => open.extend(items.iter().map(|item| (item, deeper))),
+            _ => {}
+        }
+    }
+}
+
+/// Looks for a privileged field among the names of a form.
+pub(super) fn check_name(fields: &[String], name: &str, findings: &mut Findings) {
+    // `user[role]` sets the same as `role`.
+    let mut parts = name.split(['[', ']', '.']).filter(|part| !part.is_empty());
+    if !findings.has(&FIELD) && parts.any(|part| is_privileged(fields, part)) {
+        findings.add(found(name));
+    }
+}
+
+fn is_privileged(fields: &[String], name: &str) -> bool {
+    fields.binary_search(&canonical(name)).is_ok()
+}
+
+fn found(name: &str) -> Finding {
+    Finding::new(&FIELD, format!("field {}", quoted(name)))
+}
