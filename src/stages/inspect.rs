@@ -121,8 +121,9 @@ pub fn check_body(
         (_, kind) => kind,
     };
     let document = body.get::<&str>(&[]).filter(|_| kind == Kind::Json);
+    let mut arguments = None;
     if let Some(document) = document {
-        graphql::check_body(&inspect.graphql, document, findings);
+        arguments = graphql::check_body(&inspect.graphql, document, findings);
         privileged::check_document(&inspect.privileged_fields, document, findings);
     }
     let parts = match kind {
@@ -134,7 +135,16 @@ pub fn check_body(
         Vec::new()
     });
     let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
-    let mut look = |part: Part, place: &str, text: &str| scene.look(part, place, text);
+    // A GraphQL document is code rightly; the texts in it are values.
+    for text in arguments.iter().flatten() {
+        scene.look(Part::Json, "query", text);
+    }
+    let is_read = |place: &str| arguments.is_some() && (place == "query" || place.ends_with("].query"));
+    let mut look = |part: Part, place: &str, text: &str| {
+        if !(part == Part::Json && is_read(place)) {
+            scene.look(part, place, text);
+        }
+    };
     let complete = match kind {
         Kind::Json => values::of_document(body, &mut look),
         Kind::Form => values::of_form(bytes, &mut look),

@@ -32,27 +32,25 @@ const fn check(id: &'static str, code: &'static str, score: f64, means: &'static
     Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
 }
 
-/// Judges the documents of a JSON body.
-pub fn check_body(limits: &GraphqlLimits, body: &Value, findings: &mut Findings) {
-    match body {
-        Value::Array(batch) => {
-            let documents = batch.iter().filter(|item| document(item).is_some()).count();
-            let most = usize::try_from(limits.batch_max).unwrap_or(usize::MAX);
-            if documents > most {
-                findings.add(Finding::new(&LIMITS, format!("{documents} operations in a batch, {most} allowed")));
-                return;
-            }
-            batch.iter().for_each(|item| check_request(limits, item, findings));
-        }
-        request => check_request(limits, request, findings),
+/// Judges the documents of a JSON body. Returns the texts in their arguments, which are values as others are, or `None` if there is
+/// no document that could be read: then its text is one.
+pub fn check_body(limits: &GraphqlLimits, body: &Value, findings: &mut Findings) -> Option<Vec<String>> {
+    let Value::Array(batch) = body else { return check_request(limits, body, findings) };
+    let documents = batch.iter().filter(|item| document(item).is_some()).count();
+    let most = usize::try_from(limits.batch_max).unwrap_or(usize::MAX);
+    if documents > most {
+        findings.add(Finding::new(&LIMITS, format!("{documents} operations in a batch, {most} allowed")));
+        return Some(Vec::new());
     }
+    let read: Vec<Vec<String>> = batch.iter().map_while(|item| check_request(limits, item, findings)).collect();
+    (documents > 0 && read.len() == batch.len()).then(|| read.concat())
 }
 
-fn check_request(limits: &GraphqlLimits, request: &Value, findings: &mut Findings) {
-    let Some(text) = document(request) else { return };
+fn check_request(limits: &GraphqlLimits, request: &Value, findings: &mut Findings) -> Option<Vec<String>> {
+    let text = document(request)?;
     let none = Map::new();
     let variables = request.get("variables").and_then(Value::as_object).unwrap_or(&none);
-    check_document(limits, text, variables, findings);
+    check_document(limits, text, variables, findings)
 }
 
 /// The text of a GraphQL document in a request, if it looks like one.
@@ -65,19 +63,22 @@ fn document(request: &Value) -> Option<&str> {
     (is_document && text.contains('{')).then_some(text)
 }
 
-/// Judges one document.
-pub fn check_document(
+fn check_document(
     limits: &GraphqlLimits,
     text: &str,
     variables: &Map<String, Value>,
     findings: &mut Findings,
-) {
+) -> Option<Vec<String>> {
     match shape_with(text, variables) {
-        Ok(shape) => check_shape(limits, &shape, findings),
+        Ok(shape) => {
+            check_shape(limits, &shape, findings);
+            return Some(shape.args);
+        }
         // What is no document is refused by the service; only what was too much to read is our business.
         Err(fault) if fault.is_excessive() => findings.add(Finding::new(&LIMITS, fault.reason())),
         Err(_) => {}
     }
+    None
 }
 
 fn check_shape(limits: &GraphqlLimits, shape: &Shape, findings: &mut Findings) {
