@@ -5,6 +5,7 @@
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
 pub mod adapt;
+pub mod behaviour;
 pub mod error;
 pub mod field;
 pub mod fleet;
@@ -19,6 +20,7 @@ pub mod routes;
 mod units;
 
 pub use self::adapt::Reputation;
+pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
@@ -73,6 +75,8 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
+    /// What actors are watched for over several requests; `None` for nothing.
+    pub behaviour: Option<Behaviour>,
     /// The service by which several Envoys share limits.
     pub fleet: Option<Fleet>,
     /// What is reported.
@@ -159,6 +163,11 @@ impl Config {
             .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
+        let behaviour = written
+            .behaviour
+            .as_ref()
+            .map(|behaviour| Behaviour::new(behaviour, &routes::names(&written.routes)?))
+            .transpose()?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
@@ -172,13 +181,14 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits, endpoints)?,
+            routes: Routes::compile(&written, thresholds, &limits, behaviour.as_ref(), endpoints)?,
             identity,
             minting,
             oauth,
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
+            behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: caps(&written.risk.family_caps)?,
@@ -219,13 +229,14 @@ impl Config {
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+            || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits and the uses of tokens there are failed
-    /// tokens to remember at most, which need little.
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits, the uses of tokens and behaviour there
+    /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !counts_uses {
+        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -234,7 +245,9 @@ impl Config {
 
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty() || self.identity.as_ref().is_some_and(Identity::needs_memory)
+        !self.limits.is_empty()
+            || self.behaviour.is_some()
+            || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
     /// Where tokens are revoked by request.

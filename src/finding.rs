@@ -119,13 +119,16 @@ pub enum Family {
     Binding,
     /// How often.
     Limits,
+    /// What several requests amount to.
+    Behaviour,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 5] = [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Failure];
+    pub const ALL: [Self; 6] =
+        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Behaviour, Self::Failure];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -134,6 +137,7 @@ impl Family {
             Self::Token => "token",
             Self::Binding => "binding",
             Self::Limits => "limits",
+            Self::Behaviour => "behaviour",
             Self::Failure => "failure",
         }
     }
@@ -144,6 +148,7 @@ impl Family {
             Self::Request => "shape",
             Self::Token | Self::Binding => "identity",
             Self::Limits => "limits",
+            Self::Behaviour => "behaviour",
             Self::Failure => "engine",
         }
     }

@@ -6,10 +6,12 @@
 //! | [`oauth`] | Is this what OAuth 2.1 allows? | 400 |
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
+//! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
+pub mod behaviour;
 pub mod identity;
 pub mod limits;
 pub mod oauth;
@@ -102,6 +104,12 @@ pub static CHECKS: &[&Check] = &[
     &limits::EXCEEDED,
     &limits::CONTENDED,
     &limits::fleet::UNAVAILABLE,
+    &behaviour::SCANNING,
+    &behaviour::STUFFING_SOURCE,
+    &behaviour::STUFFING_ACCOUNT,
+    &behaviour::ROTATION_FINGERPRINT,
+    &behaviour::ROTATION_USER_AGENT,
+    &behaviour::CHAIN,
     &INTERNAL,
 ];
 

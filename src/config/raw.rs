@@ -4,6 +4,7 @@
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
 mod api_keys;
+mod behaviour;
 mod holder;
 mod identity;
 mod limits;
@@ -13,6 +14,7 @@ mod remote;
 mod usage;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
+pub(crate) use self::behaviour::{Behaviour, LoginRoute};
 pub use self::holder::{Bound, Element};
 pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
@@ -54,6 +56,7 @@ pub(crate) struct Document {
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
+    pub(crate) behaviour: Option<Behaviour>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]
     pub(crate) risk: Risk,

@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stages::behaviour::{self, Watch};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
@@ -31,6 +32,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
+    /// What it is watched under over several requests.
+    pub(super) watch: Watch,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -55,6 +58,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -71,9 +75,16 @@ impl Case {
         let risk = risk::so_far(config, route, &self.findings);
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         limits::recognise(&scene, &mut self.ledger);
+        behaviour::recognise(&scene, &mut self.watch);
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
+    }
+
+    /// Adds what is known of the actors it belongs to. Once.
+    pub(super) fn recall(&mut self, now: Millis) {
+        let world = Rc::clone(&self.world);
+        behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.
