@@ -158,7 +158,7 @@ mod tests {
     fn shares_survive_full_counts() {
         let mut tally = wrong([1], 1);
         for number in 0..10_000_u64 {
-            tally = tally.with((number % 4 == 0).then_some(number));
+            tally = tally.with((number % 4 == 0).then_some(number / 4));
         }
         let (bad, all) = tally.requests();
         let share = bad * 1000 / all;
