@@ -134,10 +134,7 @@ impl Written {
     pub fn prepare(&self, issuer: &Issuer) -> Result<Ready> {
         let source: Option<IpAddr> = self.source.as_deref().map(str::parse).transpose().context("a source")?;
         let is_ours = source.is_none_or(|source| source.is_ipv4() && source.is_loopback());
-        ensure!(
-            is_ours && (source.is_none() || !self.raw),
-            "a source is in 127.0.0.0/8, and has no raw requests"
-        );
+        ensure!(is_ours && (source.is_none() || !self.raw), "a source is in 127.0.0.0/8, and has no raw requests");
         ensure!(!self.raw || (self.protocol == Protocol::Http1 && !self.chunked), "raw is plain HTTP/1.1");
         let mut request = Request::new(&self.method, &format!("{}{}", self.path, fill(self.padding.path_bytes)));
         for (name, value) in &self.headers {
