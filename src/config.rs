@@ -163,11 +163,7 @@ impl Config {
             .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
-        let behaviour = written
-            .behaviour
-            .as_ref()
-            .map(|behaviour| Behaviour::new(behaviour, &routes::names(&written.routes)?))
-            .transpose()?;
+        let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;

@@ -101,7 +101,9 @@ pub struct Chain {
 }
 
 impl Behaviour {
-    pub(super) fn new(written: &raw::Behaviour, routes: &[&str]) -> Result<Self, ConfigError> {
+    /// The section, where there is one. `routes` are the names that it may refer to.
+    pub(super) fn new(document: &raw::Document, routes: &[&str]) -> Result<Option<Self>, ConfigError> {
+        let Some(written) = &document.behaviour else { return Ok(None) };
         if !(WINDOW_MIN..=WINDOW_MAX).contains(&written.window.0) {
             return Err(ConfigError::new("behaviour.window", "expected 10s to 1d"));
         }
@@ -109,7 +111,7 @@ impl Behaviour {
             check_prefix(prefix, max, &format!("behaviour.{name}"))?;
         }
         let raw::Behaviour { scanning, stuffing, rotation, chain, .. } = written;
-        Ok(Self {
+        Ok(Some(Self {
             window: written.window.0,
             prefix_v4: written.prefix_v4,
             prefix_v6: written.prefix_v6,
@@ -135,7 +137,7 @@ impl Behaviour {
                 findings: count(chain.findings, u8::MAX, "chain.findings")?,
                 stages: count(chain.stages, STAGES_MAX, "chain.stages")?,
             },
-        })
+        }))
     }
 
     /// What a route logs in to, if it does.

@@ -40,6 +40,9 @@ impl Done {
         let deed = self.deed(response.status);
         let ground = self.case.world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
+        if !self.case.watch.wants_status() {
+            return;
+        }
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
@@ -59,6 +62,8 @@ impl Done {
                 match decisive.map(|weighed| weighed.finding.check.family) {
                     Some(Family::Failure) => None,
                     Some(Family::Limits) => Some(Deed::Limited),
+                    // What was found of earlier requests says nothing about this one: they have been counted.
+                    _ if weighed.iter().all(|weighed| weighed.finding.check.family == Family::Behaviour) => None,
                     _ => Some(Deed::Refused),
                 }
             }

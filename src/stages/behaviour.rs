@@ -174,15 +174,17 @@ impl Outcome<'_> {
     fn is_wrong(&self, what: &What, settings: &Behaviour) -> Option<bool> {
         let status = self.status?;
         match what {
+            // Who may not, or not so often, has not met a fault, and has not been served either.
             What::Paths => {
-                (self.passed || self.is_refused()).then(|| settings.scanning.statuses.contains(&status))
+                let faulty = settings.scanning.statuses.contains(&status);
+                ((self.passed || self.is_refused()) && (faulty || status < 400)).then_some(faulty)
             }
             // The service's busy and broken moments say nothing about passwords.
             What::Accounts { failed_statuses } | What::Sources { failed_statuses } => {
                 let failed = failed_statuses.contains(&status);
                 (self.passed && (failed || status < 400)).then_some(failed)
             }
-            What::Identities | What::UserAgents => Some(self.is_refused()),
+            What::Identities | What::UserAgents => Some(self.is_refused() || (self.passed && status == 429)),
             What::Chain => None,
         }
     }

@@ -1,7 +1,8 @@
 //! What several requests amount to is known to every worker, by the address and the status that Envoy sees.
 
-use super::{code, enforcing, request_id, Gate, SOON};
+use super::{code, demo_issuer, enforcing, request_id, Gate, SOON};
 use portcullis_lab::client::{Client, Request, Response};
+use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
 use serde_json::{json, Value};
 use std::net::IpAddr;
 
@@ -12,8 +13,9 @@ const CONNECTIONS: usize = 16;
 
 fn gate(behaviour: Value, checks: Value) -> Gate {
     let routes = json!([{"name": "echo", "path": "/echo"}, {"name": "login", "path": "/login"}]);
-    let more =
-        json!({"routes": routes, "behaviour": behaviour, "checks": checks, "telemetry": {"allow_sample": 1}});
+    let identity = json!({"issuers": [demo_issuer()], "default": "optional"});
+    let more = json!({"routes": routes, "identity": identity, "behaviour": behaviour, "checks": checks,
+        "telemetry": {"allow_sample": 1}});
     Gate::start_with(&enforcing(more), |bootstrap| {
         bootstrap.concurrency(WORKERS).edit(|document| {
             let listener = document.pointer_mut("/static_resources/listeners/0").expect("the shipped listener");
@@ -105,6 +107,25 @@ fn stuffing_counts_what_the_service_says_and_the_chain_is_in_the_receipt() {
     assert!(found.contains(&"behaviour.chain") && found.contains(&"behaviour.scanning"), "{receipt}");
     let elsewhere = clients(&gate, "127.0.6.2");
     assert_eq!(elsewhere[0].send(attempt("ada")).unwrap().status, 401, "the service's own answer");
+    gate.expect_unharmed();
+}
+
+/// From each address too few tries for anybody to notice, but all with one subject's tokens.
+#[test]
+fn a_subject_is_followed_over_addresses_and_tokens() {
+    let gate = gate(json!({}), json!([{"id": "behaviour.scanning", "effect": "refuse"}]));
+    let token = |subject: &str| Issuer::demo().mint(&Spec::new(Algorithm::ES256, Issuer::demo().claims(subject)));
+    for address in 1..=8 {
+        let from = clients(&gate, &format!("127.0.7.{address}"));
+        let token = token("eve");
+        flood(&from, 10, |number| Request::get(&format!("/nothing/{address}-{number}")).bearer(&token));
+        assert_eq!(outcome(&from[0].send(Request::get("/echo")).unwrap()), "200", "the address is not suspected");
+    }
+    let elsewhere = clients(&gate, "127.0.7.99");
+    let echo = |subject: &str| Request::get("/echo").bearer(&token(subject));
+    let refused = || outcome(&elsewhere[0].send(echo("eve")).unwrap()) == "scanning";
+    assert!(gate.envoy.wait_for(|_| refused(), SOON), "{}", gate.envoy.log());
+    assert_eq!(outcome(&elsewhere[1].send(echo("ada")).unwrap()), "200");
     gate.expect_unharmed();
 }
 

@@ -323,3 +323,36 @@ fn the_whole_family_cannot_deny_alone() {
     let config = Config::parse(br#"{"version": 1, "behaviour": {}}"#, CHECKS).unwrap();
     assert!((1.0 - scores).min(config.cap(Family::Behaviour).value()) < 0.7);
 }
+
+/// Statuses that are neither served nor faulty do not dilute: whoever gets 401 for every second try is scanning all the same.
+#[test]
+fn what_one_may_not_is_not_part_of_the_share() {
+    let site = site();
+    for number in 0..60 {
+        drop(site.get("192.0.2.1", &format!("/admin/{number}"), 404));
+        (0..3).for_each(|_| drop(site.get("192.0.2.1", &format!("/secret/{number}"), 403)));
+    }
+    assert_eq!(site.get("192.0.2.1", "/", 200).checks, [SCANNING.id]);
+}
+
+#[test]
+fn the_services_own_limits_count_as_refusals() {
+    let site = site();
+    for number in 0..40 {
+        drop(site.send("192.0.2.1", 0, &[("user-agent", &format!("agent-{number}"))], "", 429));
+    }
+    assert_eq!(site.get("192.0.2.1", "/", 200).checks, [ROTATION_USER_AGENT.id, ROTATION_FINGERPRINT.id]);
+}
+
+/// What is suspected of earlier requests does not make an actor's reputation worse, and so its limits smaller.
+#[test]
+fn a_suspicion_does_not_cost_reputation() {
+    let adapt = json!({"reputation": {"bonus": 0.0, "malus": 0.9}});
+    let limits = json!([{"name": "all", "key": ["source"], "limit": 100_000, "window": "1h", "adapt": adapt}]);
+    let site = Site::new(&json!({"limits": limits, "checks": [{"id": SCANNING.id, "effect": "challenge"}]}));
+    (0..60).for_each(|number| drop(site.get("192.0.2.1", &format!("/admin/{number}"), 404)));
+    let allowed = |seen: &Seen| seen.receipt["portcullis.limits"][0]["allowed"].as_u64().unwrap();
+    let before = allowed(&site.get("192.0.2.1", "/", 200));
+    (0..200).for_each(|_| assert!(site.get("192.0.2.1", "/", 200).summary.starts_with("challenge")));
+    assert_eq!(allowed(&site.get("192.0.2.1", "/", 200)), before);
+}
