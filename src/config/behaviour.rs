@@ -98,6 +98,8 @@ pub struct Chain {
     pub findings: u8,
     /// Stages seen from which there is a finding.
     pub stages: u8,
+    /// Share of the actor's requests, in thousandths, that must have gone wrong in one way or another.
+    pub share: u32,
 }
 
 impl Behaviour {
@@ -136,6 +138,7 @@ impl Behaviour {
             chain: Chain {
                 findings: count(chain.findings, u8::MAX, "chain.findings")?,
                 stages: count(chain.stages, STAGES_MAX, "chain.stages")?,
+                share: permille(chain.share, 1.0, "behaviour.chain.share")?,
             },
         }))
     }
@@ -221,7 +224,8 @@ mod tests {
         assert_eq!((scanning.paths, scanning.checks, scanning.share), (20, 5, 500));
         assert_eq!((stuffing.accounts, stuffing.sources, stuffing.share), (10, 10, 500));
         assert_eq!((rotation.identities, rotation.user_agents, rotation.share), (20, 10, 500));
-        assert_eq!((behaviour.chain.findings, behaviour.chain.stages), (3, 2));
+        let chain = &behaviour.chain;
+        assert_eq!((chain.findings, chain.stages, chain.share), (3, 2, 200));
         assert!(config.needs_memory() && !config.may_wait());
     }
 
@@ -257,6 +261,7 @@ mod tests {
             (json!({"stuffing": {"share": -1}}), "behaviour.stuffing.share: "),
             (json!({"rotation": {"identities": 0}}), "behaviour.rotation.identities: "),
             (json!({"rotation": {"headers": [""]}}), "behaviour.rotation.headers: "),
+            (json!({"chain": {"share": 2}}), "behaviour.chain.share: "),
             (json!({"chain": {"stages": 6}}), "behaviour.chain.stages: is 6, expected 1 to 5"),
             (login(json!({"routes": [], "account": "body:user"})), "behaviour.logins[0].routes: names no route"),
             (login(json!({"routes": ["lgin"], "account": "body:user"})), "behaviour.logins[0].routes[0]: unknown"),

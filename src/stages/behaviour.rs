@@ -8,11 +8,11 @@
 //! | [`STUFFING_SOURCE`] | source network | accounts whose login failed |
 //! | [`STUFFING_ACCOUNT`] | account | source networks whose login failed |
 //! | [`ROTATION_FINGERPRINT`] | fingerprint of the program | identities that were refused |
-//! | [`ROTATION_USER_AGENT`] | source network | user agents that were refused |
+//! | [`ROTATION_USER_AGENT`] | source network, subject | user agents that were refused |
 //! | [`CHAIN`] | source network, subject | the stages of an attack that findings belong to ([`chain`]) |
 //!
 //! All but the last are one thing: *different* things that went wrong, and their share of the requests ([`tally`]). Both have to
-//! be large. A crawler meets dead links, the users of an office behind one address mistype passwords, and some of the millions
+//! be large. A chain needs a share as well, though a smaller one. A crawler meets dead links, the users of an office behind one address mistype passwords, and some of the millions
 //! who have the same browser reach a limit: different things go wrong, in a small share of the requests. A program that is
 //! broken fails always, at the same thing. Only who tries out what there is fails often *and* at different things.
 //!
@@ -80,12 +80,12 @@ pub static ROTATION_FINGERPRINT: Check = soft(
     "Programs of the same fingerprint were refused under `behaviour.rotation.identities` different sources, subjects or user agents.",
 );
 
-/// One source, many programs by name.
+/// One source or subject, many programs by name.
 pub static ROTATION_USER_AGENT: Check = soft(
     "behaviour.rotation.user_agent",
     "rotation_user_agent",
     0.2,
-    "The source was refused under `behaviour.rotation.user_agents` different user agents.",
+    "The source or subject was refused under `behaviour.rotation.user_agents` different user agents.",
 );
 
 /// Several stages of an attack.
@@ -222,6 +222,7 @@ fn recognise_head(scene: &Scene<'_>, network: Option<&[u8]>, settings: &Behaviou
     }
     if let Some(subject) = &subject {
         watch.add(scene, settings, What::Paths, subject, path);
+        watch.add(scene, settings, What::UserAgents, subject, scene.memory.digest("agent", agent));
         watch.add(scene, settings, What::Chain, subject, 0);
     }
     let program = fingerprint::fingerprint(&scene.request.headers, &settings.rotation.headers);
@@ -255,22 +256,28 @@ pub fn check(ground: &Ground<'_>, watch: &mut Watch, findings: &mut Findings) {
     let places: Vec<Hashed> = watch.entries.iter().map(|entry| entry.place).collect();
     let records = ground.memory.read(ground.shared, &places, ground.now);
     let half = half(ground.now, settings.window);
-    let mut refused_by = 0;
+    let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);
     for (entry, record) in watch.entries.iter_mut().zip(&records) {
-        if entry.what == What::Chain {
-            let chain = Chain::of(record, half);
-            refused_by = chain.checks().max(refused_by);
-            watch.chain = Some(watch.chain.map_or(chain, |other| other.joined(chain)));
-        } else {
+        if entry.what != What::Chain {
             let tally = Tally::of(record, half);
             entry.is_clean = tally.is_clean();
             judge(&entry.what, &tally, settings, findings);
+            is_astray |= tally.goes_wrong(settings.chain.findings.into(), settings.chain.share);
+            continue;
+        }
+        let chain = Chain::of(record, half);
+        watch.chain = Some(watch.chain.map_or(chain, |other| other.joined(chain)));
+        // Thousands behind one address have findings of every kind, in a small share of their requests. The tallies before
+        // are those of the same actor.
+        if std::mem::take(&mut is_astray) {
+            refused_by = chain.checks().max(refused_by);
+            suspected = suspected.joined(chain);
         }
     }
     if refused_by >= settings.scanning.checks && !findings.has(&SCANNING) {
         findings.add(Finding::new(&SCANNING, format!("refused by about {refused_by} different checks")));
     }
-    judge_chain(watch.chain.unwrap_or_default(), settings, findings);
+    judge_chain(suspected, settings, findings);
 }
 
 fn judge(what: &What, tally: &Tally, settings: &Behaviour, findings: &mut Findings) {

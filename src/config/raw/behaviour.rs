@@ -57,6 +57,7 @@ pub(crate) struct Rotation {
 pub(crate) struct Chain {
     pub(crate) findings: u8,
     pub(crate) stages: u8,
+    pub(crate) share: f64,
 }
 
 impl Default for Behaviour {
@@ -95,7 +96,7 @@ impl Default for Rotation {
 
 impl Default for Chain {
     fn default() -> Self {
-        Self { findings: 3, stages: 2 }
+        Self { findings: 3, stages: 2, share: 0.2 }
     }
 }
 

@@ -111,10 +111,15 @@ impl Tally {
         (bad, bad.saturating_add(sum(self.good)))
     }
 
+    /// Whether something went wrong in so many requests, and in such a share of them (in thousandths).
+    pub(super) fn goes_wrong(&self, requests: u32, share: u32) -> bool {
+        let (bad, all) = self.requests();
+        bad >= requests && bad.saturating_mul(1000) >= share.saturating_mul(all)
+    }
+
     /// Whether so many different things went wrong, in such a share of the requests (in thousandths).
     pub(super) fn reaches(&self, distinct: u32, share: u32) -> bool {
-        let (bad, all) = self.requests();
-        self.distinct() >= distinct && bad.saturating_mul(1000) >= share.saturating_mul(all)
+        self.distinct() >= distinct && self.goes_wrong(0, share)
     }
 }
 

@@ -356,3 +356,29 @@ fn a_suspicion_does_not_cost_reputation() {
     (0..200).for_each(|_| assert!(site.get("192.0.2.1", "/", 200).summary.starts_with("challenge")));
     assert_eq!(allowed(&site.get("192.0.2.1", "/", 200)), before);
 }
+
+/// Findings of every kind come from the address of a mobile network, among thousands of good requests.
+#[test]
+fn thousands_behind_one_address_are_no_chain() {
+    let site = site();
+    let odd: [&[(&str, &str)]; 6] = [
+        &[(":path", "/a;b")],
+        &[(":path", "/a%2fb")],
+        &[(":path", "/a/../b")],
+        &[(":method", "get")],
+        &[("x-http-method", "PUT")],
+        &[(":path", "/%")],
+    ];
+    for number in 0..3000 {
+        if number % 20 == 7 {
+            drop(site.send("192.0.2.1", 0, odd[number / 20 % odd.len()], "", 200));
+        }
+        if number % 50 == 9 {
+            drop(site.login("192.0.2.1", &format!("user-{number}"), 401));
+        }
+        let seen = site.get("192.0.2.1", "/", 200);
+        assert!(number < 20 || seen.checks.is_empty(), "{number}: {:?}", seen.checks);
+    }
+    let seen = site.get("192.0.2.1", "/", 200);
+    assert!(seen.receipt["portcullis.behaviour.chain"]["reconnaissance"].as_u64() >= Some(3), "{}", seen.receipt);
+}
