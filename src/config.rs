@@ -13,6 +13,7 @@ pub mod identity;
 pub mod limits;
 pub mod minting;
 mod moment;
+mod names;
 pub mod oauth;
 mod raw;
 pub mod remote;
@@ -30,6 +31,7 @@ pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
+use self::names::{check_name, check_path, check_prefix};
 use self::raw::{Document, Effect, TunedMode};
 use crate::finding::{Check, Family, Finding, Score, Weight};
 use crate::json::{self, Bounds};
@@ -370,37 +372,6 @@ fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
         }
     };
     Ok(Tuning { mode: written.mode, weight })
-}
-
-/// Names go into statistics, where some characters have a meaning.
-fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(ConfigError::new(path, "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics"))
-}
-
-/// An endpoint's path must be one that a request's path can be after normalisation.
-fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segments =
-        written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
-    let is_segment =
-        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
-    if segments.split('/').all(is_segment) {
-        return Ok(());
-    }
-    let fault = "expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end";
-    Err(ConfigError::new(path, fault))
-}
-
-fn check_prefix(bits: u8, max: u8, path: &str) -> Result<(), ConfigError> {
-    if bits <= max {
-        Ok(())
-    } else {
-        Err(ConfigError::new(path, format!("is {bits}, at most {max} bits")))
-    }
 }
 
 #[cfg(test)]
