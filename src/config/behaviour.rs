@@ -239,7 +239,7 @@ mod tests {
     fn a_login_may_need_the_body() {
         let with = |account: &str| parse(&json!({"logins": [{"routes": ["login"], "account": account}]})).unwrap();
         let needs = |config: &Config, name: &str| {
-            config.routes.iter().any(|(_, route)| route.name == name && route.needs_body)
+            config.routes.iter().any(|(_, route)| route.name == name && route.needs_body())
         };
         let (by_body, by_header) = (with("body:user"), with("header:x-user"));
         assert!(needs(&by_body, "login") && !needs(&by_body, "other") && by_body.may_wait());
