@@ -22,6 +22,7 @@ use portcullis::memory::{Memory, Trace};
 use portcullis::rate::{Algorithm as Counting, Rate};
 use portcullis::request::headers::Headers;
 use portcullis::request::{path, source_address, Request};
+use portcullis::response::Response;
 use portcullis::stages::CHECKS;
 use portcullis::time::Millis;
 use portcullis_lab::tokens::{now, Algorithm, Issuer};
@@ -100,6 +101,25 @@ fn judge_head(bencher: Bencher<'_, '_>, case: Case) {
         let step = engine.open(request, time, String::new).judge(false);
         assert_eq!(matches!(step, Step::Refuse(..)), refused);
         step
+    });
+}
+
+/// A whole request, watched or not: without the section, with it and nothing wrong, with it and a fault to be remembered.
+#[divan::bench(args = ["not watched", "served", "fault"])]
+fn watch_behaviour(bencher: Bencher<'_, '_>, watched: &str) {
+    let section = if watched == "not watched" { "" } else { r#", "behaviour": {}"# };
+    let config = Config::parse(format!(r#"{{"version": 1{section}}}"#).as_bytes(), CHECKS).unwrap();
+    let engine = Engine::new(config, Ports::in_process([7; 16]));
+    let (_, wire) = Case::NoIdentity.prepare();
+    let (time, status) = (Millis::from_secs(now()), Some(if watched == "fault" { 404 } else { 200 }));
+    bencher.with_inputs(|| wire.clone()).bench_local_values(|wire| {
+        let request = Request::new(Headers::from_wire(wire).unwrap(), || source_address("127.0.0.1:40000"));
+        let step = engine.open(request, time, String::new).judge(false);
+        let Step::Forward(_permit, body) = step else { unreachable!("in monitor mode everything passes") };
+        let response = Response { status, bytes: 0 };
+        let mut done = body.finish().finish(response);
+        done.close(response, time);
+        done
     });
 }
 

@@ -5,6 +5,7 @@
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
 pub mod adapt;
+pub mod behaviour;
 pub mod error;
 pub mod field;
 pub mod fleet;
@@ -13,6 +14,7 @@ pub mod inspect;
 pub mod limits;
 pub mod minting;
 mod moment;
+mod names;
 pub mod oauth;
 mod raw;
 pub mod remote;
@@ -21,6 +23,7 @@ mod tuning;
 mod units;
 
 pub use self::adapt::Reputation;
+pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
@@ -31,6 +34,7 @@ pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
+use self::names::{check_name, check_path, check_prefix};
 use self::raw::{Document, TunedMode};
 use self::tuning::Tuning;
 use crate::finding::{Check, Family, Finding, Score, Weight};
@@ -76,6 +80,8 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
+    /// What actors are watched for over several requests; `None` for nothing.
+    pub behaviour: Option<Behaviour>,
     /// The service by which several Envoys share limits.
     pub fleet: Option<Fleet>,
     /// What is reported.
@@ -155,6 +161,7 @@ impl Config {
             .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
+        let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
@@ -168,7 +175,7 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits, endpoints)?,
+            routes: Routes::compile(&written, thresholds, &limits, behaviour.as_ref(), endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -176,6 +183,7 @@ impl Config {
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
+            behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: tuning::caps(&written.risk.family_caps)?,
@@ -217,13 +225,14 @@ impl Config {
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+            || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits and the uses of tokens there are failed
-    /// tokens to remember at most, which need little.
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits, the uses of tokens and behaviour there
+    /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !counts_uses {
+        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -232,7 +241,9 @@ impl Config {
 
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty() || self.identity.as_ref().is_some_and(Identity::needs_memory)
+        !self.limits.is_empty()
+            || self.behaviour.is_some()
+            || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
     /// Where tokens are revoked by request.
@@ -310,37 +321,6 @@ impl Telemetry {
 
 fn score(value: f64, path: &str) -> Result<Score, ConfigError> {
     Score::new(value).ok_or_else(|| ConfigError::new(path, format!("is {value}, expected a number from 0 to 1")))
-}
-
-/// Names go into statistics, where some characters have a meaning.
-fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(ConfigError::new(path, "expected 1 to 64 of a-z, 0-9, `-` and `_`: the name goes into statistics"))
-}
-
-/// An endpoint's path must be one that a request's path can be after normalisation.
-fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segments =
-        written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
-    let is_segment =
-        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && segment != "." && segment != "..";
-    if segments.split('/').all(is_segment) {
-        return Ok(());
-    }
-    let fault = "expected segments of letters, digits, `-`, `.`, `_` and `~`, without a slash at the end";
-    Err(ConfigError::new(path, fault))
-}
-
-fn check_prefix(bits: u8, max: u8, path: &str) -> Result<(), ConfigError> {
-    if bits <= max {
-        Ok(())
-    } else {
-        Err(ConfigError::new(path, format!("is {bits}, at most {max} bits")))
-    }
 }
 
 #[cfg(test)]

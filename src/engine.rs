@@ -1,7 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                                           └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -283,7 +283,8 @@ impl Open {
     }
 
     /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
-    fn conclude(self, body_bytes: u64) -> Step<Body> {
+    fn conclude(mut self, body_bytes: u64) -> Step<Body> {
+        self.case.recall(self.now);
         match &self.service {
             Some(_) => self.serve(None),
             None => self.settle(body_bytes),

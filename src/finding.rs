@@ -121,14 +121,16 @@ pub enum Family {
     Limits,
     /// What the values say.
     Payload,
+    /// What several requests amount to.
+    Behaviour,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 6] =
-        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Payload, Self::Failure];
+    pub const ALL: [Self; 7] =
+        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Payload, Self::Behaviour, Self::Failure];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -138,6 +140,7 @@ impl Family {
             Self::Binding => "binding",
             Self::Limits => "limits",
             Self::Payload => "payload",
+            Self::Behaviour => "behaviour",
             Self::Failure => "failure",
         }
     }
@@ -149,6 +152,7 @@ impl Family {
             Self::Token | Self::Binding => "identity",
             Self::Limits => "limits",
             Self::Payload => "inspect",
+            Self::Behaviour => "behaviour",
             Self::Failure => "engine",
         }
     }

@@ -157,6 +157,90 @@ impl Memory {
         u128::from(hash.h1) << 64 | u128::from(hash.h2)
     }
 
+    /// A hash of a value under the secret of the workers, for a purpose.
+    pub fn digest(&self, purpose: &str, value: &[u8]) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        hasher.write(purpose.as_bytes());
+        // No UTF-8 contains this byte, so this is where the purpose ends.
+        hasher.write_u8(0xff);
+        hasher.write(value);
+        hasher.finish128().h1
+    }
+
+    /// Reads the records at some places, each bucket once if its places stand together. New ones are told as such.
+    pub fn read(&self, shared: &dyn Shared, places: &[Hashed], now: Millis) -> Vec<Record> {
+        let together = places.chunk_by(|one, other| one.bucket == other.bucket);
+        let records = together.flat_map(|group| {
+            let bucket = group.first().and_then(|place| shared.get(&name(place.bucket)));
+            let bucket = bucket.and_then(|(value, _)| Bucket::decode(value)).unwrap_or_default();
+            group.iter().map(move |place| bucket.clone().find(place.fingerprint, now).0)
+        });
+        records.collect()
+    }
+
+    /// Changes the records at some places as [`Memory::change`] does, each bucket once if its places stand together. `step` is
+    /// given the number of the place.
+    ///
+    /// # Errors
+    /// [`Contended`] if a bucket could not be changed; those before it were.
+    pub fn change_all(
+        &self,
+        shared: &dyn Shared,
+        places: &[Hashed],
+        now: Millis,
+        trace: &mut Trace,
+        mut step: impl FnMut(usize, Record) -> Option<Record>,
+    ) -> Result<(), Contended> {
+        let mut first = 0_usize;
+        for group in places.chunk_by(|one, other| one.bucket == other.bucket) {
+            self.change_group(shared, group, now, trace, |at, record| step(first.saturating_add(at), record))?;
+            first = first.saturating_add(group.len());
+        }
+        Ok(())
+    }
+
+    /// The records of one bucket.
+    fn change_group(
+        &self,
+        shared: &dyn Shared,
+        group: &[Hashed],
+        now: Millis,
+        trace: &mut Trace,
+        mut step: impl FnMut(usize, Record) -> Option<Record>,
+    ) -> Result<(), Contended> {
+        let Some(key) = group.first().map(|place| name(place.bucket)) else { return Ok(()) };
+        for attempt in 0..ATTEMPTS_MAX {
+            trace.retries = trace.retries.saturating_add(u32::from(attempt > 0));
+            let Some((value, version)) = shared.get(&key) else {
+                shared.insert(&key, Bucket::default().bytes());
+                continue;
+            };
+            let mut bucket = Bucket::decode(value).unwrap_or_else(|| {
+                trace.junk = trace.junk.saturating_add(1);
+                Bucket::default()
+            });
+            let (mut is_changed, mut evictions) = (false, 0_u32);
+            for (at, place) in group.iter().enumerate() {
+                // Whoever makes room for a record that is not stored after all must leave no trace.
+                let mut roomy = bucket.clone();
+                let (record, slot, room) = roomy.find(place.fingerprint, now);
+                if let Some(changed) = step(at, record) {
+                    roomy.put(slot, &changed);
+                    (bucket, is_changed) = (roomy, true);
+                    evictions = evictions.saturating_add(u32::from(room == Room::Evicted));
+                }
+            }
+            if !is_changed {
+                return Ok(());
+            }
+            if shared.set(&key, bucket.bytes(), version) {
+                trace.evictions = trace.evictions.saturating_add(evictions);
+                return Ok(());
+            }
+        }
+        Err(Contended)
+    }
+
     /// Changes the record at a place: load, `step`, compare-and-swap, repeated when another worker was faster. `step`
     /// is given the record as it is and returns what to answer, and the record to store, or `None` to leave it.
     ///

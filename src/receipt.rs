@@ -30,6 +30,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) source: Option<IpAddr>,
     pub(crate) judgement: &'a Judgement,
     pub(crate) applied: &'a [Applied],
+    pub(crate) chain: BTreeMap<&'static str, u8>,
     pub(crate) response: Response,
     pub(crate) spent_nanos: u64,
 }
@@ -67,6 +68,9 @@ struct Receipt<'a> {
     dropped: u32,
     #[serde(rename = "portcullis.limits", skip_serializing_if = "Vec::is_empty")]
     limits: Vec<Line<'a>>,
+    /// Findings that the source or the subject has had lately, by the stage of an attack that they belong to.
+    #[serde(rename = "portcullis.behaviour.chain", skip_serializing_if = "BTreeMap::is_empty")]
+    chain: &'a BTreeMap<&'static str, u8>,
     #[serde(rename = "portcullis.config")]
     config: &'a str,
 }
@@ -114,6 +118,7 @@ pub(crate) fn write(subject: &Subject<'_>) -> String {
         findings: judgement.weighed.iter().map(entry).collect(),
         dropped: judgement.dropped,
         limits: subject.applied.iter().filter_map(|applied| line(applied, subject.config)).collect(),
+        chain: &subject.chain,
         config: &subject.config.digest,
     };
     serde_json::to_string(&receipt).unwrap_or_default()

@@ -7,10 +7,12 @@
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
+//! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
+pub mod behaviour;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
@@ -125,6 +127,12 @@ pub static CHECKS: &[&Check] = &[
     &inspect::agents::AUTOMATIC,
     &inspect::MISMATCH,
     &inspect::UNINSPECTED,
+    &behaviour::SCANNING,
+    &behaviour::STUFFING_SOURCE,
+    &behaviour::STUFFING_ACCOUNT,
+    &behaviour::ROTATION_FINGERPRINT,
+    &behaviour::ROTATION_USER_AGENT,
+    &behaviour::CHAIN,
     &INTERNAL,
 ];
 

@@ -8,6 +8,7 @@
 //! Not covered: Istio, several Envoys.
 
 mod api_keys;
+mod behaviour;
 mod certificates;
 mod configuration;
 mod fleet;

@@ -37,6 +37,12 @@ fn every_promise_holds_natively() {
             if exchange.expect.verdict == Outcome::None {
                 continue;
             }
+            for before in &exchange.before {
+                let service = Response { status: Some(before.status), bytes: 0 };
+                for written in before.requests() {
+                    natively(&engine, &written.prepare(&issuer).expect("a request that can be sent"), service);
+                }
+            }
             let ready = exchange.request.prepare(&issuer).expect("a request that can be sent");
             // Where the request goes on, the answer is the service's.
             let service = Response {

@@ -9,6 +9,7 @@
 //! bounds that their pages state, in both directions: never too much, and no refusal without reason. Not covered: the
 //! host's own memory, which `tests/envoy/limits.rs` meets.
 
+mod behaviour;
 mod once;
 
 use portcullis::memory::in_process::InProcess;

@@ -4,6 +4,7 @@
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
 mod api_keys;
+mod behaviour;
 mod holder;
 mod identity;
 mod inspect;
@@ -14,6 +15,7 @@ mod remote;
 mod usage;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
+pub(crate) use self::behaviour::{Behaviour, LoginRoute};
 pub use self::holder::{Bound, Element};
 pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
@@ -57,6 +59,7 @@ pub(crate) struct Document {
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
+    pub(crate) behaviour: Option<Behaviour>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]
     pub(crate) risk: Risk,

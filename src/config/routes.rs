@@ -12,6 +12,7 @@ mod tree;
 
 use self::tree::Methods;
 use super::adapt::permille;
+use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
 use super::raw::{self, Document, Mode};
@@ -45,7 +46,7 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
-    /// Whether one of them looks into a JSON body.
+    /// Whether one of them looks into a JSON body, or the watch over logins does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
@@ -87,9 +88,13 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         limits: &[Limit],
+        behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
+        let needs_json = |name: &str| {
+            limits::need_body(limits, name) || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+        };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
             Some(identity) => (Requirement::general(identity)?, Requirement::by_route(identity, &names)?),
@@ -102,7 +107,7 @@ impl Routes {
             requirement: general,
             sensitivity: 0,
             limits: limits::on_route(limits, UNMATCHED),
-            needs_json: limits::need_body(limits, UNMATCHED),
+            needs_json: needs_json(UNMATCHED),
             oauth: None,
         };
         let mut written = Vec::with_capacity(document.routes.len());
@@ -117,7 +122,7 @@ impl Routes {
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
                 sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
-                needs_json: limits::need_body(limits, &raw.name),
+                needs_json: needs_json(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });
         }

@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stages::behaviour::{self, Watch};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
@@ -32,6 +33,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
+    /// What it is watched under over several requests.
+    pub(super) watch: Watch,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -56,6 +59,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -72,6 +76,7 @@ impl Case {
         let risk = risk::so_far(config, route, &self.findings);
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         limits::recognise(&scene, &mut self.ledger);
+        behaviour::recognise(&scene, &mut self.watch);
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
@@ -101,6 +106,12 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Adds what is known of the actors it belongs to. Once.
+    pub(super) fn recall(&mut self, now: Millis) {
+        let world = Rc::clone(&self.world);
+        behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.

@@ -4,9 +4,10 @@ use super::Done;
 use crate::config::RouteId;
 use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
-use crate::finding::Family;
+use crate::finding::{Check, Family, Weight};
 use crate::receipt::{self, Subject};
 use crate::response::Response;
+use crate::stages::behaviour::Outcome;
 use crate::stages::identity::Proof;
 use crate::stages::limits::{Deed, Ledger};
 use crate::stages::risk::{Judgement, Verdict, Weighed};
@@ -31,13 +32,23 @@ impl Done {
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
-        self.case.ledger.remembers_actors()
+        self.case.ledger.remembers_actors() || self.case.watch.wants_status()
     }
 
-    /// Settles what the limits left open until the request was over. Once.
+    /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
         let deed = self.deed(response.status);
-        self.case.ledger.close(deed, response.bytes, &self.case.world.ground(now));
+        let ground = self.case.world.ground(now);
+        self.case.ledger.close(deed, response.bytes, &ground);
+        if !self.case.watch.wants_status() {
+            return;
+        }
+        let weighed = &self.case.judgement.weighed;
+        let findings: Vec<(&'static Check, Weight)> =
+            weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
+        let passed = self.case.judgement.verdict == Verdict::Allow;
+        let outcome = Outcome { status: response.status, passed, findings: &findings };
+        self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }
 
     /// `None` for what we could not judge through no fault of the actor.
@@ -51,6 +62,8 @@ impl Done {
                 match decisive.map(|weighed| weighed.finding.check.family) {
                     Some(Family::Failure) => None,
                     Some(Family::Limits) => Some(Deed::Limited),
+                    // What was found of earlier requests says nothing about this one: they have been counted.
+                    _ if weighed.iter().all(|weighed| weighed.finding.check.family == Family::Behaviour) => None,
                     _ => Some(Deed::Refused),
                 }
             }
@@ -120,6 +133,7 @@ impl Done {
             source,
             judgement: &case.judgement,
             applied: &case.ledger.applied,
+            chain: case.watch.chain().collect(),
             response: Response { status: response.status.or(self.response.status), ..response },
             spent_nanos,
         })

@@ -185,3 +185,45 @@ proptest! {
         prop_assert!(hits.iter().all(|hits| (40..200).contains(hits)), "{hits:?}");
     }
 }
+
+/// So many actors of one bucket, which they fill.
+fn crowd(memory: &Memory) -> Vec<Hashed> {
+    let first = memory.locate(b"0", "test");
+    let places = (0_u32..).map(|number| memory.locate(number.to_string().as_bytes(), "test"));
+    places.filter(|place| place.bucket == first.bucket).take(RECORDS + 1).collect()
+}
+
+#[test]
+fn records_are_changed_and_read_together() {
+    let (shared, memory) = opened();
+    let places: Vec<Hashed> = (0_u32..40).map(|number| memory.locate(&number.to_le_bytes(), "test")).collect();
+    let mut seen = Vec::new();
+    let changed = memory.change_all(&shared, &places, NOW, &mut Trace::default(), |at, mut record| {
+        seen.push(at);
+        record.state[0] = u8::try_from(at).unwrap().saturating_add(1);
+        Some(record)
+    });
+    assert_eq!((changed, seen), (Ok(()), (0..40).collect()));
+    let read: Vec<u8> = memory.read(&shared, &places, NOW).iter().map(|record| record.state[0]).collect();
+    assert_eq!(read, (1..=40).collect::<Vec<u8>>());
+}
+
+#[test]
+fn what_is_only_looked_at_crowds_out_nobody() {
+    let (shared, memory) = opened();
+    let places = crowd(&memory);
+    let debt = Debt { share: Share::WHOLE, since: NOW, settled: NOW.saturating_add(Millis::from_secs(60)) };
+    let mut trace = Trace::default();
+    let fill = |_: usize, mut record: Record| {
+        record.settle([1; 16], debt);
+        Some(record)
+    };
+    memory.change_all(&shared, &places[..RECORDS], NOW, &mut trace, fill).unwrap();
+    let full = shared.get(&name(places[0].bucket));
+    assert!(memory.read(&shared, &places, NOW)[RECORDS].is_new());
+    // The last one finds no room of its own and is not stored; the first one is changed beside it.
+    let pair = [places[RECORDS], places[0]];
+    memory.change_all(&shared, &pair, NOW, &mut trace, |_, record| (!record.is_new()).then_some(record)).unwrap();
+    assert_eq!(shared.get(&name(places[0].bucket)).map(|(value, _)| value), full.map(|(value, _)| value));
+    assert_eq!((trace.evictions, trace.junk), (0, 0));
+}

@@ -13,7 +13,7 @@
 
 mod adapt;
 mod advice;
-mod fields;
+pub(in crate::stages) mod fields;
 pub mod fleet;
 mod reputation;
 

@@ -27,6 +27,8 @@
 //!   header fields, no body, no token. `{}` is a good token of the demo issuer for `ada`.
 //! - `expect`: see [`Expect`].
 //!
+//! - `before`: see [`Prelude`].
+//!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
 //! Bounds: none; the files are ours. Not covered: state between requests, responses, trailers, gRPC.
 
@@ -74,10 +76,33 @@ pub struct Exchange {
     pub who: String,
     /// What somebody does.
     pub does: String,
+    /// What is sent before, many times, of which nothing is promised.
+    #[serde(default)]
+    pub before: Vec<Prelude>,
     /// What is sent.
     pub request: request::Written,
     /// What has to come of it.
     pub expect: Expect,
+}
+
+/// The same request many times, for what shows only after many. What comes of each is not looked at: a filter that counts
+/// approximately has no promise to keep about the tenth of sixty.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prelude {
+    /// How often.
+    pub times: u32,
+    /// What the service answers.
+    pub status: u16,
+    /// What is sent; `{n}` in its path, body, header fields and source is the number of the time, from 1.
+    request: request::Written,
+}
+
+impl Prelude {
+    /// Every request of it.
+    pub fn requests(&self) -> impl Iterator<Item = request::Written> + '_ {
+        (1..=self.times).map(|number| self.request.numbered(number))
+    }
 }
 
 /// What has to come of a request.

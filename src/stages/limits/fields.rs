@@ -24,7 +24,7 @@ fn values(field: &Field, scene: &Scene<'_>) -> Vec<Vec<u8>> {
 }
 
 /// The one value of a field. `None` where the request has none, or several: services differ in which of them they take.
-pub(super) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8>> {
+pub(in crate::stages) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8>> {
     let mut values = values(field, scene).into_iter();
     values.next().filter(|_| values.next().is_none())
 }
@@ -114,13 +114,13 @@ fn method(method: &str) -> &str {
 }
 
 /// Issuer and subject of a verified token: a subject is only unique with its issuer (RFC 7519 §4.1.2).
-pub(super) fn subject(scene: &Scene<'_>) -> Option<Vec<u8>> {
+pub(in crate::stages) fn subject(scene: &Scene<'_>) -> Option<Vec<u8>> {
     let subject = plain(scene.caller.claims()?.get("sub")?)?;
     Some([scene.caller.issuer().as_bytes(), b"\0", &subject].concat())
 }
 
 /// The network that a source belongs to: one subscriber has a whole IPv6 /64.
-pub(super) fn source(address: Option<&IpAddr>, prefix_v4: u8, prefix_v6: u8) -> Vec<u8> {
+pub(in crate::stages) fn source(address: Option<&IpAddr>, prefix_v4: u8, prefix_v6: u8) -> Vec<u8> {
     let Some(address) = address else { return b"unknown".to_vec() };
     let prefix = if address.is_ipv4() { prefix_v4 } else { prefix_v6 };
     let network = IpNet::new(*address, prefix).map(|network| network.network());

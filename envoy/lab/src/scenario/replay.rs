@@ -2,13 +2,13 @@
 //!
 //! What the client sees comes from the response, what the operator sees from the access log: the verdict, and the
 //! receipt with its findings. The two are brought together by the request's id. All requests are sent first, one
-//! after the other, and the log is awaited once: Envoy writes it every 100 ms here.
+//! after the other, and the log is awaited once, and after each prelude: Envoy writes it every 100 ms here.
 //!
 //! Bound: 10 seconds for the log. An allowed request has a receipt only where the configuration samples it
 //! (`telemetry.allow_sample`); without one its findings are not known.
 
-use super::request::Clients;
-use super::{Example, Expect, Outcome};
+use super::request::{Clients, Written};
+use super::{Example, Expect, Outcome, Prelude};
 use crate::client::Response;
 use crate::envoy::Envoy;
 use crate::tokens::Issuer;
@@ -49,8 +49,18 @@ pub fn replay(example: &Example, envoy: &Envoy) -> Result<Vec<Observed>> {
     let issuer = Issuer::demo();
     let mut responses = Vec::new();
     for exchange in &example.scenario.exchanges {
-        let sent = exchange.request.prepare(&issuer).and_then(|request| request.send(&clients));
-        responses.push(sent.with_context(|| format!("{}: {} {}", example.name, exchange.who, exchange.does))?);
+        let place = || format!("{}: {} {}", example.name, exchange.who, exchange.does);
+        let send = |written: &Written| written.prepare(&issuer)?.send(&clients);
+        let before: Vec<Written> = exchange.before.iter().flat_map(Prelude::requests).collect();
+        let mut last = None;
+        for written in &before {
+            last = Some(send(written).with_context(place)?);
+        }
+        // What a request adds is there once Envoy has written its line about it.
+        if let Some(id) = last.as_ref().and_then(|response| response.header("x-request-id")) {
+            let _in_time = envoy.wait_for(|envoy| by_id(envoy).contains_key(id), LOG_LIMIT);
+        }
+        responses.push(send(&exchange.request).with_context(place)?);
     }
     let ids: Vec<&str> = responses.iter().filter_map(|response| response.header("x-request-id")).collect();
     let complete = |envoy: &Envoy| {

@@ -53,7 +53,7 @@ pub struct Written {
     #[serde(default)]
     pub protocol: Protocol,
     /// The address it comes from, in 127.0.0.0/8; 127.0.0.1 unless given.
-    pub source: Option<IpAddr>,
+    pub source: Option<String>,
     /// Send the request line byte by byte as it stands here, for what no client library sends. HTTP/1.1 only.
     #[serde(default)]
     pub raw: bool,
@@ -118,13 +118,23 @@ pub struct Clients {
 }
 
 impl Written {
+    /// The same with a number in place of `{n}`, in path, header fields, body and source.
+    pub fn numbered(&self, number: u32) -> Self {
+        let numbered = |text: &String| text.replace("{n}", &number.to_string());
+        Self {
+            path: numbered(&self.path),
+            headers: self.headers.iter().map(|(name, value)| (name.clone(), numbered(value))).collect(),
+            body: numbered(&self.body),
+            source: self.source.as_ref().map(numbered),
+            ..self.clone()
+        }
+    }
+
     /// Mints the tokens and adds the padding.
     pub fn prepare(&self, issuer: &Issuer) -> Result<Ready> {
-        let is_ours = self.source.is_none_or(|source| source.is_ipv4() && source.is_loopback());
-        ensure!(
-            is_ours && (self.source.is_none() || !self.raw),
-            "a source is in 127.0.0.0/8, and has no raw requests"
-        );
+        let source: Option<IpAddr> = self.source.as_deref().map(str::parse).transpose().context("a source")?;
+        let is_ours = source.is_none_or(|source| source.is_ipv4() && source.is_loopback());
+        ensure!(is_ours && (source.is_none() || !self.raw), "a source is in 127.0.0.0/8, and has no raw requests");
         ensure!(!self.raw || (self.protocol == Protocol::Http1 && !self.chunked), "raw is plain HTTP/1.1");
         let mut request = Request::new(&self.method, &format!("{}{}", self.path, fill(self.padding.path_bytes)));
         for (name, value) in &self.headers {
@@ -157,7 +167,7 @@ impl Written {
         if self.chunked {
             request = request.chunked(PIECE_BYTES);
         }
-        Ok(Ready { request, protocol: self.protocol, source: self.source, raw: self.raw })
+        Ok(Ready { request, protocol: self.protocol, source, raw: self.raw })
     }
 
     fn form(&self, issuer: &Issuer) -> Result<String> {
