@@ -5,6 +5,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::unreachable,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "runs on a developer's machine and may stop with a message"

@@ -122,7 +122,7 @@ fn a_subject_is_followed_over_addresses_and_tokens() {
         assert_eq!(outcome(&from[0].send(Request::get("/echo")).unwrap()), "200", "the address is not suspected");
     }
     let elsewhere = clients(&gate, "127.0.7.99");
-    let echo = |subject: &str| Request::get("/echo").bearer(&token(subject));
+    let echo = |subject: &str| Request::get("/echo").bearer(token(subject));
     let refused = || outcome(&elsewhere[0].send(echo("eve")).unwrap()) == "scanning";
     assert!(gate.envoy.wait_for(|_| refused(), SOON), "{}", gate.envoy.log());
     assert_eq!(outcome(&elsewhere[1].send(echo("ada")).unwrap()), "200");
