@@ -15,6 +15,7 @@ mod fleet;
 mod holder;
 mod host_facts;
 mod identity;
+mod inspection;
 mod introspection;
 mod limits;
 mod login;
