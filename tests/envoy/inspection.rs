@@ -26,13 +26,19 @@ fn no_piece_of_an_attack_reaches_the_service() {
     for (protocol, client) in gate.both() {
         let before = gate.upstream.hits();
         let bad = Request::post("/echo").json(&json!({"padding": "harmless ".repeat(200), "note": ATTACK}));
-        for request in [bad.clone(), bad.clone().chunked(1), bad.clone().chunked(700), bad.chunked(100).trailer("x-checksum", "42")] {
+        for request in [
+            bad.clone(),
+            bad.clone().chunked(1),
+            bad.clone().chunked(700),
+            bad.chunked(100).trailer("x-checksum", "42"),
+        ] {
             let response = client.send(request).unwrap();
             assert_eq!((response.status, code(&response).as_str()), (403, "risk_denied"), "{protocol}");
         }
         let form = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n";
         let form = format!("{form}{ATTACK}\r\n--b--\r\n");
-        let multipart = Request::post("/echo").header("content-type", "multipart/form-data; boundary=b").body(form);
+        let multipart =
+            Request::post("/echo").header("content-type", "multipart/form-data; boundary=b").body(form);
         assert_eq!(client.send(multipart).unwrap().status, 403, "{protocol}");
         assert_eq!(gate.upstream.hits(), before, "{protocol}");
     }
@@ -50,7 +56,11 @@ fn heads_are_looked_at() {
         ] {
             assert_eq!(client.send(request).unwrap().status, 403, "{protocol}");
         }
-        assert_eq!(client.send(Request::get("/echo?q=O%27Reilly%20%26%20Sons")).unwrap().status, 200, "{protocol}");
+        assert_eq!(
+            client.send(Request::get("/echo?q=O%27Reilly%20%26%20Sons")).unwrap().status,
+            200,
+            "{protocol}"
+        );
     }
 }
 
