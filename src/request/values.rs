@@ -157,8 +157,8 @@ pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
         if let Some(filename) = &part.filename {
             walker.take(Part::Form, &format!("{}#filename", shortened(&part.name)), filename);
         }
-        let is_text = part.content_type.is_none_or(|kind| kind.starts_with(b"text/") || kind.ends_with(b"json"));
-        if is_text && (part.filename.is_none() || part.content_type.is_some()) {
+        // A field is a value whatever its type says; a file is one if it may be text.
+        if part.filename.is_none() || may_be_text(part.content_type) {
             walker.take(Part::Form, &shortened(&part.name), &String::from_utf8_lossy(part.bytes));
         }
     }
@@ -252,6 +252,14 @@ impl Walker<'_, '_> {
 /// Whether a header field has no value of the client's own choice, or a check of its own judges it.
 fn is_quiet(name: &str) -> bool {
     name.starts_with("sec-") || QUIET_HEADERS.binary_search(&name).is_ok()
+}
+
+/// Whether a file may be text, by its type: what is none of the well-known others.
+fn may_be_text(kind: Option<&[u8]>) -> bool {
+    let kind = kind.map(|kind| String::from_utf8_lossy(kind).to_ascii_lowercase()).unwrap_or_default();
+    let binary =
+        ["image/", "audio/", "video/", "font/", "application/octet-stream", "application/pdf", "application/zip"];
+    !binary.iter().any(|start| kind.trim_start().starts_with(start)) || kind.contains("svg")
 }
 
 const fn has_text(value: &Value) -> bool {

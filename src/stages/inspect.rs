@@ -8,7 +8,7 @@
 //! How sure a finding is decides its score: from [`SCORE_MIN`], which challenges by itself, to [`SCORE_MAX`], which denies by
 //! itself. What stands in a header field or cookie was written by a program, so it is a finding only if a phrase proves it.
 //!
-//! Bounds: those of the values, [`SIGHTINGS_MAX`] findings of one request. What cannot be looked at (too long, too much, of no known
+//! Bounds: those of the values, [`SIGHTINGS_MAX`] findings of each detector. What cannot be looked at (too long, too much, of no known
 //! form) is a finding of its own, whose weight is the failure policy's. Not inspected: gRPC, upgrades, event streams, and bodies
 //! of types that are not text. Not covered: what only the service knows to be wrong.
 
@@ -39,8 +39,8 @@ pub const SCORE_MAX: f64 = 0.9;
 /// Odds (as a logarithm) from which on a finding is as sure as it can be.
 const SURE_ODDS: f64 = 4.0;
 
-/// Findings of one request at most; further sightings are of no use to anybody.
-const SIGHTINGS_MAX: usize = 8;
+/// Findings of one detector in one request; further sightings are of no use to anybody.
+const SIGHTINGS_MAX: usize = 2;
 
 /// A body that could not be inspected, or not all of it.
 pub static UNINSPECTED: Check = Check {
@@ -94,7 +94,7 @@ pub fn check_head(
     if !inspect.is_excluded(&route.name, "", "") {
         agents::check_head(request, findings);
     }
-    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
+    let mut scene = Scene { inspector, inspect, route, findings };
     if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
         findings.add(uninspected(inspect, "the head has more values than are looked at"));
     }
@@ -134,7 +134,7 @@ pub fn check_body(
         findings.add(Finding::new(&MISMATCH, fault.reason()));
         Vec::new()
     });
-    let mut scene = Scene { inspector, inspect, route, findings, seen: 0 };
+    let mut scene = Scene { inspector, inspect, route, findings };
     // A GraphQL document is code rightly; the texts in it are values.
     for text in arguments.iter().flatten() {
         scene.look(Part::Json, "query", text);
@@ -187,14 +187,10 @@ struct Scene<'a> {
     inspect: &'a Inspect,
     route: &'a Route,
     findings: &'a mut Findings,
-    seen: usize,
 }
 
 impl Scene<'_> {
     fn look(&mut self, part: Part, place: &str, text: &str) {
-        if self.seen >= SIGHTINGS_MAX {
-            return;
-        }
         if part == Part::Form {
             privileged::check_name(&self.inspect.privileged_fields, place, self.findings);
         }
@@ -207,7 +203,11 @@ impl Scene<'_> {
         if self.inspect.is_excluded(&self.route.name, &place, detector.check.id) {
             return;
         }
-        self.seen = self.seen.saturating_add(1);
+        // Some of each are enough, and none crowds out another.
+        let seen = self.findings.iter().filter(|finding| finding.check == &detector.check).count();
+        if seen >= SIGHTINGS_MAX {
+            return;
+        }
         let weight = Weight::Score(score(sighting.odds));
         self.findings.add(Finding::new(&detector.check, self.reason(&place, &sighting)).weighing(weight));
     }

@@ -10,8 +10,9 @@
 
 use ahash::{AHashMap, RandomState};
 
-/// Most symbols of one text.
-pub const SYMBOLS_MAX: usize = 2048;
+/// Most symbols of one text: as many as the longest value has bytes ([`crate::request::values::VALUE_BYTES_MAX`]), so that no
+/// value is cut.
+pub const SYMBOLS_MAX: usize = 16 * 1024;
 
 /// Longest word that is looked up.
 const WORD_BYTES_MAX: usize = 32;

@@ -147,21 +147,22 @@ impl Phrases {
 
 fn matches(elements: &[Element], text: &[Symbol]) -> bool {
     let Some((element, later)) = elements.split_first() else { return true };
-    let text = without_blanks(text);
-    let first = text.first().copied();
-    let tail = text.get(1..).unwrap_or_default();
+    // What stands there if blanks do not count, and the rest after it.
+    let next = |set: &SymbolSet| {
+        let (first, tail) = without_blanks(text, set).split_first()?;
+        set.has(*first).then_some(tail)
+    };
     match element {
-        Element::One(set) => first.is_some_and(|symbol| set.has(symbol)) && matches(later, tail),
-        Element::Optional(set) => {
-            (first.is_some_and(|symbol| set.has(symbol)) && matches(later, tail)) || matches(later, text)
-        }
+        Element::One(set) => next(set).is_some_and(|tail| matches(later, tail)),
+        Element::Optional(set) => next(set).is_some_and(|tail| matches(later, tail)) || matches(later, text),
         Element::Gap => (0..=GAP_MAX).any(|skipped| text.get(skipped..).is_some_and(|rest| matches(later, rest))),
     }
 }
 
-/// Comments are nothing to a database, and neither is the end of a line unless it is asked for.
-fn without_blanks(text: &[Symbol]) -> &[Symbol] {
-    let blanks = text.iter().take_while(|symbol| **symbol == Symbol::COMMENT).count();
+/// Comments are nothing to a database, and neither are ends of lines, unless they are what is looked for.
+fn without_blanks<'t>(text: &'t [Symbol], wanted: &SymbolSet) -> &'t [Symbol] {
+    let is_blank = |symbol: &Symbol| matches!(*symbol, Symbol::COMMENT | Symbol::NEWLINE) && !wanted.has(*symbol);
+    let blanks = text.iter().take_while(|symbol| is_blank(symbol)).count();
     text.get(blanks..).unwrap_or_default()
 }
 
@@ -188,6 +189,7 @@ mod tests {
         for (text, found) in [
             ("union select", true),
             ("UNION/**/ALL ( select", true),
+            ("union\nselect", true),
             ("a union of workers who select", true),
             ("select a union", false),
             ("union a b c d e f g h i select", false),

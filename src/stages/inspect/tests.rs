@@ -208,6 +208,20 @@ fn harmless_text_around_an_attack_does_not_hide_it() {
     }
 }
 
+/// However much stands before it, and whatever stands between its words.
+#[test]
+fn no_filling_gets_an_attack_past() {
+    let words = "a ".repeat(6000);
+    assert!(!in_json(&format!("{words}' UNION SELECT name FROM customers --")).is_empty());
+    assert!(!in_json("9 UNION\nSELECT\nname, secret\nFROM customers").is_empty());
+    let head = [(":method", "POST"), (":path", "/"), ("content-type", "multipart/form-data; boundary=b")];
+    for kind in ["", "Content-Type: application/octet-stream\r\n", "Content-Type: TEXT/plain\r\n"] {
+        let part = format!("Content-Disposition: form-data; name=\"q\"\r\n{kind}\r\n17' OR 'a'='a");
+        let body = format!("--b\r\n{part}\r\n--b--\r\n");
+        assert_eq!(ids(&findings_of(json!({}), &head, body.as_bytes())), ["payload.sql"], "{kind}");
+    }
+}
+
 #[test]
 fn what_is_not_believed_is_not_found() {
     let attack = "/notes?text=1'+or+'1'='1";
