@@ -8,6 +8,7 @@
 use crate::rows::Row;
 use portcullis::request::body::Body;
 use portcullis::request::decode;
+use portcullis::request::graphql::shape::shape;
 use portcullis::request::values::{self, Part};
 use portcullis::stages::inspect::inspector::Inspector;
 use portcullis::stages::inspect::lexer::Vocabulary;
@@ -47,7 +48,14 @@ pub fn values(row: &Row) -> Vec<String> {
     if kind.is_empty() {
         values::of_head(&request, &mut take);
     } else if kind.contains("json") {
-        values::of_document(&Body::read(sent.body.as_bytes()), &mut take);
+        let body = Body::read(sent.body.as_bytes());
+        values::of_document(&body, &mut take);
+        // Of a GraphQL document the texts in it are values, and it is none itself.
+        let document = body.get(&["query"]).and_then(serde_json::Value::as_str);
+        if let Some((document, Ok(shape))) = document.map(|document| (document, shape(document))) {
+            values.retain(|value| value != document);
+            values.extend(shape.args);
+        }
     } else if kind.contains("form") {
         values::of_form(sent.body.as_bytes(), &mut take);
     } else {

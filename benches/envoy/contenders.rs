@@ -97,11 +97,7 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
         let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
         Ok(Contender { name, means, bootstrap, requests: exchanges(&issuer), expects: 200, _service: None })
     };
-    let inspecting = || answering().map(|base| base.filter_config(&traffic::inspecting(&issuer)));
-    let posted = |name, means, bootstrap: Result<Bootstrap>| {
-        let requests = (0..CLIENTS).map(|client| same(post(client, &traffic::orders(2048)))).collect();
-        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 200, _service: None })
-    };
+    let inspecting = answering().map(|base| base.filter_config(&traffic::inspecting(&issuer)));
     let bare = answering().map(Bootstrap::without_filter);
     let forwarded = shipped().map(|base| base.without_filter().upstream(upstream));
     let empty = answering().map(|base| base.wasm(empty_filter));
@@ -121,9 +117,7 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Conte
             limited(&[adaptive]),
             RS256,
         ),
-        good("portcullis, inspected", "routes, and every value of the head inspected", inspecting(), RS256),
-        posted("portcullis, JSON", "2 KiB of JSON, and nothing inspected", portcullis(None)),
-        posted("portcullis, inspected JSON", "the same, held back and inspected", inspecting()),
+        good("portcullis, inspected", "routes, and every value of the head inspected", inspecting, RS256),
         good("portcullis RS256", "bearer token, scope, soft bindings", portcullis(Some(RS256)), RS256),
         good(PORTCULLIS, "the same with ES256", portcullis(Some(ES256)), ES256),
         good("portcullis EdDSA", "the same with EdDSA", portcullis(Some(EdDSA)), EdDSA),
@@ -154,14 +148,6 @@ fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Sent> {
 pub(crate) fn get(fields: &[(&str, String)]) -> Vec<u8> {
     let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("GET {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}\r\n").into_bytes()
-}
-
-/// A request with a JSON document.
-fn post(client: usize, body: &str) -> Vec<u8> {
-    let fields = traffic::fields("", client).into_iter().filter(|(name, _)| *name != "authorization");
-    let fields: String = fields.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("POST {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}content-type: application/json");
-    format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// The same every time.

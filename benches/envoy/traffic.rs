@@ -95,15 +95,6 @@ pub(crate) fn inspecting(issuer: &Issuer) -> String {
     rules.to_string()
 }
 
-/// A document of orders, as long as asked for.
-#[allow(dead_code, reason = "the native benchmark, which shares this file, sends no bodies")]
-pub(crate) fn orders(bytes: usize) -> String {
-    let order = json!({"id": "o-1001", "customer": {"name": "Ada Lovelace", "email": "ada@example.org"}, "quantity": 3,
-        "note": "Please ring twice; the bell doesn't always work (thanks!)", "sku": "e07742bd-189a-5079-918b-43f8b2f94b89"});
-    let count = bytes / order.to_string().len();
-    json!({"orders": vec![order; count]}).to_string()
-}
-
 /// Portcullis's configuration: routes and the form of requests alone, or tokens of this algorithm too.
 pub(crate) fn rules(issuer: &Issuer, algorithm: Option<Algorithm>) -> String {
     let mut rules = json!({
