@@ -14,6 +14,8 @@ pub static DETECTOR: Detector = Detector {
         phrase("a command after a separator", CERTAIN, &["edge", "opt @word number @quote", "opt @quote )", "; | || && &", "opt @quote {", "cat id ls shell_system sleep sh bash cmd shell_network shell_interpreter", "edge ; | & - / word number @quote && || \\ > $ sys_file . *"]),
         phrase("a command after a separator", LIKELY, &["; | || && & newline", "opt @quote {", "cat id ls shell_system sleep sh bash cmd shell_network shell_interpreter", "edge ; | & - / number && ||"]),
         phrase("a reader after a separator", LIKELY, &["; | || && &", "shell_reader cat echo", "/ - @quote < $ word sys_file"]),
+        phrase("a reader after a name", CERTAIN, &["edge", "@word", "opt .", "opt @word", "; | || &&", "shell_reader cat", "/ - word"]),
+        phrase("what is piped to a shell", CERTAIN, &["|", "sh bash", "edge ; | & -"]),
         phrase("a path of a program", CERTAIN, &["; | || && & ` $( @quote < = edge", "opt /", "sys_folder /", "opt /", "bin", "/", "@word"]),
         phrase("a command in a command", CERTAIN, &["$(", "cat id ls shell_system echo sleep shell_network shell_interpreter shell_reader"]),
         phrase("a command in a command", LIKELY, &["edge", "opt @word number @quote", "`", "cat id ls shell_system echo sleep shell_network shell_interpreter shell_reader", "` - / word", "opt `", "edge"]),
