@@ -66,6 +66,22 @@ pub static MISMATCH: Check = Check {
     means: "The body is not of its content type, or has several meanings: broken JSON, duplicate keys, nesting beyond reason.",
 };
 
+/// How the types of bodies begin that are not text, or have no end.
+const OPAQUE: &[&str] = &[
+    "image/",
+    "audio/",
+    "video/",
+    "font/",
+    "application/grpc",
+    "application/octet-stream",
+    "application/pdf",
+    "application/protobuf",
+    "application/x-protobuf",
+    "application/zip",
+    "application/gzip",
+    "text/event-stream",
+];
+
 /// What a body says it is.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 enum Kind {
@@ -109,6 +125,10 @@ pub fn check_body(
     (body, bytes): (&Body, &[u8]),
     findings: &mut Findings,
 ) {
+    if request.text("content-encoding").is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        findings.add(uninspected(inspect, "the body is compressed"));
+        return;
+    }
     let kind = match (body.fault(), kind(request, bytes)) {
         (Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)), _) => {
             findings.add(uninspected(inspect, why.reason()));
@@ -139,7 +159,7 @@ pub fn check_body(
     for text in arguments.iter().flatten() {
         scene.look(Part::Json, "query", text);
     }
-    let is_read = |place: &str| arguments.is_some() && (place == "query" || place.ends_with("].query"));
+    let is_read = |place: &str| arguments.is_some() && graphql::is_place_of_document(document, place);
     let mut look = |part: Part, place: &str, text: &str| {
         if !(part == Part::Json && is_read(place)) {
             scene.look(part, place, text);
@@ -157,24 +177,30 @@ pub fn check_body(
     }
 }
 
-/// What a body is, by its content type, or by its first byte where it has none.
+/// What a body is, by its content type, or by its first byte where that says nothing.
 fn kind(request: &Request, bytes: &[u8]) -> Kind {
     let written = request.text("content-type").unwrap_or_default();
     let essence = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        "" => match bytes.trim_ascii().first() {
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "application/json" | "text/json" => Kind::Json,
+        "multipart/form-data" => Kind::Multipart,
+        other if other.ends_with("+json") => Kind::Json,
+        "image/svg+xml" => Kind::Text,
+        other if OPAQUE.iter().any(|start| other.starts_with(start)) => Kind::Other,
+        other
+            if other.starts_with("text/")
+                || other.ends_with("xml")
+                || other.starts_with("application/graphql") =>
+        {
+            Kind::Text
+        }
+        // Of no type, or of one that nobody knows: services often read such a body all the same.
+        _ => match bytes.trim_ascii().first() {
             Some(b'{' | b'[') => Kind::Json,
             _ if bytes.contains(&b'=') && !bytes.contains(&b'\n') => Kind::Form,
             _ => Kind::Text,
         },
-        "application/x-www-form-urlencoded" => Kind::Form,
-        "application/json" | "text/json" => Kind::Json,
-        other if other.ends_with("+json") => Kind::Json,
-        other if other.starts_with("text/") && other != "text/event-stream" => Kind::Text,
-        "application/xml" | "application/graphql" | "application/javascript" => Kind::Text,
-        other if other.ends_with("+xml") => Kind::Text,
-        "multipart/form-data" => Kind::Multipart,
-        _ => Kind::Other,
     }
 }
 

@@ -53,6 +53,18 @@ fn check_request(limits: &GraphqlLimits, request: &Value, findings: &mut Finding
     check_document(limits, text, variables, findings)
 }
 
+/// Whether a place of a body is where a document stands: at the root, or at the root of an item of a batch. Deeper members of that
+/// name are values as others are.
+pub fn is_place_of_document(body: Option<&Value>, place: &str) -> bool {
+    match body {
+        Some(Value::Array(batch)) => {
+            let index = place.strip_prefix('[').and_then(|rest| rest.strip_suffix("].query"));
+            index.and_then(|index| index.parse::<usize>().ok()).is_some_and(|index| index < batch.len())
+        }
+        _ => place == "query",
+    }
+}
+
 /// The text of a GraphQL document in a request, if it looks like one.
 fn document(request: &Value) -> Option<&str> {
     let text = request.get("query")?.as_str()?;
@@ -72,7 +84,10 @@ fn check_document(
     match shape_with(text, variables) {
         Ok(shape) => {
             check_shape(limits, &shape, findings);
-            return Some(shape.args);
+            // A comment is nothing to GraphQL; to a service that takes the text for something else it may be all.
+            let comments =
+                text.lines().filter_map(|line| line.split_once('#')).map(|(_, comment)| comment.to_owned());
+            return Some(shape.args.into_iter().chain(comments).collect());
         }
         // What is no document is refused by the service; only what was too much to read is our business.
         Err(fault) if fault.is_excessive() => findings.add(Finding::new(&LIMITS, fault.reason())),

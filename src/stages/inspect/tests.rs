@@ -223,6 +223,36 @@ fn no_filling_gets_an_attack_past() {
 }
 
 #[test]
+fn no_document_of_graphql_gets_an_attack_past() {
+    let head = [(":method", "POST"), (":path", "/"), ("content-type", "application/json")];
+    let attack = "17' OR 'a'='a";
+    for body in [
+        json!({"query": "{ me }", "items": [{"query": attack}]}),
+        json!({"query": format!("{{ me(name: \"{attack}\") }}")}),
+        json!({"query": format!("{{ me }} # {attack}")}),
+        json!([{"query": "{ me }"}, {"query": "{ me }", "more": {"query": attack}}]),
+    ] {
+        let found = findings_of(json!({}), &head, body.to_string().as_bytes());
+        assert_eq!(ids(&found), ["payload.sql"], "{body}");
+    }
+    let harmless = json!([{"query": "{ me { id } }"}, {"query": "{ a { b { c } } }"}]);
+    assert!(findings_of(json!({}), &head, harmless.to_string().as_bytes()).is_empty());
+}
+
+/// A type that nobody knows is no way around.
+#[test]
+fn no_content_type_gets_an_attack_past() {
+    let document = json!({"note": "17' OR 'a'='a"}).to_string();
+    for kind in ["application/x-json", "foo/bar", "application/json, text/plain", ";", "application/javascript"] {
+        let head = [(":method", "POST"), (":path", "/"), ("content-type", kind)];
+        assert_eq!(ids(&findings_of(json!({}), &head, document.as_bytes())), ["payload.sql"], "{kind}");
+    }
+    let head =
+        [(":method", "POST"), (":path", "/"), ("content-type", "application/json"), ("content-encoding", "gzip")];
+    assert_eq!(ids(&findings_of(json!({}), &head, b"\x1f\x8b")), ["payload.uninspected"]);
+}
+
+#[test]
 fn what_is_not_believed_is_not_found() {
     let attack = "/notes?text=1'+or+'1'='1";
     for (exclusion, left) in [
