@@ -10,7 +10,7 @@ use portcullis::request::body::Body;
 use portcullis::request::decode;
 use portcullis::request::graphql::shape::shape;
 use portcullis::request::values::{self, Part};
-use portcullis::stages::inspect::inspector::Inspector;
+use portcullis::stages::inspect::inspector::{Ignored, Inspector};
 use portcullis::stages::inspect::lexer::Vocabulary;
 use portcullis::stages::inspect::model::{features, Feature};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ fn view_of(value: &str, inspector: &Inspector) -> Option<(Vec<Feature>, f64)> {
     let decoded = decode::decode(value);
     let inner = decode::base64(&decoded.text).and_then(|bytes| decode::text(&bytes).map(str::to_owned));
     let rounds = decoded.rounds + u8::from(inner.is_some());
-    let view = inspector.view(inner.as_deref().unwrap_or(&decoded.text), rounds)?;
+    let view = inspector.view(inner.as_deref().unwrap_or(&decoded.text), rounds, Ignored::default())?;
     let mut seen = Vec::new();
     features(&view.symbols, view.rounds, |feature| seen.push(feature));
     seen.sort_unstable();

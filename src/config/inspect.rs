@@ -3,7 +3,7 @@
 //! An exclusion names a detector, a place, a route, or several of them; what it leaves out is meant for all. A place may end in
 //! `*`. Exclusions are compared only with what was found, so they cost harmless requests nothing.
 
-use super::raw::{self, Document};
+use super::raw::{self, Document, Effect};
 use super::routes::names;
 use super::{ConfigError, FailurePolicy};
 use crate::finding::Check;
@@ -26,6 +26,8 @@ pub struct Inspect {
     /// What a GraphQL request may ask for.
     pub graphql: GraphqlLimits,
     exclusions: Vec<Exclusion>,
+    /// Checks that `checks` switches off, holds back or makes a note: what they find decides nothing.
+    held_back: Vec<String>,
 }
 
 /// What a GraphQL request may ask for; see [`crate::request::graphql::shape`] for what is counted.
@@ -56,7 +58,9 @@ impl Inspect {
     /// The section of a document, if it has one.
     pub(super) fn section(document: &Document, checks: &[&'static Check]) -> Result<Option<Self>, ConfigError> {
         let Some(written) = &document.inspect else { return Ok(None) };
-        Self::new(written, &names(&document.routes)?, checks).map(Some)
+        let decides_nothing = |tuning: &&raw::Tuning| tuning.mode.is_some() || tuning.effect == Some(Effect::Note);
+        let held_back = document.checks.iter().filter(decides_nothing).map(|tuning| tuning.id.clone()).collect();
+        Self::new(written, &names(&document.routes)?, checks).map(|section| Some(Self { held_back, ..section }))
     }
 
     fn new(written: &raw::Inspect, routes: &[&str], checks: &[&'static Check]) -> Result<Self, ConfigError> {
@@ -73,7 +77,13 @@ impl Inspect {
             privileged_fields: fields(&written.privileged_fields)?,
             graphql: GraphqlLimits::new(&written.graphql)?,
             exclusions: exclusions.collect::<Result<_, _>>()?,
+            held_back: Vec::new(),
         })
+    }
+
+    /// Whether what a check finds decides nothing.
+    pub fn is_held_back(&self, check: &str) -> bool {
+        self.held_back.iter().any(|own| own == check)
     }
 
     /// Whether what a check finds in a place of a route is not believed. With no place and no check: whether the whole route is

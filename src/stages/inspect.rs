@@ -21,7 +21,7 @@ pub mod model;
 pub mod phrase;
 pub mod privileged;
 
-use self::inspector::{Inspector, Sighting};
+use self::inspector::{Ignored, Inspector, Sighting};
 use crate::config::inspect::Inspect;
 use crate::config::Route;
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
@@ -38,6 +38,9 @@ pub const SCORE_MAX: f64 = 0.9;
 
 /// Odds (as a logarithm) from which on a finding is as sure as it can be.
 const SURE_ODDS: f64 = 4.0;
+
+/// What a phrase is worth that is seldom written for another purpose: proof without the model.
+const PROVEN_ODDS: f64 = 2.5;
 
 /// Findings of one detector in one request; further sightings are of no use to anybody.
 const SIGHTINGS_MAX: usize = 2;
@@ -220,22 +223,38 @@ impl Scene<'_> {
         if part == Part::Form {
             privileged::check_name(&self.inspect.privileged_fields, place, self.findings);
         }
-        let Some(sighting) = self.inspector.inspect(text) else { return };
-        if part.is_machine_written() && sighting.phrase.is_none() {
-            return;
+        // Where one detector is not believed, what it sees must not cover what another one sees.
+        let mut ignored = Ignored::default();
+        while let Some(sighting) = self.inspector.inspect_but(text, ignored) {
+            // What the model minds is what the first one saw: the others have to prove theirs.
+            let is_proven = sighting.odds - sighting.model_odds >= PROVEN_ODDS;
+            if ignored != Ignored::default() && !is_proven {
+                return;
+            }
+            ignored = ignored.and(sighting.detector);
+            if self.report(part, place, &sighting) {
+                return;
+            }
         }
-        let Some(detector) = detectors::ALL.get(sighting.detector) else { return };
+    }
+
+    /// Adds a finding, and tells whether the value needs no further look.
+    fn report(&mut self, part: Part, place: &str, sighting: &Sighting) -> bool {
+        let Some(detector) = detectors::ALL.get(sighting.detector) else { return true };
+        if part.is_machine_written() && sighting.phrase.is_none() {
+            return true;
+        }
         let place = if place.is_empty() { part.name().to_owned() } else { format!("{}.{place}", part.name()) };
         if self.inspect.is_excluded(&self.route.name, &place, detector.check.id) {
-            return;
+            return false;
         }
         // Some of each are enough, and none crowds out another.
         let seen = self.findings.iter().filter(|finding| finding.check == &detector.check).count();
-        if seen >= SIGHTINGS_MAX {
-            return;
+        if seen < SIGHTINGS_MAX {
+            let weight = Weight::Score(score(sighting.odds));
+            self.findings.add(Finding::new(&detector.check, self.reason(&place, sighting)).weighing(weight));
         }
-        let weight = Weight::Score(score(sighting.odds));
-        self.findings.add(Finding::new(&detector.check, self.reason(&place, &sighting)).weighing(weight));
+        !self.inspect.is_held_back(detector.check.id)
     }
 
     /// What was seen, where, and what the model minded. Nothing of the value.

@@ -1,7 +1,7 @@
 //! One value judged: what the detectors saw in it, and what the model makes of that.
 //!
-//! The text is judged as it came and as it is when nothing is encoded any more ([`crate::request::decode`]); what it is the
-//! base64 of is judged too. A detector's evidence and the model's opinion are both logarithms of odds, and their sum decides:
+//! The text is judged as it is when nothing is encoded any more ([`crate::request::decode`]), and what it is the base64 of is judged
+//! too. A detector's evidence and the model's opinion are both logarithms of odds, and their sum decides:
 //! below [`FINDING_ODDS`] there is no finding. The model alone makes none: some detector must have a hint of its own, and the
 //! model's word counts only so much in either direction.
 
@@ -26,6 +26,25 @@ const SERIALIZED_ODDS: f64 = 3.0;
 
 /// Weights of the model that a finding names.
 const REASONS_MAX: usize = 3;
+
+/// Detectors that are not asked, by their places in [`detectors::ALL`].
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
+pub struct Ignored(u32);
+
+impl Ignored {
+    /// Asks this one no more.
+    pub fn and(self, detector: usize) -> Self {
+        Self(self.0 | Self::bit(detector))
+    }
+
+    fn has(self, detector: usize) -> bool {
+        self.0 & Self::bit(detector) != 0
+    }
+
+    fn bit(detector: usize) -> u32 {
+        u32::try_from(detector).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or_default()
+    }
+}
 
 /// What there is to judge in a text.
 #[derive(Debug)]
@@ -103,21 +122,30 @@ impl Inspector {
 
     /// Judges a value.
     pub fn inspect(&self, value: &str) -> Option<Sighting> {
+        self.inspect_but(value, Ignored::default())
+    }
+
+    /// The same by all detectors but some.
+    pub fn inspect_but(&self, value: &str, ignored: Ignored) -> Option<Sighting> {
         let decoded = decode::decode(value);
-        let inner = decode::base64(&decoded.text).and_then(|bytes| self.judge_inner(&bytes, decoded.rounds));
+        let inner =
+            decode::base64(&decoded.text).and_then(|bytes| self.judge_inner(&bytes, decoded.rounds, ignored));
         if is_plain(value) {
             return inner;
         }
-        let whole = self.judge(&decoded.text, decoded.rounds);
+        let whole = self.judge(&decoded.text, decoded.rounds, ignored);
         [whole, inner].into_iter().flatten().max_by(|one, other| one.odds.total_cmp(&other.odds))
     }
 
     /// Judges what a value is the base64 of: a text, or an object that would be read.
-    fn judge_inner(&self, bytes: &[u8], rounds: u8) -> Option<Sighting> {
+    fn judge_inner(&self, bytes: &[u8], rounds: u8, ignored: Ignored) -> Option<Sighting> {
         let rounds = rounds.saturating_add(1);
         if let Some(format) = deserialization::format(bytes) {
             let detector =
                 detectors::ALL.iter().position(|detector| std::ptr::eq(*detector, &deserialization::DETECTOR))?;
+            if ignored.has(detector) {
+                return None;
+            }
             return Some(Sighting {
                 detector,
                 phrase: Some(format),
@@ -127,11 +155,11 @@ impl Inspector {
                 reasons: Vec::new(),
             });
         }
-        self.judge(decode::text(bytes)?, rounds)
+        self.judge(decode::text(bytes)?, rounds, ignored)
     }
 
-    fn judge(&self, text: &str, rounds: u8) -> Option<Sighting> {
-        let view = self.view(text, rounds)?;
+    fn judge(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<Sighting> {
+        let view = self.view(text, rounds, ignored)?;
         let weighed = self.model.weigh(&view.symbols, view.rounds);
         let phrase_odds = view.phrase.map_or(0.0, |phrase| phrase.odds);
         let model_odds = self.model.log_odds(&weighed).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
@@ -147,9 +175,9 @@ impl Inspector {
     }
 
     /// What there is to judge in a text; `None` if nothing hints at anything.
-    pub fn view(&self, text: &str, rounds: u8) -> Option<View> {
+    pub fn view(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<View> {
         let symbols = self.symbols(text);
-        let (detector, phrase) = self.evidence(&symbols)?;
+        let (detector, phrase) = self.evidence(&symbols, ignored)?;
         Some(View { detector, phrase, symbols, rounds })
     }
 
@@ -163,7 +191,7 @@ impl Inspector {
     }
 
     /// The detector that saw most, and its strongest phrase; `None` if nothing hints at anything.
-    fn evidence(&self, symbols: &[Symbol]) -> Option<(usize, Option<Phrase>)> {
+    fn evidence(&self, symbols: &[Symbol], ignored: Ignored) -> Option<(usize, Option<Phrase>)> {
         if !symbols.iter().any(|symbol| self.any_hint.has(*symbol)) {
             return None;
         }
@@ -172,7 +200,7 @@ impl Inspector {
             let is_stronger = |(before, other): &(usize, Phrase)| {
                 phrase.odds > other.odds || (phrase.odds == other.odds && owner < *before)
             };
-            if strongest.as_ref().is_none_or(is_stronger) {
+            if !ignored.has(owner) && strongest.as_ref().is_none_or(is_stronger) {
                 strongest = Some((owner, *phrase));
             }
         });
@@ -180,7 +208,11 @@ impl Inspector {
             return Some((owner, Some(phrase)));
         }
         let hinted = self.hints.iter().map(|hints| symbols.iter().filter(|symbol| hints.has(**symbol)).count());
-        let (count, owner) = hinted.enumerate().map(|(owner, count)| (count, std::cmp::Reverse(owner))).max()?;
+        let (count, owner) = hinted
+            .enumerate()
+            .filter(|(owner, _)| !ignored.has(*owner))
+            .map(|(owner, count)| (count, std::cmp::Reverse(owner)))
+            .max()?;
         (count > 0).then_some((owner.0, None))
     }
 }

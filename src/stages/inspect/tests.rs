@@ -239,6 +239,16 @@ fn no_document_of_graphql_gets_an_attack_past() {
     assert!(findings_of(json!({}), &head, harmless.to_string().as_bytes()).is_empty());
 }
 
+/// An operator who does not believe one detector believes the others still.
+#[test]
+fn an_excluded_detector_covers_no_other() {
+    let both = "/?text=<script>alert(1)</script>'+UNION+SELECT+name+FROM+customers+--";
+    let head = [(":path", both), (":method", "GET")];
+    let first = ids(&findings_of(json!({}), &head, b""))[0];
+    let second = ids(&findings_of(json!({"exclusions": [{"check": first}]}), &head, b""));
+    assert!(second.first().is_some_and(|other| *other != first), "{first} {second:?}");
+}
+
 /// A type that nobody knows is no way around.
 #[test]
 fn no_content_type_gets_an_attack_past() {
