@@ -148,7 +148,12 @@ impl Exclusion {
         if let Some(unknown) = route.as_deref().filter(|name| !routes.contains(name)) {
             return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes.iter().copied()));
         }
-        let known = || checks.iter().map(|check| check.id).filter(|id| id.starts_with("payload."));
+        let known = || {
+            checks
+                .iter()
+                .map(|check| check.id)
+                .filter(|id| ["payload.", "graphql.", "agent."].iter().any(|start| id.starts_with(start)))
+        };
         let check = check.as_deref().map(|name| {
             known()
                 .find(|id| *id == name)

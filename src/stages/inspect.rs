@@ -110,9 +110,12 @@ pub fn check_head(
     request: &Request,
     findings: &mut Findings,
 ) {
-    if !inspect.is_excluded(&route.name, "", "") {
-        agents::check_head(request, findings);
+    if inspect.is_excluded(&route.name, "", "") {
+        return;
     }
+    let mut whole = Findings::default();
+    agents::check_head(request, &mut whole);
+    add_believed(inspect, route, &whole, findings);
     let mut scene = Scene { inspector, inspect, route, findings };
     if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
         findings.add(uninspected(inspect, "the head has more values than are looked at"));
@@ -132,13 +135,14 @@ pub fn check_body(
         findings.add(uninspected(inspect, "the body is compressed"));
         return;
     }
+    let mut whole = Findings::default();
     let kind = match (body.fault(), kind(request, bytes)) {
         (Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)), _) => {
             findings.add(uninspected(inspect, why.reason()));
             return;
         }
         (Some(Unread::NotJson), Kind::Json) => {
-            findings.add(Finding::new(&MISMATCH, "said to be JSON, and not one document with one meaning"));
+            whole.add(Finding::new(&MISMATCH, "said to be JSON, and not one document with one meaning"));
             Kind::Text
         }
         (_, kind) => kind,
@@ -146,17 +150,18 @@ pub fn check_body(
     let document = body.get::<&str>(&[]).filter(|_| kind == Kind::Json);
     let mut arguments = None;
     if let Some(document) = document {
-        arguments = graphql::check_body(&inspect.graphql, document, findings);
-        privileged::check_document(&inspect.privileged_fields, document, findings);
+        arguments = graphql::check_body(&inspect.graphql, document, &mut whole);
+        privileged::check_document(&inspect.privileged_fields, document, &mut whole);
     }
     let parts = match kind {
         Kind::Multipart => multipart::parts(request.headers.first("content-type").unwrap_or_default(), bytes),
         _ => Ok(Vec::new()),
     };
     let parts = parts.unwrap_or_else(|fault| {
-        findings.add(Finding::new(&MISMATCH, fault.reason()));
+        whole.add(Finding::new(&MISMATCH, fault.reason()));
         Vec::new()
     });
+    add_believed(inspect, route, &whole, findings);
     let mut scene = Scene { inspector, inspect, route, findings };
     // A GraphQL document is code rightly; the texts in it are values.
     for text in arguments.iter().flatten() {
@@ -178,6 +183,12 @@ pub fn check_body(
     if !complete {
         findings.add(uninspected(inspect, "the body has more values than are looked at, or longer ones"));
     }
+}
+
+/// Adds what was found about a head or body as a whole, unless it is excluded: such findings have no place.
+fn add_believed(inspect: &Inspect, route: &Route, whole: &Findings, findings: &mut Findings) {
+    let is_believed = |finding: &&Finding| !inspect.is_excluded(&route.name, "", finding.check.id);
+    whole.iter().filter(is_believed).for_each(|finding| findings.add(finding.clone()));
 }
 
 /// What a body is, by its content type, or by its first byte where that says nothing.
@@ -220,7 +231,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn look(&mut self, part: Part, place: &str, text: &str) {
-        if part == Part::Form {
+        if part == Part::Form && !self.inspect.is_excluded(&self.route.name, "", privileged::FIELD.id) {
             privileged::check_name(&self.inspect.privileged_fields, place, self.findings);
         }
         // Where one detector is not believed, what it sees must not cover what another one sees.

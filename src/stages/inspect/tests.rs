@@ -249,6 +249,20 @@ fn an_excluded_detector_covers_no_other() {
     assert!(second.first().is_some_and(|other| *other != first), "{first} {second:?}");
 }
 
+#[test]
+fn what_is_about_a_whole_body_can_be_excluded_too() {
+    let head = [(":method", "POST"), (":path", "/notes"), ("content-type", "application/json")];
+    for (check, body) in [
+        ("payload.privileged_field", r#"{"role": "x"}"#),
+        ("payload.mismatch", r#"{"a": 1, "a": 2}"#),
+        ("graphql.introspection", r#"{"query": "{ __schema { types { name } } }"}"#),
+    ] {
+        assert_eq!(ids(&findings_of(json!({}), &head, body.as_bytes())), [check]);
+        let section = json!({"exclusions": [{"route": "notes", "check": check}]});
+        assert!(findings_of(section, &head, body.as_bytes()).is_empty(), "{check}");
+    }
+}
+
 /// A type that nobody knows is no way around.
 #[test]
 fn no_content_type_gets_an_attack_past() {
