@@ -10,6 +10,7 @@ use portcullis::request::body::Body;
 use portcullis::request::decode;
 use portcullis::request::graphql::shape::shape;
 use portcullis::request::values::{self, Part};
+use portcullis::stages::inspect::graphql::texts;
 use portcullis::stages::inspect::inspector::{Ignored, Inspector};
 use portcullis::stages::inspect::lexer::Vocabulary;
 use portcullis::stages::inspect::model::{features, Feature};
@@ -54,7 +55,7 @@ pub fn values(row: &Row) -> Vec<String> {
         let document = body.get(&["query"]).and_then(serde_json::Value::as_str);
         if let Some((document, Ok(shape))) = document.map(|document| (document, shape(document))) {
             values.retain(|value| value != document);
-            values.extend(shape.args);
+            values.extend(texts(document, shape));
         }
     } else if kind.contains("form") {
         values::of_form(sent.body.as_bytes(), &mut take);

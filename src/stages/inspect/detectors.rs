@@ -49,6 +49,9 @@ pub static ALL: &[&Detector] = &[
     &deserialization::DETECTOR,
 ];
 
+/// It has no other reading: sure, whatever the model takes.
+const UNMISTAKABLE: f64 = 9.0;
+
 /// Nearly nobody writes this for another purpose.
 const CERTAIN: f64 = 5.0;
 

@@ -84,16 +84,20 @@ fn check_document(
     match shape_with(text, variables) {
         Ok(shape) => {
             check_shape(limits, &shape, findings);
-            // A comment is nothing to GraphQL; to a service that takes the text for something else it may be all.
-            let comments =
-                text.lines().filter_map(|line| line.split_once('#')).map(|(_, comment)| comment.to_owned());
-            return Some(shape.args.into_iter().chain(comments).collect());
+            return Some(texts(text, shape));
         }
         // What is no document is refused by the service; only what was too much to read is our business.
         Err(fault) if fault.is_excessive() => findings.add(Finding::new(&LIMITS, fault.reason())),
         Err(_) => {}
     }
     None
+}
+
+/// The texts in a document that are values: those of its arguments, and its comments. A comment is nothing to GraphQL; to a service
+/// that takes the document for something else it may be all.
+pub fn texts(document: &str, shape: Shape) -> Vec<String> {
+    let comments = document.lines().filter_map(|line| line.split_once('#')).map(|(_, comment)| comment.to_owned());
+    shape.args.into_iter().chain(comments).collect()
 }
 
 fn check_shape(limits: &GraphqlLimits, shape: &Shape, findings: &mut Findings) {

@@ -3,7 +3,7 @@
 //!
 //! Not covered: template text without any expression.
 
-use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE};
+use super::{check, Detector, CERTAIN, LIKELY, POSSIBLE, UNMISTAKABLE};
 use crate::stages::inspect::phrase::phrase;
 
 /// See the file.
@@ -11,7 +11,7 @@ pub static DETECTOR: Detector = Detector {
     check: check("payload.template", "payload_template", "A value looks like a template or expression that a renderer or logger would run."),
     hints: "{{ }} ${ #{ {% <% <!-- * @ { } \\ template_object el_object ssi_word latex_word class config self request import os php_word constructor",
     phrases: &[
-        phrase("a look-up", CERTAIN, &["${", "gap", "stream_wrapper", ":", "opt -", "opt // / : @word $ ${ }"]),
+        phrase("a look-up", UNMISTAKABLE, &["${", "gap", "stream_wrapper", ":", "opt -", "opt // / : @word $ ${ }"]),
         phrase("a look-up in parts", LIKELY, &["${", "opt @word", ":", "opt :", "opt -", "@word", "}", "opt @word", "opt ${"]),
         phrase("arithmetic", LIKELY, &["{{ ${ #{ <% {% @ {", "opt = @quote (", "number", "* + - /", "opt @quote", "number"]),
         phrase("an object of the renderer", CERTAIN, &["{{ ${ #{ <% {% *", "gap", "template_object el_object class config self request constructor php_word"]),
