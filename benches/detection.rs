@@ -152,9 +152,9 @@ fn report(engine: &Engine, rows: &[Row], shows_wrong: bool) -> (&'static str, f6
 fn unseen(rows: &[Row]) -> (&'static str, f64, f64) {
     let (seen, unseen): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_for_training());
     let vocabulary = Vocabulary::built_in();
-    let fitted = train::fit(&seen, &Inspector::built_in().unwrap());
+    let fitted = train::fit(&seen, &Inspector::built_in([0; 16]).unwrap());
     let model = Model::parse(&train::write(&fitted, &[], &vocabulary), &vocabulary);
-    let inspector = Inspector::new(vocabulary, model).unwrap();
+    let inspector = Inspector::new(vocabulary, model, [0; 16]).unwrap();
     let is_found = |row: &Row| train::values(row).iter().any(|value| inspector.inspect(value).is_some());
     let share = |is_attack: bool| {
         let of_kind: Vec<&&Row> = unseen.iter().filter(|row| row.is_attack() == is_attack).collect();
@@ -202,7 +202,7 @@ fn write_model(rows: &[Row]) -> Result<()> {
     ];
     let vocabulary = Vocabulary::built_in();
     let rows: Vec<&Row> = rows.iter().collect();
-    let fitted = train::fit(&rows, &Inspector::built_in().unwrap());
+    let fitted = train::fit(&rows, &Inspector::built_in([0; 16]).unwrap());
     std::fs::write(MODEL, train::write(&fitted, &record, &vocabulary))?;
     println!("{MODEL}: {} weights; unseen: {detected:.2} % detected, {passed:.2} % passed", fitted.weights.len());
     Ok(())

@@ -121,7 +121,7 @@ impl Engine {
         let budget = config.identity.as_ref().map_or(0, |identity| identity.cache_budget_bytes);
         let tokens = RefCell::new(TokenCache::new(budget, random));
         // A test holds that the built-in one has no fault.
-        let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in().ok());
+        let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in(random).ok());
         let (outbox, keys, revocations, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {

@@ -12,6 +12,7 @@ pub mod graphql;
 pub mod headers;
 pub mod multipart;
 pub mod path;
+pub mod place;
 pub mod values;
 
 use self::headers::{same_field, Headers};

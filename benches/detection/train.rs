@@ -9,6 +9,7 @@ use crate::rows::Row;
 use portcullis::request::body::Body;
 use portcullis::request::decode;
 use portcullis::request::graphql::shape::shape;
+use portcullis::request::place::Place;
 use portcullis::request::values::{self, Part};
 use portcullis::stages::inspect::graphql::texts;
 use portcullis::stages::inspect::inspector::{Ignored, Inspector};
@@ -44,7 +45,7 @@ pub fn values(row: &Row) -> Vec<String> {
     let sent = row.sent();
     let request = sent.request();
     let mut values: Vec<String> = Vec::new();
-    let mut take = |_: Part, _: &str, text: &str| values.push(text.to_owned());
+    let mut take = |_: Part, _: Place<'_>, text: &str| values.push(text.to_owned());
     let kind = request.text("content-type").unwrap_or_default();
     if kind.is_empty() {
         values::of_head(&request, &mut take);

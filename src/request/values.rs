@@ -6,11 +6,12 @@
 //!
 //! What the filter or Envoy has judged already, or what browsers write, is left out: pseudo-header fields, credentials, content
 //! negotiation ([`QUIET_HEADERS`]), unless there is something in them that does not belong there. Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
-//! than [`VALUE_BYTES_MAX`] is cut, and that is reported. A document is walked without recursion.
+//! than [`VALUE_BYTES_MAX`] is cut, and that is reported. A document is walked as deep as it may be ([`super::body::BOUNDS`]).
 //! Not covered: compressed bodies, and bodies of types that are not text.
 
 use super::body::Body;
 use super::multipart;
+use super::place::Place;
 use super::Request;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -20,9 +21,6 @@ pub const VALUES_MAX: usize = 2000;
 
 /// Bytes of one value that are looked at.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024;
-
-/// Longest place.
-const PLACE_BYTES_MAX: usize = 256;
 
 /// Header fields without values of the client's own choice, or that a check of their own judges.
 const QUIET_HEADERS: &[&str] = &[
@@ -104,8 +102,8 @@ impl Part {
     }
 }
 
-/// Takes values: the part, the place and the text.
-pub type Visit<'v> = dyn FnMut(Part, &str, &str) + 'v;
+/// Takes values: the part, the place in it and the text.
+pub type Visit<'v> = dyn FnMut(Part, Place<'_>, &str) + 'v;
 
 /// Hands values on, up to the bound.
 struct Walker<'v, 'c> {
@@ -119,15 +117,15 @@ pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
     let path = super::path::without_query(request.headers.first(":path").unwrap_or_default());
     for (index, segment) in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).enumerate() {
-        walker.take(Part::Path, &index.to_string(), &percent_decoded(segment));
+        walker.take(Part::Path, Place::Segment(index), &percent_decoded(segment));
     }
     walker.pairs(Part::Query, request.query());
     for (name, value) in request.headers.iter() {
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let name = lower_case(name);
         if name == "cookie" {
             walker.cookies(value);
         } else if !name.starts_with(':') && (!is_quiet(&name) || value.iter().any(|byte| LOUD.contains(byte))) {
-            walker.take(Part::Header, &name, &String::from_utf8_lossy(value));
+            walker.take(Part::Header, Place::named(&name), &String::from_utf8_lossy(value));
         }
     }
     !walker.cut
@@ -137,7 +135,7 @@ pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
 pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
     if let Some(document) = body.get::<&str>(&[]) {
-        walker.document(document);
+        walker.document(Place::Whole, document);
     }
     !walker.cut
 }
@@ -154,12 +152,13 @@ pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
     for part in parts {
         walker.name(Part::Form, &part.name);
+        let place = Place::named(&part.name);
         if let Some(filename) = &part.filename {
-            walker.take(Part::Form, &format!("{}#filename", shortened(&part.name)), filename);
+            walker.take(Part::Form, Place::FilenameOf(&place), filename);
         }
         // A field is a value whatever its type says; a file is one if it may be text.
         if part.filename.is_none() || may_be_text(part.content_type) {
-            walker.take(Part::Form, &shortened(&part.name), &String::from_utf8_lossy(part.bytes));
+            walker.take(Part::Form, place, &String::from_utf8_lossy(part.bytes));
         }
     }
     !walker.cut
@@ -168,12 +167,12 @@ pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
 /// A text of no known structure, as one value. Returns whether all of it was looked at.
 pub fn of_text(text: &[u8], visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
-    walker.take(Part::Text, "", &String::from_utf8_lossy(text));
+    walker.take(Part::Text, Place::Whole, &String::from_utf8_lossy(text));
     !walker.cut
 }
 
 impl Walker<'_, '_> {
-    fn take(&mut self, part: Part, name: &str, text: &str) {
+    fn take(&mut self, part: Part, place: Place<'_>, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -184,14 +183,14 @@ impl Walker<'_, '_> {
         self.left = left;
         self.cut |= text.len() > VALUE_BYTES_MAX;
         let end = (0..=VALUE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-        (self.visit)(part, name, end.and_then(|end| text.get(..end)).unwrap_or_default());
+        (self.visit)(part, place, end.and_then(|end| text.get(..end)).unwrap_or_default());
     }
 
     fn name(&mut self, part: Part, name: &str) {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         let is_special = name.starts_with("__") || matches!(name, "constructor" | "prototype");
         if is_special || !name.bytes().all(is_plain) {
-            self.take(part, &format!("{}#name", shortened(name)), name);
+            self.take(part, Place::NameOf(&Place::named(name)), name);
         }
     }
 
@@ -204,11 +203,11 @@ impl Walker<'_, '_> {
             match value {
                 Some(value) => {
                     let value = super::form_decoded(value);
-                    self.take(part, &shortened(&name), &String::from_utf8_lossy(&value));
+                    self.take(part, Place::named(&name), &String::from_utf8_lossy(&value));
                     self.name(part, &name);
                 }
                 // `?text` has a name alone, which is its value.
-                None => self.take(part, "", &name),
+                None => self.take(part, Place::Whole, &name),
             }
         }
     }
@@ -217,34 +216,25 @@ impl Walker<'_, '_> {
         for pair in value.split(|byte| *byte == b';') {
             let mut halves = pair.trim_ascii().splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            self.take(Part::Cookie, &shortened(&String::from_utf8_lossy(name)), &percent_decoded(value));
+            self.take(Part::Cookie, Place::named(&String::from_utf8_lossy(name)), &percent_decoded(value));
         }
     }
 
-    fn document(&mut self, document: &Value) {
-        // What is still to be visited, the next one last. Each has its whole place, so depth costs bytes and no stack.
-        let mut open: Vec<(String, &Value)> = vec![(String::new(), document)];
-        while let Some((place, value)) = open.pop() {
-            match value {
-                Value::String(text) => self.take(Part::Json, &place, text),
-                Value::Array(items) => {
-                    let items = items.iter().enumerate().rev().filter(|(_, item)| has_text(item));
-                    open.extend(
-                        items.map(|(index, item)| (shortened(&format!("{place}[{index}]")).into_owned(), item)),
-                    );
+    fn document(&mut self, place: Place<'_>, value: &Value) {
+        match value {
+            Value::String(text) => self.take(Part::Json, place, text),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.document(Place::Item(&place, index), item);
                 }
-                Value::Object(members) => {
-                    members.keys().for_each(|name| self.name(Part::Json, name));
-                    let dot = if place.is_empty() { "" } else { "." };
-                    let members = members.iter().rev().filter(|(_, member)| has_text(member));
-                    open.extend(
-                        members.map(|(name, member)| {
-                            (shortened(&format!("{place}{dot}{name}")).into_owned(), member)
-                        }),
-                    );
-                }
-                Value::Null | Value::Bool(_) | Value::Number(_) => {}
             }
+            Value::Object(members) => {
+                members.keys().for_each(|name| self.name(Part::Json, name));
+                for (name, member) in members {
+                    self.document(Place::Member(&place, name), member);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
@@ -262,15 +252,13 @@ fn may_be_text(kind: Option<&[u8]>) -> bool {
     !binary.iter().any(|start| kind.trim_start().starts_with(start)) || kind.contains("svg")
 }
 
-const fn has_text(value: &Value) -> bool {
-    matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_))
-}
-
-fn shortened(place: &str) -> Cow<'_, str> {
-    if place.len() <= PLACE_BYTES_MAX {
-        return Cow::Borrowed(place);
+/// A name in lower case, as Envoy writes them.
+fn lower_case(name: &[u8]) -> Cow<'_, str> {
+    let name = String::from_utf8_lossy(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(name.to_ascii_lowercase());
     }
-    Cow::Owned(place.chars().take(PLACE_BYTES_MAX / 4).chain(['…']).collect())
+    name
 }
 
 fn percent_decoded(text: &[u8]) -> Cow<'_, str> {

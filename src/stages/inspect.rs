@@ -15,6 +15,7 @@
 pub mod agents;
 pub mod detectors;
 pub mod graphql;
+pub mod harmless;
 pub mod inspector;
 pub mod lexer;
 pub mod model;
@@ -27,6 +28,7 @@ use crate::config::Route;
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::request::body::{Body, Unread};
 use crate::request::multipart;
+use crate::request::place::Place;
 use crate::request::values::{self, Part};
 use crate::request::Request;
 
@@ -165,10 +167,10 @@ pub fn check_body(
     let mut scene = Scene { inspector, inspect, route, findings };
     // A GraphQL document is code rightly; the texts in it are values.
     for text in arguments.iter().flatten() {
-        scene.look(Part::Json, "query", text);
+        scene.look(Part::Json, Place::named("query"), text);
     }
-    let is_read = |place: &str| arguments.is_some() && graphql::is_place_of_document(document, place);
-    let mut look = |part: Part, place: &str, text: &str| {
+    let is_read = |place: Place<'_>| arguments.is_some() && graphql::is_place_of_document(document, &place.text());
+    let mut look = |part: Part, place: Place<'_>, text: &str| {
         if !(part == Part::Json && is_read(place)) {
             scene.look(part, place, text);
         }
@@ -230,32 +232,49 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn look(&mut self, part: Part, place: &str, text: &str) {
-        if part == Part::Form && !self.inspect.is_excluded(&self.route.name, "", privileged::FIELD.id) {
-            privileged::check_name(&self.inspect.privileged_fields, place, self.findings);
+    fn look(&mut self, part: Part, place: Place<'_>, text: &str) {
+        if let (Part::Form, Place::Member(_, name)) = (part, place) {
+            if !self.inspect.is_excluded(&self.route.name, "", privileged::FIELD.id) {
+                privileged::check_name(&self.inspect.privileged_fields, name, self.findings);
+            }
         }
+        if !part.is_machine_written() {
+            self.search(part, place, text);
+        } else if let Some(unknown) = self.inspector.harmless().unknown(text) {
+            if !self.search(part, place, text) {
+                self.inspector.harmless().remember(unknown);
+            }
+        }
+    }
+
+    /// Reports what the detectors see in a text, and tells whether they see anything.
+    fn search(&mut self, part: Part, place: Place<'_>, text: &str) -> bool {
         // Where one detector is not believed, what it sees must not cover what another one sees.
         let mut ignored = Ignored::default();
         while let Some(sighting) = self.inspector.inspect_but(text, ignored) {
             // What the model minds is what the first one saw: the others have to prove theirs.
             let is_proven = sighting.odds - sighting.model_odds >= PROVEN_ODDS;
             if ignored != Ignored::default() && !is_proven {
-                return;
+                return true;
             }
             ignored = ignored.and(sighting.detector);
             if self.report(part, place, &sighting) {
-                return;
+                return true;
             }
         }
+        ignored != Ignored::default()
     }
 
     /// Adds a finding, and tells whether the value needs no further look.
-    fn report(&mut self, part: Part, place: &str, sighting: &Sighting) -> bool {
+    fn report(&mut self, part: Part, place: Place<'_>, sighting: &Sighting) -> bool {
         let Some(detector) = detectors::ALL.get(sighting.detector) else { return true };
         if part.is_machine_written() && sighting.phrase.is_none() {
             return true;
         }
-        let place = if place.is_empty() { part.name().to_owned() } else { format!("{}.{place}", part.name()) };
+        let place = match place {
+            Place::Whole => part.name().to_owned(),
+            place => format!("{}.{}", part.name(), place.text()),
+        };
         if self.inspect.is_excluded(&self.route.name, &place, detector.check.id) {
             return false;
         }

@@ -6,10 +6,12 @@
 //! model's word counts only so much in either direction.
 
 use super::detectors::{self, deserialization};
+use super::harmless::Harmless;
 use super::lexer::{symbols, Symbol, Vocabulary};
 use super::model::{reasons, Feature, Model};
 use super::phrase::{Phrase, Phrases, SymbolSet};
 use crate::request::decode;
+use std::cell::RefCell;
 
 /// From here on there is a finding.
 pub const FINDING_ODDS: f64 = 0.0;
@@ -82,42 +84,53 @@ pub struct Inspector {
     vocabulary: Vocabulary,
     model: Model,
     phrases: Phrases,
-    hints: Vec<SymbolSet>,
-    /// What hints at anything at all.
-    any_hint: SymbolSet,
+    /// Which detectors each symbol hints at, by its code: a bit for each, as in [`Ignored`].
+    hints: Vec<u32>,
+    /// Texts of programs in which there was nothing.
+    harmless: Harmless,
+    /// Symbols of the text that is judged: room that is used again.
+    room: RefCell<Vec<Symbol>>,
 }
 
 impl Inspector {
-    /// The one that the filter comes with.
+    /// The one that the filter comes with. `secret` is to be random.
     ///
     /// # Errors
     /// A phrase or a hint that means nothing: a fault of the filter, which a test would have found.
-    pub fn built_in() -> Result<Self, String> {
+    pub fn built_in(secret: [u8; 16]) -> Result<Self, String> {
         let vocabulary = Vocabulary::built_in();
         let model = Model::built_in(&vocabulary);
-        Self::new(vocabulary, model)
+        Self::new(vocabulary, model, secret)
     }
 
     /// The same with another model.
     ///
     /// # Errors
     /// See [`Inspector::built_in`].
-    pub fn new(vocabulary: Vocabulary, model: Model) -> Result<Self, String> {
+    pub fn new(vocabulary: Vocabulary, model: Model, secret: [u8; 16]) -> Result<Self, String> {
         let mut phrases = Phrases::default();
-        let mut hints = Vec::new();
+        let mut hints = vec![0; 256];
         for (owner, detector) in detectors::ALL.iter().enumerate() {
-            hints.push(SymbolSet::named(detector.hints, &vocabulary)?);
+            let named = SymbolSet::named(detector.hints, &vocabulary)?;
+            for (code, owners) in (0..=u8::MAX).zip(&mut hints) {
+                *owners |= if named.has(Symbol(code)) { Ignored::bit(owner) } else { 0 };
+            }
             for phrase in detector.phrases {
                 phrases.add(owner, *phrase, &vocabulary)?;
             }
         }
-        let any_hint = hints.iter().copied().fold(SymbolSet::default(), SymbolSet::or);
-        Ok(Self { vocabulary, model, phrases, hints, any_hint })
+        let (harmless, room) = (Harmless::new(secret), RefCell::default());
+        Ok(Self { vocabulary, model, phrases, hints, harmless, room })
     }
 
     /// What its words mean.
     pub const fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
+    }
+
+    /// What a program wrote that was never looked at before.
+    pub const fn harmless(&self) -> &Harmless {
+        &self.harmless
     }
 
     /// Judges a value.
@@ -159,14 +172,23 @@ impl Inspector {
     }
 
     fn judge(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<Sighting> {
-        let view = self.view(text, rounds, ignored)?;
-        let weighed = self.model.weigh(&view.symbols, view.rounds);
-        let phrase_odds = view.phrase.map_or(0.0, |phrase| phrase.odds);
+        let mut room = self.room.take();
+        room.clear();
+        self.read(text, &mut room);
+        let sighting = self.weigh(&room, rounds, ignored);
+        self.room.replace(room);
+        sighting
+    }
+
+    fn weigh(&self, symbols: &[Symbol], rounds: u8, ignored: Ignored) -> Option<Sighting> {
+        let (detector, phrase) = self.evidence(symbols, ignored)?;
+        let weighed = self.model.weigh(symbols, rounds);
+        let phrase_odds = phrase.map_or(0.0, |phrase| phrase.odds);
         let model_odds = self.model.log_odds(&weighed).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
         let odds = phrase_odds + model_odds;
         (odds >= FINDING_ODDS).then(|| Sighting {
-            detector: view.detector,
-            phrase: view.phrase.map(|phrase| phrase.name),
+            detector,
+            phrase: phrase.map(|phrase| phrase.name),
             odds,
             model_odds,
             rounds,
@@ -176,23 +198,23 @@ impl Inspector {
 
     /// What there is to judge in a text; `None` if nothing hints at anything.
     pub fn view(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<View> {
-        let symbols = self.symbols(text);
+        let mut symbols = Vec::new();
+        self.read(text, &mut symbols);
         let (detector, phrase) = self.evidence(&symbols, ignored)?;
         Some(View { detector, phrase, symbols, rounds })
     }
 
-    /// The symbols of a text between two edges.
-    fn symbols(&self, text: &str) -> Vec<Symbol> {
-        let mut all = Vec::with_capacity(64);
+    /// Adds the symbols of a text between two edges.
+    fn read(&self, text: &str, all: &mut Vec<Symbol>) {
         all.push(Symbol::EDGE);
-        symbols(text, &self.vocabulary, &mut all);
+        symbols(text, &self.vocabulary, all);
         all.push(Symbol::EDGE);
-        all
     }
 
     /// The detector that saw most, and its strongest phrase; `None` if nothing hints at anything.
     fn evidence(&self, symbols: &[Symbol], ignored: Ignored) -> Option<(usize, Option<Phrase>)> {
-        if !symbols.iter().any(|symbol| self.any_hint.has(*symbol)) {
+        let hints = |symbol: &Symbol| self.hints.get(usize::from(symbol.0)).copied().unwrap_or_default();
+        if symbols.iter().all(|symbol| hints(symbol) == 0) {
             return None;
         }
         let mut strongest: Option<(usize, Phrase)> = None;
@@ -207,12 +229,14 @@ impl Inspector {
         if let Some((owner, phrase)) = strongest {
             return Some((owner, Some(phrase)));
         }
-        let hinted = self.hints.iter().map(|hints| symbols.iter().filter(|symbol| hints.has(**symbol)).count());
-        let (count, owner) = hinted
-            .enumerate()
-            .filter(|(owner, _)| !ignored.has(*owner))
-            .map(|(owner, count)| (count, std::cmp::Reverse(owner)))
-            .max()?;
+        let mut counts = [0_usize; detectors::ALL.len()];
+        for hinted in symbols.iter().map(hints).filter(|hinted| *hinted != 0) {
+            for (owner, count) in counts.iter_mut().enumerate() {
+                *count = count.saturating_add(usize::from(hinted & Ignored::bit(owner) != 0));
+            }
+        }
+        let believed = counts.iter().enumerate().filter(|(owner, _)| !ignored.has(*owner));
+        let (count, owner) = believed.map(|(owner, count)| (*count, std::cmp::Reverse(owner))).max()?;
         (count > 0).then_some((owner.0, None))
     }
 }
@@ -230,6 +254,6 @@ mod tests {
 
     #[test]
     fn every_phrase_and_hint_means_something() {
-        assert_eq!(Inspector::built_in().map(|_| ()), Ok(()));
+        assert_eq!(Inspector::built_in([0; 16]).map(|_| ()), Ok(()));
     }
 }

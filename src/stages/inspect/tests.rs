@@ -4,10 +4,11 @@ use crate::request::headers::Headers;
 use crate::stages::CHECKS;
 use proptest::prelude::*;
 use serde_json::{json, Value};
-use std::sync::LazyLock;
 
-/// Made once: it is the same for all.
-static INSPECTOR: LazyLock<Inspector> = LazyLock::new(|| Inspector::built_in().unwrap());
+thread_local! {
+    /// Made once: it is the same for all.
+    static INSPECTOR: Inspector = Inspector::built_in([7; 16]).unwrap();
+}
 
 fn findings_of(section: Value, head: &[(&str, &str)], body: &[u8]) -> Vec<Finding> {
     let document = json!({"version": 1, "inspect": section, "routes": [{"name": "notes", "path": "/notes"}]});
@@ -17,10 +18,12 @@ fn findings_of(section: Value, head: &[(&str, &str)], body: &[u8]) -> Vec<Findin
     let path = request.path.as_ref().map(|path| path.normal.clone()).unwrap_or_default();
     let route = config.routes.get(config.routes.find("shop.example", request.method(), &path));
     let mut findings = Findings::default();
-    check_head(&INSPECTOR, inspect, route, &request, &mut findings);
-    if !body.is_empty() && wants_body(Some(inspect), route, &request) {
-        check_body(&INSPECTOR, inspect, route, &request, (&Body::read(body), body), &mut findings);
-    }
+    INSPECTOR.with(|inspector| {
+        check_head(inspector, inspect, route, &request, &mut findings);
+        if !body.is_empty() && wants_body(Some(inspect), route, &request) {
+            check_body(inspector, inspect, route, &request, (&Body::read(body), body), &mut findings);
+        }
+    });
     findings.iter().cloned().collect()
 }
 
@@ -328,5 +331,16 @@ proptest! {
     fn no_value_panics(text in "(union|select|'|\"|<|script|>|\\{\\{|\\$\\{|%27|/\\*|\\*/|;|\\.\\./|&#|é|\\PC|\n){0,80}") {
         let _ = in_json(&text);
         let _ = in_query(&text);
+    }
+}
+
+#[test]
+fn what_a_program_wrote_before_is_found_again_and_again() {
+    let attack = [(":method", "GET"), (":path", "/"), ("x-client", "<script>alert(1)</script>")];
+    let held_back = json!({"exclusions": [{"check": "payload.script"}]});
+    assert_eq!(ids(&findings_of(held_back, &attack, b"")), [""; 0]);
+    for _ in 0..3 {
+        // What is not believed was not remembered as harmless.
+        assert_eq!(ids(&findings_of(json!({}), &attack, b"")), ["payload.script"]);
     }
 }
