@@ -1,5 +1,6 @@
 //! Every refusal of a configuration: where, what stands there, what was expected, and the likely key.
 
+use crate::nearest::nearest;
 use std::fmt;
 
 /// Why a configuration is refused. Its text is one line, meant for the person who wrote the configuration.
@@ -28,7 +29,7 @@ impl ConfigError {
     ) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         let fault = format!("unknown {what} `{name}`, expected one of: {}", known.join(", "));
-        Self { path: path.into(), fault, hint: nearest(name, &known) }
+        Self { path: path.into(), fault, hint: nearest(name, &known).map(str::to_owned) }
     }
 
     /// What serde found, with the place where it found it.
@@ -38,7 +39,7 @@ impl ConfigError {
             path => path,
         };
         let fault = error.inner().to_string();
-        let hint = unknown_name(&fault).and_then(|(name, known)| nearest(name, &known));
+        let hint = unknown_name(&fault).and_then(|(name, known)| nearest(name, &known).map(str::to_owned));
         Self { path, fault, hint }
     }
 }
@@ -63,10 +64,4 @@ fn unknown_name(fault: &str) -> Option<(&str, Vec<&str>)> {
     let name = quoted.next()?;
     // Between two names stands ", " or " or "; every second piece is a name.
     Some((name, quoted.skip(1).step_by(2).collect()))
-}
-
-fn nearest(name: &str, known: &[&str]) -> Option<String> {
-    let similarity = |candidate: &&&str| strsim::jaro_winkler(&name.to_ascii_lowercase(), candidate);
-    let best = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
-    (similarity(&best) > 0.8).then(|| (*best).to_owned())
 }
