@@ -251,18 +251,19 @@ impl Open {
         }
         // What is upgraded may send anything later on, which is not for a rule about a body to pass.
         let content = if self.request.is_upgrade() { Err(Unread::Unavailable) } else { Ok(&[][..]) };
-        self.weigh_body(content, &request::body::Body::default());
+        self.weigh_body(content, b"", &request::body::Body::default());
         self.ask(0)
     }
 
-    /// Applies the rules that look into a body. What they refuse is charged to nobody.
-    fn weigh_body(&mut self, content: Result<&[u8], Unread>, document: &request::body::Body) {
+    /// Applies the rules that look into a body, of which the beginning may be there where the whole is not. What they refuse is
+    /// charged to nobody.
+    fn weigh_body(&mut self, content: Result<&[u8], Unread>, beginning: &[u8], document: &request::body::Body) {
         let world = Rc::clone(&self.case.world);
         let route = world.config.routes.get(self.case.route);
         oauth::check_body(route, &self.request, content, &mut self.case.findings);
         self.case.limit(&self.request, Some(document), self.now);
         if self.inspects_body() {
-            self.case.inspect_body(&self.request, document, content.unwrap_or_default());
+            self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
     }
 

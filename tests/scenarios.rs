@@ -115,8 +115,12 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
     }
     if let Step::Wait(Wait::Body(held)) = step {
         let body = pieces.concat();
-        let fits = body.len() <= held.bytes_max();
-        step = if fits { held.judge(&body, time) } else { held.judge_unread(Unread::TooLong, body.len(), time) };
+        let beginning = &body[..body.len().min(held.bytes_max())];
+        step = if beginning.len() == body.len() {
+            held.judge(&body, time)
+        } else {
+            held.judge_unread(Unread::TooLong, beginning, body.len(), time)
+        };
     } else {
         for piece in pieces {
             step = match step {
