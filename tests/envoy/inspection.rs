@@ -145,7 +145,7 @@ fn in_monitor_mode_an_attack_is_told_and_passes() {
     let gate = Gate::start(&document);
     let response = gate.http1().send(Request::post("/echo").json(&json!({"note": ATTACK}))).unwrap();
     assert_eq!(response.status, 200);
-    let receipt = gate.receipt(&echoed(&response.json().unwrap(), "headers", "x-request-id")[0]);
+    let receipt = gate.receipt(echoed(&response.json().unwrap(), "headers", "x-request-id")[0]);
     assert_eq!((&receipt["portcullis.verdict"], &receipt["portcullis.would"]), (&json!("allow"), &json!("deny")));
     let finding = &receipt["portcullis.findings"][0];
     assert_eq!((&finding["check"], &finding["mode"]), (&json!("payload.sql"), &json!("monitor")));
