@@ -17,6 +17,7 @@ mod moment;
 mod names;
 pub mod oauth;
 mod raw;
+mod reading;
 pub mod remote;
 pub mod routes;
 mod tuning;
@@ -271,7 +272,7 @@ fn read(document: &[u8]) -> Result<Document, ConfigError> {
         ));
     }
     let value = json::parse(document, DOCUMENT_BOUNDS).map_err(|fault| ConfigError::new("", fault.to_string()))?;
-    serde_path_to_error::deserialize(value).map_err(|error| ConfigError::from_serde(&error))
+    reading::read(&value).map_err(|fault| ConfigError::from_reading(&fault))
 }
 
 fn digest(document: &[u8]) -> String {
