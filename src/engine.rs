@@ -1,7 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits, inspect] ─► business ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                                           └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -236,6 +236,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
+        self.case.apply_rules(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -251,7 +252,8 @@ impl Open {
         }
         // What is upgraded may send anything later on, which is not for a rule about a body to pass.
         let content = if self.request.is_upgrade() { Err(Unread::Unavailable) } else { Ok(&[][..]) };
-        self.weigh_body(content, b"", &request::body::Body::default());
+        let document = content.map_or_else(request::body::Body::unread, |_| request::body::Body::default());
+        self.weigh_body(content, b"", &document);
         self.ask(0)
     }
 
@@ -265,6 +267,7 @@ impl Open {
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
+        self.case.apply_rules(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.

@@ -7,12 +7,14 @@
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
+//! | [`business`] | What does the business allow? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
 pub mod behaviour;
+pub mod business;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
@@ -127,6 +129,9 @@ pub static CHECKS: &[&Check] = &[
     &inspect::agents::AUTOMATIC,
     &inspect::MISMATCH,
     &inspect::UNINSPECTED,
+    &business::RULE,
+    &business::UNDECIDED,
+    &business::CONTENDED,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

@@ -12,6 +12,7 @@ mod limits;
 mod minting;
 mod oauth;
 mod remote;
+mod rules;
 mod usage;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
@@ -29,6 +30,7 @@ pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
 pub(crate) use self::remote::{Introspection, Served};
+pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
 
 use super::units::{ByteSize, Duration};
@@ -57,6 +59,8 @@ pub(crate) struct Document {
     pub(crate) memory: Memory,
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
+    #[serde(default)]
+    pub(crate) rules: Vec<Rule>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) behaviour: Option<Behaviour>,

@@ -8,6 +8,7 @@
 //! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most six look-ups in
 //! a radix tree.
 
+pub mod template;
 mod tree;
 
 use self::tree::Methods;
@@ -16,6 +17,7 @@ use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
 use super::raw::{self, Document, Mode};
+use super::rules::{self, Rule};
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +48,11 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
-    /// Whether one of them looks into a JSON body, or the watch over logins does.
+    /// The rules that hold on it: places in [`super::Config::rules`].
+    pub rules: Vec<usize>,
+    /// The template of its path; empty for requests on no configured route.
+    pub template: String,
+    /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
@@ -88,12 +94,15 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         limits: &[Limit],
+        rules: &[Rule],
         behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
         let needs_json = |name: &str| {
-            limits::need_body(limits, name) || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+            limits::need_body(limits, name)
+                || rules::need_body(rules, name)
+                || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
@@ -107,6 +116,8 @@ impl Routes {
             requirement: general,
             sensitivity: 0,
             limits: limits::on_route(limits, UNMATCHED),
+            rules: rules::on_route(rules, UNMATCHED),
+            template: String::new(),
             needs_json: needs_json(UNMATCHED),
             oauth: None,
         };
@@ -122,6 +133,8 @@ impl Routes {
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
                 sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
+                rules: rules::on_route(rules, &raw.name),
+                template: raw.path.clone(),
                 needs_json: needs_json(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });
