@@ -16,6 +16,7 @@ pub mod minting;
 mod moment;
 mod names;
 pub mod oauth;
+pub mod objects;
 mod raw;
 pub mod remote;
 pub mod routes;
@@ -31,6 +32,7 @@ pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
+pub use self::objects::Objects;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 
@@ -80,6 +82,8 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
+    /// Whose things may be asked for, and how many; `None` for anything.
+    pub objects: Option<Objects>,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
     /// The service by which several Envoys share limits.
@@ -162,6 +166,7 @@ impl Config {
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
+        let objects = Objects::section(&written)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
@@ -175,7 +180,14 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits, behaviour.as_ref(), endpoints)?,
+            routes: Routes::compile(
+                &written,
+                thresholds,
+                &limits,
+                behaviour.as_ref(),
+                objects.as_ref(),
+                endpoints,
+            )?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -183,6 +195,7 @@ impl Config {
             memory: Memory::new(&written.memory),
             limits,
             reputation: Reputation::new(&written.reputation)?,
+            objects,
             behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
@@ -225,6 +238,7 @@ impl Config {
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+            || self.objects.as_ref().is_some_and(Objects::needs_bodies)
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
@@ -232,7 +246,8 @@ impl Config {
     /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() {
+        let watches = self.objects.is_some() || self.behaviour.is_some();
+        if self.limits.is_empty() && !counts_uses && !watches {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -242,6 +257,7 @@ impl Config {
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
+            || self.objects.is_some()
             || self.behaviour.is_some()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }

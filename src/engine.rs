@@ -236,6 +236,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
+        self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -264,6 +265,7 @@ impl Open {
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or_default());
         }
+        self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.

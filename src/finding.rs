@@ -121,6 +121,8 @@ pub enum Family {
     Limits,
     /// What the values say.
     Payload,
+    /// Whose things are asked for, and how many of them.
+    Objects,
     /// What several requests amount to.
     Behaviour,
     /// Our own trouble in judging.
@@ -129,8 +131,16 @@ pub enum Family {
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 7] =
-        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Payload, Self::Behaviour, Self::Failure];
+    pub const ALL: [Self; 8] = [
+        Self::Request,
+        Self::Token,
+        Self::Binding,
+        Self::Limits,
+        Self::Payload,
+        Self::Objects,
+        Self::Behaviour,
+        Self::Failure,
+    ];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -140,6 +150,7 @@ impl Family {
             Self::Binding => "binding",
             Self::Limits => "limits",
             Self::Payload => "payload",
+            Self::Objects => "objects",
             Self::Behaviour => "behaviour",
             Self::Failure => "failure",
         }
@@ -152,6 +163,7 @@ impl Family {
             Self::Token | Self::Binding => "identity",
             Self::Limits => "limits",
             Self::Payload => "inspect",
+            Self::Objects => "objects",
             Self::Behaviour => "behaviour",
             Self::Failure => "engine",
         }
@@ -260,6 +272,17 @@ impl Findings {
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
+}
+
+/// What became of a request.
+#[derive(Debug, Copy, Clone)]
+pub struct Outcome<'a> {
+    /// The status that the client got, where there was one.
+    pub status: Option<u16>,
+    /// Whether it was let through, so that the status is the service's.
+    pub passed: bool,
+    /// Everything that was found, with its weight, in force or not: this is about what an actor did.
+    pub findings: &'a [(&'static Check, Weight)],
 }
 
 /// Client text made safe for a reason: escaped, in backquotes, at most 48 characters.

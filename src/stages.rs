@@ -7,6 +7,7 @@
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
+//! | [`objects`] | Whose things do they ask for, and how many? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
@@ -17,6 +18,7 @@ pub mod identity;
 pub mod inspect;
 pub mod limits;
 pub mod oauth;
+pub mod objects;
 pub mod risk;
 pub mod shape;
 
@@ -127,6 +129,11 @@ pub static CHECKS: &[&Check] = &[
     &inspect::agents::AUTOMATIC,
     &inspect::MISMATCH,
     &inspect::UNINSPECTED,
+    &objects::OWNER,
+    &objects::ENUMERATION,
+    &objects::SEQUENCE,
+    &objects::REFUSED,
+    &objects::PRIVILEGE,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

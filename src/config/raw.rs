@@ -11,6 +11,7 @@ mod inspect;
 mod limits;
 mod minting;
 mod oauth;
+mod objects;
 mod remote;
 mod usage;
 
@@ -28,6 +29,7 @@ pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Repu
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
+pub(crate) use self::objects::{Enumeration, Kind, Objects, Privilege, Unless};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::usage::Usage;
 
@@ -59,6 +61,7 @@ pub(crate) struct Document {
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
+    pub(crate) objects: Option<Objects>,
     pub(crate) behaviour: Option<Behaviour>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]

@@ -15,6 +15,7 @@ use super::adapt::permille;
 use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
+use super::objects::Objects;
 use super::raw::{self, Document, Mode};
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
-    /// Whether one of them looks into a JSON body, or the watch over logins does.
+    /// Whether one of them looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
@@ -89,11 +90,14 @@ impl Routes {
         thresholds: Thresholds,
         limits: &[Limit],
         behaviour: Option<&Behaviour>,
+        objects: Option<&Objects>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
         let needs_json = |name: &str| {
-            limits::need_body(limits, name) || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+            limits::need_body(limits, name)
+                || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+                || objects.is_some_and(|objects| objects.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),

@@ -13,6 +13,7 @@ use crate::stages::behaviour::{self, Watch};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::objects;
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -33,6 +34,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
+    /// Which things it asks for.
+    pub(super) objects: objects::Watch,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     pub(super) judgement: Judgement,
@@ -59,6 +62,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            objects: objects::Watch::default(),
             watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
@@ -106,6 +110,19 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
+    pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        objects::check(&scene, &mut self.objects, &mut self.findings);
     }
 
     /// Adds what is known of the actors it belongs to. Once.
