@@ -187,7 +187,7 @@ fn judge(
     // Half as many as would be too many, if most are refused.
     let least = settings.distinct.div_ceil(2);
     if distinct >= least && tally.goes_wrong(least, settings.refused_share) {
-        let reason = format!("`{name}`: {bad} of {all} answers were 403 or 404, about {distinct} different ids");
+        let reason = format!("`{name}`: about {distinct} different ids, {bad} of {all} answers were 403 or 404");
         findings.add(Finding::new(&REFUSED, reason));
     }
 }
