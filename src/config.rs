@@ -5,6 +5,7 @@
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
 pub mod adapt;
+pub mod anomaly;
 pub mod behaviour;
 pub mod error;
 pub mod field;
@@ -24,6 +25,7 @@ mod tuning;
 mod units;
 
 pub use self::adapt::Reputation;
+pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
@@ -84,6 +86,8 @@ pub struct Config {
     pub reputation: Reputation,
     /// Whose things may be asked for, and how many; `None` for anything.
     pub objects: Option<Objects>,
+    /// When something unusual is told; `None` for never.
+    pub anomaly: Option<Anomaly>,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
     /// The service by which several Envoys share limits.
@@ -196,6 +200,7 @@ impl Config {
             limits,
             reputation: Reputation::new(&written.reputation)?,
             objects,
+            anomaly: Anomaly::section(&written)?,
             behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
@@ -246,7 +251,7 @@ impl Config {
     /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        let watches = self.objects.is_some() || self.behaviour.is_some();
+        let watches = self.objects.is_some() || self.anomaly.is_some() || self.behaviour.is_some();
         if self.limits.is_empty() && !counts_uses && !watches {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
@@ -258,6 +263,7 @@ impl Config {
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
             || self.objects.is_some()
+            || self.anomaly.is_some()
             || self.behaviour.is_some()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }

@@ -286,7 +286,7 @@ impl Open {
 
     /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
     fn conclude(mut self, body_bytes: u64) -> Step<Body> {
-        self.case.recall(self.now);
+        self.case.recall(&self.request, self.now);
         match &self.service {
             Some(_) => self.serve(None),
             None => self.settle(body_bytes),

@@ -123,6 +123,8 @@ pub enum Family {
     Payload,
     /// Whose things are asked for, and how many of them.
     Objects,
+    /// What is usual.
+    Anomaly,
     /// What several requests amount to.
     Behaviour,
     /// Our own trouble in judging.
@@ -131,13 +133,14 @@ pub enum Family {
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Request,
         Self::Token,
         Self::Binding,
         Self::Limits,
         Self::Payload,
         Self::Objects,
+        Self::Anomaly,
         Self::Behaviour,
         Self::Failure,
     ];
@@ -151,6 +154,7 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "payload",
             Self::Objects => "objects",
+            Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
             Self::Failure => "failure",
         }
@@ -164,6 +168,7 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "inspect",
             Self::Objects => "objects",
+            Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
             Self::Failure => "engine",
         }

@@ -36,7 +36,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Stages in their order: one may know those before it.
-const STAGES: &[&str] = &["shape", "oauth", "identity", "limits", "inspect", "objects", "behaviour", "risk"];
+const STAGES: &[&str] =
+    &["shape", "oauth", "identity", "limits", "inspect", "objects", "anomaly", "behaviour", "risk"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

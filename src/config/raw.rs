@@ -3,6 +3,7 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod holder;
@@ -15,6 +16,7 @@ mod objects;
 mod remote;
 mod usage;
 
+pub(crate) use self::anomaly::Anomaly;
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
 pub use self::holder::{Bound, Element};
@@ -62,6 +64,7 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) objects: Option<Objects>,
+    pub(crate) anomaly: Option<Anomaly>,
     pub(crate) behaviour: Option<Behaviour>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]

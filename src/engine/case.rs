@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stages::anomaly;
 use crate::stages::behaviour::{self, Watch};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
@@ -36,6 +37,8 @@ pub(super) struct Case {
     pub(super) ledger: Ledger,
     /// Which things it asks for.
     pub(super) objects: objects::Watch,
+    /// What it is compared with.
+    pub(super) anomaly: anomaly::Watch,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     pub(super) judgement: Judgement,
@@ -63,6 +66,7 @@ impl Case {
             findings: Findings::default(),
             ledger: Ledger::default(),
             objects: objects::Watch::default(),
+            anomaly: anomaly::Watch::default(),
             watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
@@ -126,8 +130,12 @@ impl Case {
     }
 
     /// Adds what is known of the actors it belongs to. Once.
-    pub(super) fn recall(&mut self, now: Millis) {
+    pub(super) fn recall(&mut self, request: &Request, now: Millis) {
         let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let (route, shared, caller) = (config.routes.get(self.route), shared.as_ref(), &self.caller);
+        let scene = Scene { config, memory, shared, outbox, route, request, body: None, caller, risk: 0, now };
+        anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
         behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
     }
 

@@ -27,12 +27,14 @@ impl Done {
 
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
-        self.case.ledger.charges_responses()
+        self.case.ledger.charges_responses() || self.case.anomaly.wants_answer()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
-        self.case.ledger.remembers_actors() || self.case.watch.wants_status() || self.case.objects.wants_status()
+        let case = &self.case;
+        let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
+        watched || case.ledger.remembers_actors()
     }
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
@@ -46,6 +48,7 @@ impl Done {
         let passed = self.case.judgement.verdict == Verdict::Allow;
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
+        self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
         self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }
 
@@ -140,7 +143,7 @@ impl Done {
 
 /// Whether a check is about earlier requests of the actor.
 fn is_of_the_past(check: &Check) -> bool {
-    check.family == Family::Behaviour || objects::is_of_the_past(check)
+    matches!(check.family, Family::Behaviour | Family::Anomaly) || objects::is_of_the_past(check)
 }
 
 /// A hash as a number from 0 to 1.

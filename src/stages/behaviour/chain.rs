@@ -53,6 +53,7 @@ pub const FAMILIES: &[(Family, Option<Stage>)] = &[
     (Family::Limits, None),
     (Family::Payload, Some(Stage::Exploitation)),
     (Family::Objects, Some(Stage::Exfiltration)),
+    (Family::Anomaly, None),
     (Family::Behaviour, None),
     (Family::Failure, None),
 ];
