@@ -75,7 +75,7 @@ mod tests {
         let config = parse(&json!({})).unwrap();
         let anomaly = config.anomaly.as_ref().unwrap();
         assert_eq!((anomaly.interval.as_u64(), anomaly.learning.as_u64()), (60_000, 3_600_000));
-        assert_eq!((anomaly.requests, anomaly.lessons), (20, 100));
+        assert_eq!((anomaly.requests, anomaly.lessons), (20, 50));
         assert_eq!((anomaly.prefix_v4, anomaly.prefix_v6), (32, 64));
         assert!(config.needs_memory() && !config.may_wait());
     }

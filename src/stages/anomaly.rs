@@ -8,10 +8,10 @@
 //! | [`TRANSITION`] | steps from route to route that others hardly take | how odd the steps from each route are for everybody |
 //! | [`ERRORS`] | a large share of faults | the share on the route |
 //!
-//! What is usual is learned online, as [`baseline`]s: nobody configures it. What an actor does is in four records of one bucket
-//! ([`actor`]): one look and one change a request. Of a route there are six records and of the steps from it one for each pair
-//! ([`steps`]); they are looked at with each request and changed rarely: an actor teaches with the 1st, 2nd, 4th, 8th … request of an
-//! interval, so who sends more has hardly more to say.
+//! What is usual is learned online, as [`baseline`]s: nobody configures it. What an actor does at present is in four records of one
+//! bucket ([`actor`]): one look and one change a request. It is compared with what callers of the route do at present, of whom nine
+//! records tell; how odd a step is, two more ([`steps`]). Those are looked at with each request and changed rarely: an actor teaches
+//! at times that become rarer the more requests it makes, so who sends more has hardly more to say.
 //!
 //! **No opinion** before the actor has made `requests`, and before a baseline has had `lessons` and its route has been known for
 //! `learning`.
@@ -20,7 +20,7 @@
 //! so what is unusual does not become usual by being repeated. An actor's own past learns from everything, but excuses nothing
 //! that is unusual on the route; it can only accuse, by at most [`OWN_PULL`] deviations more.
 //!
-//! Each finding is a score by the distance in deviations, from 0.1 at [`UNUSUAL`] to 0.35 at eight, with what is usual and what was
+//! Each finding is a score by the distance in deviations, from 0.15 at [`UNUSUAL`] to 0.35 at seven, with what is usual and what was
 //! seen in plain words. The family's cap keeps all together from denying alone.
 //!
 //! Not covered: actors that do as others do, and abuse that most callers of a route take part in while it is learned; statuses of
@@ -30,7 +30,7 @@ mod actor;
 mod baseline;
 mod steps;
 
-use self::actor::{Leaning, Present, Rhythm, RECENT};
+use self::actor::{Leaning, Present, Rhythm};
 use self::baseline::{interval, log2, Baseline, MEMORY_ACTOR, MEMORY_ROUTE};
 use self::steps::Steps;
 use crate::config::anomaly::Anomaly;
@@ -87,8 +87,7 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
 const UNUSUAL: f32 = 3.0;
 
 /// The scores from there on, one for each deviation more.
-const SCORES: [Score; 6] = [
-    Score::constant(0.1),
+const SCORES: [Score; 5] = [
     Score::constant(0.15),
     Score::constant(0.2),
     Score::constant(0.25),
@@ -99,18 +98,17 @@ const SCORES: [Score; 6] = [
 /// Deviations by which an actor's own past can make a rate more unusual than it is on the route.
 const OWN_PULL: f32 = 1.5;
 
-/// A lean of one deviation over many requests is as unusual as three of a single one.
-const LEAN: f32 = 3.0;
+/// Intervals of an actor from which its own past is known.
+const OWN_LESSONS: u16 = 16;
 
-/// What counts as spread at least: of counts and gaps, as logarithms; of lengths; of oddness, in bits; of faults.
+/// What counts as a deviation at least: of counts and gaps, as logarithms; of lengths; of averages of them; of bits of surprise; of
+/// shares of faults.
 const LEAST_PACE: f32 = 0.5;
 const LEAST_SPREAD: f32 = 0.25;
 const LEAST_LENGTH: f32 = 0.25;
-const LEAST_ODD: f32 = 0.5;
-const LEAST_FAULT: f32 = 0.35;
-
-/// The variance of a fault at least.
-const FAULT_VARIANCE: f32 = 0.02;
+const LEAST_LEAN: f32 = 0.4;
+const LEAST_ODDNESS: f32 = 0.4;
+const LEAST_FAULTS: f32 = 0.1;
 
 /// How long what is known of a route, and of an actor, is kept where room is short.
 const KEEP_ROUTE: Millis = Millis::from_secs(30 * 86_400);
@@ -125,28 +123,32 @@ struct Seen {
     at: Millis,
     /// Present, rhythm, leaning, pace.
     actor: [Hashed; 4],
-    /// Present, pace, spread, answers, requests, faults.
-    route: [Hashed; 6],
-    /// All steps from the last route, this one, and how odd they are.
-    steps: [Hashed; 3],
+    /// See [`ROUTE`]: of this one, and of all.
+    routes: [[Hashed; 9]; 2],
+    /// All steps from the last route, and this one.
+    steps: [Hashed; 2],
     hash: u16,
     length: u64,
     usual: Usual,
     /// Bits of surprise of the step.
     oddness: f32,
-    odd: Option<f32>,
     spread: Option<f32>,
 }
+
+/// The records of a route: since when it is known; the lengths of its answers and requests; and what its callers do at present,
+/// each as [`Present`], [`Rhythm`] and [`Leaning`] have it.
+const ROUTE: [&str; 9] =
+    ["known", "answer", "request", "pace", "spread", "answers", "requests", "oddness", "faults"];
 
 /// What is usual on a route.
 #[derive(Debug, Default)]
 struct Usual {
     is_known: bool,
+    answer: Baseline,
+    request: Baseline,
     pace: Baseline,
     spread: Baseline,
-    answers: Baseline,
-    requests: Baseline,
-    faults: Baseline,
+    leaning: [Baseline; 4],
 }
 
 /// What an actor does.
@@ -163,14 +165,15 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
     let Scene { memory, shared, now, .. } = *scene;
     let actor = actor_places(settings, scene);
     let hash = hash(scene);
-    let route = ["known", "pace", "spread", "answers", "requests", "faults"]
-        .map(|what| memory.locate(&hash.to_le_bytes(), &format!("anomaly.route.{what}")));
+    let [route, everywhere] = [hash, 0]
+        .map(|hash| ROUTE.map(|what| memory.locate(&hash.to_le_bytes(), &format!("anomaly.route.{what}"))));
     let doing = Doing::of(&memory.read(shared, &actor, now));
-    let usual = Usual::of(&memory.read(shared, &route, now), settings, now);
+    let read = |places: &[Hashed]| Usual::of(&memory.read(shared, places, now), settings, now);
+    let usual = read(&route).or(read(&everywhere), settings);
     // Who comes back after a pause begins anew.
     let from = if doing.rhythm.is_paused(now) { 0 } else { doing.present.route };
     let steps = step_places(memory, from, hash);
-    let (oddness, odd) = oddness(&memory.read(shared, &steps, now), settings, now);
+    let oddness = oddness(&memory.read(shared, &steps, now), now);
     let rhythm = doing.rhythm.with(now);
     if usual.is_known && doing.present.total >= settings.requests {
         judge_rate(&doing, &usual, settings, now, findings);
@@ -178,7 +181,8 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
         judge_leaning(&doing.leaning, &usual, settings, findings);
     }
     let (length, spread) = (scene.request.content_length().unwrap_or_default(), rhythm.spread());
-    watch.0 = Some(Seen { at: now, actor, route, steps, hash, length, usual, oddness, odd, spread });
+    watch.0 =
+        Some(Seen { at: now, actor, routes: [route, everywhere], steps, hash, length, usual, oddness, spread });
 }
 
 fn actor_places(settings: &Anomaly, scene: &Scene<'_>) -> [Hashed; 4] {
@@ -190,13 +194,9 @@ fn actor_places(settings: &Anomaly, scene: &Scene<'_>) -> [Hashed; 4] {
         .map(|what| scene.memory.locate(&actor, &format!("anomaly.actor.{what}.{length}")))
 }
 
-fn step_places(memory: &Memory, from: u16, to: u16) -> [Hashed; 3] {
+fn step_places(memory: &Memory, from: u16, to: u16) -> [Hashed; 2] {
     let key = [b"steps", from.to_le_bytes().as_slice()].concat();
-    [
-        memory.locate(&key, "anomaly.steps.all"),
-        memory.locate(&key, &format!("anomaly.steps.{to}")),
-        memory.locate(&key, "anomaly.steps.odd"),
-    ]
+    [memory.locate(&key, "anomaly.steps.all"), memory.locate(&key, &format!("anomaly.steps.{to}"))]
 }
 
 /// A route and method by 16 bits, never zero. Two routes with the same are taken for one.
@@ -206,11 +206,10 @@ fn hash(scene: &Scene<'_>) -> u16 {
     u16::try_from(scene.memory.digest("route", &name) & 0xffff).unwrap_or_default().max(1)
 }
 
-/// Bits of surprise of a step, and how far that is from what is usual for steps from there.
-fn oddness(records: &[Record], settings: &Anomaly, now: Millis) -> (f32, Option<f32>) {
-    let [all, pair, odd] = records else { return (0.0, None) };
-    let bits = Steps::of(all, now).oddness(Steps::of(pair, now));
-    (bits, Baseline::of(odd).distance(bits, LEAST_ODD, settings.lessons))
+/// Bits of surprise of a step.
+fn oddness(records: &[Record], now: Millis) -> f32 {
+    let [all, pair] = records else { return 0.0 };
+    Steps::of(all, now).oddness(Steps::of(pair, now))
 }
 
 impl Doing {
@@ -230,15 +229,34 @@ impl Doing {
 
 impl Usual {
     fn of(records: &[Record], settings: &Anomaly, now: Millis) -> Self {
-        let [known, pace, spread, answers, requests, faults] = records else { return Self::default() };
+        let [known, answer, request, pace, spread, leaning @ ..] = records else { return Self::default() };
+        let leaning = leaning.iter().map(Baseline::of).collect::<Vec<_>>().try_into().unwrap_or_default();
         Self {
             is_known: Present::of(known).is_known_for(settings.learning, now),
+            answer: Baseline::of(answer),
+            request: Baseline::of(request),
             pace: Baseline::of(pace),
             spread: Baseline::of(spread),
-            answers: Baseline::of(answers),
-            requests: Baseline::of(requests),
-            faults: Baseline::of(faults),
+            leaning,
         }
+    }
+
+    /// What callers do, or where too little is known of those of the route, what all do.
+    fn or(self, everywhere: Self, settings: &Anomaly) -> Self {
+        let [pace, spread] = [(self.pace, everywhere.pace), (self.spread, everywhere.spread)];
+        let chosen = |(own, other): (Baseline, Baseline)| {
+            if self.is_known && own.has(settings.lessons) {
+                own
+            } else {
+                other
+            }
+        };
+        let mut leaning = everywhere.leaning;
+        for (slot, own) in leaning.iter_mut().zip(self.leaning) {
+            *slot = chosen((own, *slot));
+        }
+        let is_known = everywhere.is_known;
+        Self { is_known, pace: chosen(pace), spread: chosen(spread), leaning, ..self }
     }
 }
 
@@ -246,9 +264,9 @@ fn judge_rate(doing: &Doing, usual: &Usual, settings: &Anomaly, now: Millis, fin
     let requests = doing.present.requests_at(interval(now, settings.interval));
     let pace = log2(requests.into());
     let Some(on_route) = usual.pace.distance(pace, LEAST_PACE, settings.lessons) else { return };
-    let own = doing.pace.distance(pace, LEAST_PACE, MEMORY_ACTOR / 2).unwrap_or(on_route);
+    let own = doing.pace.distance(pace, LEAST_PACE, OWN_LESSONS).unwrap_or(on_route);
     let away = on_route.max(own.min(on_route + OWN_PULL));
-    let (here, self_) = (told(usual.pace.mean()), told(doing.pace.mean()));
+    let (here, self_) = (told(usual.pace.median()), told(doing.pace.median()));
     add(&RATE, away, findings, || {
         format!(
             "{requests} requests in an interval; callers of the route make about {here:.0}, this one {self_:.0}"
@@ -260,29 +278,37 @@ fn judge_rhythm(rhythm: &Rhythm, usual: &Usual, settings: &Anomaly, findings: &m
     let Some(spread) = rhythm.spread() else { return };
     let Some(away) = usual.spread.distance(spread, LEAST_SPREAD, settings.lessons) else { return };
     add(&RHYTHM, -away, findings, || {
-        let (own, here) = (spread.exp2(), usual.spread.mean().exp2());
+        let (own, here) = (spread.exp2(), usual.spread.median().exp2());
         format!("gaps between requests differ by a factor of {own:.2}; usual here is {here:.1}")
     });
 }
 
 fn judge_leaning(leaning: &Leaning, usual: &Usual, settings: &Anomaly, findings: &mut Findings) {
-    let Leaning { larger, longer, odd, faults } = *leaning;
-    let (what, lean) = if larger.abs() >= longer.abs() { ("answers", larger) } else { ("requests", longer) };
-    add(&SIZE, LEAN * lean.abs(), findings, || {
-        let how = if lean > 0.0 { "longer" } else { "shorter" };
-        format!("{what} are {:.1} deviations {how} than is usual on their routes, on average", lean.abs())
+    let [on_answers, on_requests, on_oddness, on_faults] = &usual.leaning;
+    let away = |baseline: &Baseline, number: f32, least: f32| {
+        baseline.distance(number, least, settings.lessons).unwrap_or_default()
+    };
+    let answers = (away(on_answers, leaning.answers, LEAST_LEAN), "answers", leaning.answers);
+    let requests = (away(on_requests, leaning.requests, LEAST_LEAN), "requests", leaning.requests);
+    let (distance, what, lean) = if answers.0.abs() >= requests.0.abs() { answers } else { requests };
+    add(&SIZE, distance.abs(), findings, || {
+        let (by, how) = (lean.abs(), if distance > 0.0 { "longer" } else { "shorter" });
+        format!(
+            "{what} lately are {by:.1} deviations off what is usual on their routes, {how} than those of others"
+        )
     });
-    add(&TRANSITION, LEAN * odd, findings, || {
-        format!("steps between routes are {odd:.1} deviations odder than those of others, on average")
+    let (own, here) = (leaning.oddness, on_oddness.median());
+    add(&TRANSITION, away(on_oddness, own, LEAST_ODDNESS), findings, || {
+        format!(
+            "a step between routes is one of {:.0} on average; usual here is one of {:.0}",
+            own.exp2(),
+            here.exp2()
+        )
     });
-    if usual.faults.distance(faults, LEAST_FAULT, settings.lessons).is_some() {
-        let share = usual.faults.mean().clamp(0.0, 1.0);
-        let deviation = ((share * (1.0 - share)).max(FAULT_VARIANCE) / RECENT).sqrt();
-        let (own, here) = (faults * 100.0, share * 100.0);
-        add(&ERRORS, (faults - share) / deviation, findings, || {
-            format!("{own:.0} % of the last answers were faults; usual here are {here:.0} %")
-        });
-    }
+    let (own, here) = (leaning.faults, on_faults.median());
+    add(&ERRORS, away(on_faults, own, LEAST_FAULTS), findings, || {
+        format!("{:.0} % of the last answers were faults; usual here are {:.0} %", own * 100.0, here * 100.0)
+    });
 }
 
 /// A count by the logarithm that it was learned as.
@@ -300,12 +326,17 @@ fn add(check: &'static Check, away: f32, findings: &mut Findings, reason: impl F
 /// What one request teaches.
 struct Lesson {
     fault: Option<bool>,
+    /// What the actor does at present.
+    leaning: Leaning,
     /// The logarithm of the answer's length, where there was one.
     answer: Option<f32>,
     request: f32,
     /// The logarithm of the requests of the interval that ended with it.
     pace: Option<f32>,
     interval: u32,
+    /// Whether others learn from it, and whether they learn from the interval that ended with it: the actor's 1st, 2nd, 4th, 8th …
+    is_due: bool,
+    is_pace_due: bool,
 }
 
 impl Watch {
@@ -323,27 +354,33 @@ impl Watch {
             fault: status.filter(|status| *status < 500).map(|status| status >= 400),
             answer: status.filter(|status| *status < 400).map(|_| log2(response.bytes)),
             request: log2(seen.length),
+            leaning: Leaning::default(),
             pace: None,
             interval: interval(seen.at, settings.interval),
+            is_due: false,
+            is_pace_due: false,
         };
-        let requests = seen.remember(&mut lesson, settings, trace, ground);
+        seen.remember(&mut lesson, settings, trace, ground);
         let is_usual = outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note);
-        if is_usual && requests.is_power_of_two() {
+        if is_usual && (lesson.is_due || lesson.is_pace_due) {
             seen.teach(&lesson, trace, ground);
         }
     }
 }
 
 impl Seen {
-    /// Writes the actor's own records. Returns its requests of the interval; the lesson learns what the last one had.
-    fn remember(&self, lesson: &mut Lesson, settings: &Anomaly, trace: &mut Trace, ground: &Ground<'_>) -> u16 {
+    /// Writes the actor's own records. The lesson learns what they tell.
+    fn remember(&self, lesson: &mut Lesson, settings: &Anomaly, trace: &mut Trace, ground: &Ground<'_>) {
         let away = |baseline: &Baseline, number: f32| {
             baseline.distance(number, LEAST_LENGTH, settings.lessons).filter(|_| self.usual.is_known)
         };
-        let larger = lesson.answer.and_then(|answer| away(&self.usual.answers, answer));
-        let longer = away(&self.usual.requests, lesson.request);
-        let odd = self.odd.filter(|_| self.usual.is_known);
-        let mut requests = 0;
+        let added = [
+            lesson.answer.and_then(|answer| away(&self.usual.answer, answer)),
+            away(&self.usual.request, lesson.request),
+            Some(self.oddness),
+            lesson.fault.map(|fault| f32::from(u8::from(fault))),
+        ];
+        let mut total = 0;
         let (places, now) = (&self.actor, ground.now);
         // Under contention it is forgotten; the retries are counted.
         let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
@@ -351,39 +388,50 @@ impl Seen {
                 0 => {
                     let (present, ended) = Present::of(&record).with(self.hash, lesson.interval, self.at);
                     lesson.pace = ended.map(|requests| log2(requests.into()));
-                    requests = present.requests;
+                    total = present.total;
+                    lesson.is_due = present.is_due();
+                    lesson.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
                     present.state()
                 }
                 1 => Rhythm::of(&record).with(self.at).state(),
-                2 => Leaning::of(&record).with(larger, longer, odd, lesson.fault).state(),
+                2 => {
+                    lesson.leaning = Leaning::of(&record).with(added, total);
+                    lesson.leaning.state()
+                }
                 _ => Baseline::of(&record).with(lesson.pace?, LEAST_PACE, MEMORY_ACTOR, lesson.interval).state(),
             };
             Some(settled(record, state, now, KEEP_ACTOR))
         });
-        requests
     }
 
     /// Teaches what is usual on the route, and which steps are.
     fn teach(&self, lesson: &Lesson, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
-        let _ = ground.memory.change_all(ground.shared, &self.route, now, trace, |at, record| {
-            let (number, least) = match at {
+        let Leaning { answers, requests, oddness, faults } = lesson.leaning;
+        let places = self.routes.as_flattened();
+        let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
+            let (number, least) = match at.checked_rem(ROUTE.len())? {
                 0 => {
                     let (known, _) = Present::of(&record).with(self.hash, lesson.interval, self.at);
                     return Some(settled(record, known.state(), now, KEEP_ROUTE));
                 }
-                1 => (lesson.pace?, LEAST_PACE),
-                2 => (self.spread.filter(|_| lesson.pace.is_some())?, LEAST_SPREAD),
-                3 => (lesson.answer?, LEAST_LENGTH),
-                4 => (lesson.request, LEAST_LENGTH),
-                _ => (f32::from(u8::from(lesson.fault?)), LEAST_FAULT),
+                3 => (lesson.pace.filter(|_| lesson.is_pace_due)?, LEAST_PACE),
+                _ if !lesson.is_due => return None,
+                1 => (lesson.answer?, LEAST_LENGTH),
+                2 => (lesson.request, LEAST_LENGTH),
+                4 => (self.spread?, LEAST_SPREAD),
+                5 => (answers, LEAST_LEAN),
+                6 => (requests, LEAST_LEAN),
+                7 => (oddness, LEAST_ODDNESS),
+                _ => (faults, LEAST_FAULTS),
             };
             learned(record, number, least, lesson.interval, now)
         });
-        let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |at, record| match at {
-            0 | 1 => Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE)),
-            _ => learned(record, self.oddness, LEAST_ODD, lesson.interval, now),
-        });
+        if lesson.is_due {
+            let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |_, record| {
+                Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE))
+            });
+        }
     }
 }
 

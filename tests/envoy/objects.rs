@@ -82,9 +82,8 @@ fn an_enumeration_over_many_connections_is_seen_by_every_worker_and_an_honest_us
     }
     let refused = collector[0].send(order()).unwrap();
     let receipt = gate.receipt(&request_id(&refused)).to_string();
-    for check in ["objects.enumeration", "objects.sequence", "objects.refused"] {
-        assert!(receipt.contains(check), "{receipt}");
-    }
+    assert!(receipt.contains("objects.enumeration") && receipt.contains("objects.refused"), "{receipt}");
+    assert!(gate.envoy.log().contains("objects.sequence"), "a row, though many connections bring it in any order");
     for client in &customer {
         assert_eq!(outcome(&client.send(order()).unwrap()), "200");
     }

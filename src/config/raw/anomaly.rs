@@ -20,7 +20,7 @@ impl Default for Anomaly {
         Self {
             interval: Duration::from_secs(60),
             requests: 20,
-            lessons: 100,
+            lessons: 50,
             learning: Duration::from_secs(3600),
             prefix_v4: 32,
             prefix_v6: 64,

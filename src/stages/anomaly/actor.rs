@@ -1,16 +1,16 @@
 //! What an actor does at present: three records that share a bucket with its own [`super::baseline`].
 //!
 //! ```text
-//! Present   interval 4   requests 2   route 2   since 4   total 2    (0) 2
+//! Present   interval 4   requests 2   route 2   since 4   total 2   ended 2
 //! Rhythm    last 4       gaps 2       (0) 2     mean 4    variance 4
-//! Leaning   larger 4     longer 4     odd 4     faults 4
+//! Leaning   answers 4    requests 4   oddness 4   faults 4
 //! ```
 //!
 //! *Present* counts the requests of the interval that runs, knows the last route by 16 bits of a keyed hash, and since when and how
-//! long the actor is known. *Rhythm* is mean and variance of the logarithms of the gaps between requests, of the last
-//! [`GAPS`]; a gap of more than [`PAUSE`] is a pause and no gap. *Leaning* is how far the last [`RECENT`] requests were from what is
-//! usual on their routes, on average and in deviations: answers larger, requests longer, steps from route to route odder; and
-//! the share of faults.
+//! many requests and intervals the actor is known. *Rhythm* is mean and variance of the logarithms of the gaps between requests, of the last
+//! [`GAPS`]; a gap of more than [`PAUSE`] is a pause and no gap. *Leaning* is the average over the last [`RECENT`] requests of how far
+//! the lengths of answers and requests were from what is usual on their routes, in deviations; how odd the steps from route to
+//! route were, in bits of surprise; and the share of faults.
 
 use super::baseline::log2;
 use crate::memory::record::{Record, State};
@@ -23,10 +23,10 @@ const PAUSE: u64 = 120_000;
 const GAPS: u16 = 24;
 
 /// Requests that count: older ones fade.
-pub(super) const RECENT: f32 = 16.0;
+pub(super) const RECENT: u16 = 16;
 
-/// Deviations of one request at most, so that one alone means little.
-const LEAN_MAX: f32 = 4.0;
+/// Deviations, or bits, of one request at most, so that one alone means little.
+const LEAN_MAX: f32 = 8.0;
 
 /// How often, and since when.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct Present {
     since: u32,
     /// Requests ever.
     pub(super) total: u16,
+    /// Intervals with requests ever, but for the one that runs.
+    pub(super) ended: u16,
 }
 
 /// In which rhythm.
@@ -53,22 +55,31 @@ pub(super) struct Rhythm {
 /// How far from what is usual.
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
 pub(super) struct Leaning {
-    pub(super) larger: f32,
-    pub(super) longer: f32,
-    pub(super) odd: f32,
+    pub(super) answers: f32,
+    pub(super) requests: f32,
+    pub(super) oddness: f32,
     pub(super) faults: f32,
 }
 
 impl Present {
     pub(super) fn of(record: &Record) -> Self {
-        let [i0, i1, i2, i3, q0, q1, r0, r1, s0, s1, s2, s3, t0, t1, _, _] = record.state;
+        let [i0, i1, i2, i3, q0, q1, r0, r1, s0, s1, s2, s3, t0, t1, e0, e1] = record.state;
         Self {
             interval: u32::from_le_bytes([i0, i1, i2, i3]),
             requests: u16::from_le_bytes([q0, q1]),
             route: u16::from_le_bytes([r0, r1]),
             since: u32::from_le_bytes([s0, s1, s2, s3]),
             total: u16::from_le_bytes([t0, t1]),
+            ended: u16::from_le_bytes([e0, e1]),
         }
+    }
+
+    /// Whether the last request was one that teaches others: the 16th, 24th, 32nd, 48th … of the actor. Before, little can be said
+    /// of it; and who makes a thousand times as many teaches twenty times more.
+    pub(super) const fn is_due(&self) -> bool {
+        self.total >= RECENT
+            && (self.total.is_power_of_two()
+                || (self.total.is_multiple_of(3) && (self.total / 3).is_power_of_two()))
     }
 
     /// With one request more, and how many the interval had that ended with it.
@@ -82,6 +93,7 @@ impl Present {
             route,
             since: if self.since == 0 { seconds } else { self.since },
             total: self.total.saturating_add(1),
+            ended: self.ended.saturating_add(u16::from(ended.is_some())),
         };
         (next, ended)
     }
@@ -103,8 +115,8 @@ impl Present {
     pub(super) const fn state(self) -> State {
         let ([i0, i1, i2, i3], [q0, q1]) = (self.interval.to_le_bytes(), self.requests.to_le_bytes());
         let ([r0, r1], [s0, s1, s2, s3]) = (self.route.to_le_bytes(), self.since.to_le_bytes());
-        let [t0, t1] = self.total.to_le_bytes();
-        [i0, i1, i2, i3, q0, q1, r0, r1, s0, s1, s2, s3, t0, t1, 0, 0]
+        let ([t0, t1], [e0, e1]) = (self.total.to_le_bytes(), self.ended.to_le_bytes());
+        [i0, i1, i2, i3, q0, q1, r0, r1, s0, s1, s2, s3, t0, t1, e0, e1]
     }
 }
 
@@ -176,31 +188,27 @@ impl Leaning {
             }
         });
         let mut next = || parts.next().unwrap_or_default();
-        Self { larger: next(), longer: next(), odd: next(), faults: next() }
+        Self { answers: next(), requests: next(), oddness: next(), faults: next() }
     }
 
-    /// With one request more; what is not known of it changes nothing.
-    pub(super) fn with(
-        self,
-        larger: Option<f32>,
-        longer: Option<f32>,
-        odd: Option<f32>,
-        fault: Option<bool>,
-    ) -> Self {
+    /// With what one request adds, the last of so many. What is not known of it changes nothing.
+    pub(super) fn with(self, added: [Option<f32>; 4], total: u16) -> Self {
+        let weight = 1.0 / f32::from(total.clamp(1, RECENT));
         let moved = |from: f32, to: Option<f32>| {
-            to.map_or(from, |to| from + (to.clamp(-LEAN_MAX, LEAN_MAX) - from) / RECENT)
+            to.map_or(from, |to| from + (to.clamp(-LEAN_MAX, LEAN_MAX) - from) * weight)
         };
+        let [answers, requests, oddness, faults] = added;
         Self {
-            larger: moved(self.larger, larger),
-            longer: moved(self.longer, longer),
-            odd: moved(self.odd, odd),
-            faults: moved(self.faults, fault.map(|fault| if fault { 1.0 } else { 0.0 })),
+            answers: moved(self.answers, answers),
+            requests: moved(self.requests, requests),
+            oddness: moved(self.oddness, oddness),
+            faults: moved(self.faults, faults),
         }
     }
 
     pub(super) fn state(self) -> State {
         let mut state = State::default();
-        let parts = [self.larger, self.longer, self.odd, self.faults];
+        let parts = [self.answers, self.requests, self.oddness, self.faults];
         for (bytes, part) in state.chunks_exact_mut(4).zip(parts) {
             bytes.copy_from_slice(&part.to_le_bytes());
         }
@@ -236,7 +244,7 @@ mod tests {
         let (two, ended) = one.with(7, 5, now);
         assert_eq!((two.requests, ended, two.requests_at(5), two.requests_at(6)), (2, None, 3, 1));
         let (next, ended) = two.with(8, 9, now);
-        assert_eq!((next.requests, next.total, ended), (1, 3, Some(2)));
+        assert_eq!((next.requests, next.total, next.ended, ended), (1, 3, 1, Some(2)));
         assert_eq!(next.with(8, 5, now).0.requests, 2, "a clock that is late changes nothing");
         assert_eq!(Present::of(&record(next.state())), next);
     }
@@ -254,10 +262,21 @@ mod tests {
 
     #[test]
     fn leanings_follow_the_last_requests() {
-        let leaning =
-            (0..64).fold(Leaning::default(), |leaning, _| leaning.with(Some(99.0), None, Some(-1.0), Some(true)));
-        assert!(leaning.larger > 3.8 && leaning.longer == 0.0 && leaning.odd < -0.9 && leaning.faults > 0.95);
+        let added = [Some(99.0), None, Some(-1.0), Some(1.0)];
+        let leaning = (1..64).fold(Leaning::default(), |leaning, total| leaning.with(added, total));
+        assert_eq!(leaning, Leaning { answers: LEAN_MAX, requests: 0.0, oddness: -1.0, faults: 1.0 });
         assert_eq!(Leaning::of(&record(leaning.state())), leaning);
+        let after = leaning.with([None, None, None, Some(0.0)], 64);
+        assert_eq!(after.faults, 1.0 - 1.0 / 16.0);
+    }
+
+    #[test]
+    fn who_makes_more_requests_hardly_teaches_more() {
+        let lessons = |requests: u16| {
+            (1..=requests).filter(|total| Present { total: *total, ..Present::default() }.is_due())
+        };
+        assert_eq!(lessons(64).collect::<Vec<_>>(), [16, 24, 32, 48, 64]);
+        assert_eq!((lessons(100).count(), lessons(60_000).count()), (6, 24));
     }
 
     proptest! {
@@ -267,8 +286,9 @@ mod tests {
             let _ = Present::of(&record).with(1, 2, Millis::new(now));
             let rhythm = Rhythm::of(&record).with(Millis::new(now));
             prop_assert!(rhythm.spread().is_none_or(|spread| !spread.is_nan()) || !rhythm.variance.is_finite());
-            let leaning = Leaning::of(&record).with(Some(lean).filter(|lean| lean.is_finite()), None, None, None);
-            prop_assert!(leaning.larger.abs() <= LEAN_MAX);
+            let lean = Some(lean).filter(|lean| lean.is_finite());
+            let leaning = Leaning::of(&record).with([lean; 4], 20);
+            prop_assert!(leaning.answers.abs() <= LEAN_MAX && leaning.faults.abs() <= LEAN_MAX);
         }
     }
 }

@@ -1,0 +1,163 @@
+//! How well abusers are told from customers, the more they imitate them: `cargo test --test all -- simulation::anomaly --nocapture`.
+//!
+//! Generated callers ([`super::population`]) send their requests through the whole engine, with nothing configured but `anomaly`
+//! and the routes. Abusers are there from the beginning, so what is usual is learned from them too. What is counted begins after
+//! [`LEARNING`]. A caller is *found* if at least [`FINDINGS`] of its requests have a risk from which they would be challenged.
+//!
+//! Printed is, for each imitation, the recall for each kind of abuser and the precision over all; held are the floors that the
+//! documentation names ([`FLOORS`]), and that more imitation makes detection no easier.
+
+use super::population::{Caller, Kind, HOUR};
+use super::START;
+use portcullis::config::Config;
+use portcullis::engine::{Engine, Ports, Step};
+use portcullis::request::headers::Headers;
+use portcullis::request::Request;
+use portcullis::response::Response;
+use portcullis::stages::CHECKS;
+use portcullis::time::Millis;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::IpAddr;
+
+const CUSTOMERS: usize = 300;
+
+/// Of each kind.
+const ABUSERS: usize = 4;
+
+/// What is not counted, and what is, in milliseconds.
+const LEARNING: u64 = 2 * HOUR;
+const COUNTED: u64 = 2 * HOUR;
+
+/// Requests that would have been challenged, from which a caller is found.
+const FINDINGS: u32 = 5;
+
+/// Requests of an abuser in all: who has made so many has given enough evidence.
+const REQUESTS_MAX: u32 = 600;
+
+/// Least recall over all abusers and least precision, in hundredths, by imitation in hundredths.
+const FLOORS: [(u32, u32, u32); 5] = [(0, 95, 90), (25, 90, 90), (50, 60, 85), (75, 10, 50), (100, 0, 0)];
+
+/// What became of one caller.
+#[derive(Debug, Default, Clone, Copy)]
+struct Record {
+    requests: u32,
+    suspected: u32,
+}
+
+/// Who was found, of how many.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    found: u32,
+    all: u32,
+}
+
+impl Share {
+    fn of(records: &[(Kind, Record)], wanted: impl Fn(Kind) -> bool) -> Self {
+        let all = records.iter().filter(|(kind, record)| wanted(*kind) && record.requests > 0);
+        let found = all.clone().filter(|(_, record)| record.suspected >= FINDINGS).count();
+        Self { found: found as u32, all: all.count() as u32 }
+    }
+
+    fn percent(self) -> u32 {
+        if self.all == 0 {
+            100
+        } else {
+            self.found * 100 / self.all
+        }
+    }
+}
+
+fn engine() -> Engine {
+    let document = r#"{"version": 1, "memory": {"budget": "8MiB"}, "anomaly": {}, "routes": [
+        {"name": "home", "path": "/"}, {"name": "search", "path": "/search"},
+        {"name": "product", "path": "/products/{id}"}, {"name": "cart", "path": "/cart"},
+        {"name": "login", "path": "/login"}, {"name": "checkout", "path": "/checkout"},
+        {"name": "order", "path": "/orders/{id}"}]}"#;
+    Engine::new(Config::parse(document.as_bytes(), CHECKS).unwrap(), Ports::in_process([9; 16]))
+}
+
+/// Sends the next request of a caller, and tells what it was suspected of.
+fn send(engine: &Engine, number: usize, caller: &mut Caller) -> (bool, Vec<(&'static str, String)>) {
+    let (now, visit) = (Millis::new(caller.due()), caller.visit());
+    let source: IpAddr = [10, 0, (number / 250) as u8, (number % 250) as u8].into();
+    let length = visit.request_bytes.to_string();
+    let fields = [
+        (":method", visit.method),
+        (":path", visit.path),
+        (":authority", "shop.example"),
+        ("content-length", length.as_str()),
+    ];
+    let request = Request::new(Headers::from_pairs(fields), move || Some(source));
+    let step = engine.open(request, now, || "r".to_owned()).judge(false);
+    let Step::Forward(_permit, body) = step else { panic!("in monitor mode everything passes") };
+    let response = Response { status: Some(visit.status), bytes: visit.bytes };
+    let mut done = body.finish().finish(response);
+    let suspected = done.outcome() != "allow";
+    let reasons =
+        done.findings().iter().map(|one| (one.finding.check.id, one.finding.reason.to_string())).collect();
+    done.close(response, now);
+    (suspected, reasons)
+}
+
+/// What became of every caller of a population, and how often each check had a part in it, for customers and for abusers.
+fn run(imitation: f64, seed: u64) -> (Vec<(Kind, Record)>, BTreeMap<(&'static str, &'static str), u32>) {
+    let engine = engine();
+    // Nine in the morning.
+    let start = START - START % (24 * HOUR) + 9 * HOUR;
+    let kinds = std::iter::repeat_n(Kind::Customer, CUSTOMERS)
+        .chain(Kind::ABUSERS.into_iter().flat_map(|kind| std::iter::repeat_n(kind, ABUSERS)));
+    let mut callers: Vec<Caller> = (1..)
+        .zip(kinds)
+        .map(|(number, kind)| Caller::new(kind, imitation, seed * 10_000 + number, start))
+        .collect();
+    let mut records = vec![Record::default(); callers.len()];
+    let mut checks = BTreeMap::new();
+    let mut due: BinaryHeap<_> =
+        callers.iter().enumerate().map(|(number, caller)| Reverse((caller.due(), number))).collect();
+    while let Some(Reverse((now, number))) = due.pop() {
+        if now > start + LEARNING + COUNTED {
+            break;
+        }
+        let (caller, record) = (&mut callers[number], &mut records[number]);
+        let (suspected, reasons) = send(&engine, number, caller);
+        if now > start + LEARNING {
+            record.requests += 1;
+            record.suspected += u32::from(suspected);
+            for (check, _) in reasons {
+                *checks.entry((caller.kind.name(), check)).or_default() += 1;
+            }
+        }
+        if caller.kind == Kind::Customer || record.requests < REQUESTS_MAX {
+            due.push(Reverse((caller.due(), number)));
+        }
+    }
+    (callers.iter().map(|caller| caller.kind).zip(records).collect(), checks)
+}
+
+#[test]
+fn abusers_are_told_from_customers() {
+    println!("imitation  recall  precision  customers  by kind");
+    for (imitation, recall_floor, precision_floor) in FLOORS {
+        let (records, checks) = run(f64::from(imitation) / 100.0, 1);
+        let abusers = Share::of(&records, |kind| kind != Kind::Customer);
+        let customers = Share::of(&records, |kind| kind == Kind::Customer);
+        let precision = Share { found: abusers.found, all: abusers.found + customers.found };
+        let by_kind: Vec<String> = Kind::ABUSERS
+            .into_iter()
+            .map(|kind| format!("{} {}", kind.name(), Share::of(&records, |one| one == kind).percent()))
+            .collect();
+        println!(
+            "{imitation:>9}  {:>6}  {:>9}  {:>4}/{:<4}  {}\n           {checks:?}",
+            abusers.percent(),
+            precision.percent(),
+            customers.found,
+            customers.all,
+            by_kind.join(", ")
+        );
+        assert!(
+            abusers.percent() >= recall_floor && precision.percent() >= precision_floor,
+            "imitation {imitation}"
+        );
+    }
+}
