@@ -20,7 +20,7 @@
 //! so what is unusual does not become usual by being repeated. An actor's own past learns from everything, but excuses nothing
 //! that is unusual on the route; it can only accuse, by at most [`OWN_PULL`] deviations more.
 //!
-//! Each finding is a score by the distance in deviations, from 0.15 at [`UNUSUAL`] to 0.35 at seven, with what is usual and what was
+//! Each finding is a score by the distance in deviations, from 0.2 at [`UNUSUAL`] to 0.35 at six, with what is usual and what was
 //! seen in plain words. The family's cap keeps all together from denying alone.
 //!
 //! Not covered: actors that do as others do, and abuse that most callers of a route take part in while it is learned; statuses of
@@ -87,13 +87,8 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
 const UNUSUAL: f32 = 3.0;
 
 /// The scores from there on, one for each deviation more.
-const SCORES: [Score; 5] = [
-    Score::constant(0.15),
-    Score::constant(0.2),
-    Score::constant(0.25),
-    Score::constant(0.3),
-    Score::constant(0.35),
-];
+const SCORES: [Score; 4] =
+    [Score::constant(0.2), Score::constant(0.25), Score::constant(0.3), Score::constant(0.35)];
 
 /// Deviations by which an actor's own past can make a rate more unusual than it is on the route.
 const OWN_PULL: f32 = 1.5;
@@ -337,6 +332,8 @@ struct Lesson {
     /// Whether others learn from it, and whether they learn from the interval that ended with it: the actor's 1st, 2nd, 4th, 8th …
     is_due: bool,
     is_pace_due: bool,
+    /// Whether its step counts: that of the 1st, 2nd, 4th, 8th … request of an interval.
+    is_step_due: bool,
 }
 
 impl Watch {
@@ -359,11 +356,15 @@ impl Watch {
             interval: interval(seen.at, settings.interval),
             is_due: false,
             is_pace_due: false,
+            is_step_due: false,
         };
         seen.remember(&mut lesson, settings, trace, ground);
         let is_usual = outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note);
         if is_usual && (lesson.is_due || lesson.is_pace_due) {
             seen.teach(&lesson, trace, ground);
+        }
+        if is_usual && lesson.is_step_due {
+            seen.teach_step(trace, ground);
         }
     }
 }
@@ -390,6 +391,7 @@ impl Seen {
                     lesson.pace = ended.map(|requests| log2(requests.into()));
                     total = present.total;
                     lesson.is_due = present.is_due();
+                    lesson.is_step_due = present.requests.is_power_of_two();
                     lesson.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
                     present.state()
                 }
@@ -404,7 +406,7 @@ impl Seen {
         });
     }
 
-    /// Teaches what is usual on the route, and which steps are.
+    /// Teaches what is usual on the route, and everywhere.
     fn teach(&self, lesson: &Lesson, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
         let Leaning { answers, requests, oddness, faults } = lesson.leaning;
@@ -427,11 +429,14 @@ impl Seen {
             };
             learned(record, number, least, lesson.interval, now)
         });
-        if lesson.is_due {
-            let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |_, record| {
-                Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE))
-            });
-        }
+    }
+
+    /// Teaches which steps are usual.
+    fn teach_step(&self, trace: &mut Trace, ground: &Ground<'_>) {
+        let now = ground.now;
+        let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |_, record| {
+            Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE))
+        });
     }
 }
 
