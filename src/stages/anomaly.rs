@@ -18,9 +18,9 @@
 //!
 //! **Poisoning is bounded**: see [`baseline`]. Routes learn nothing from requests that were refused, or of which anything was found,
 //! so what is unusual does not become usual by being repeated. An actor's own past learns from everything, but excuses nothing
-//! that is unusual on the route; it can only accuse, by at most [`OWN_PULL`] deviations more.
+//! that is unusual on the route; it can only accuse, by at most [`usual::OWN_PULL`] deviations more.
 //!
-//! Each finding is a score by the distance in deviations, from 0.2 at [`UNUSUAL`] to 0.35 at six, with what is usual and what was
+//! Each finding is a score by the distance in deviations, from 0.2 at [`usual::UNUSUAL`] to 0.35 at six, with what is usual and what was
 //! seen in plain words. The family's cap keeps all together from denying alone.
 //!
 //! Not covered: actors that do as others do, and abuse that most callers of a route take part in while it is learned; statuses of
@@ -29,12 +29,14 @@
 mod actor;
 mod baseline;
 mod steps;
+mod usual;
 
 use self::actor::{Leaning, Present, Rhythm};
 use self::baseline::{interval, log2, Baseline, MEMORY_ACTOR, MEMORY_ROUTE};
 use self::steps::Steps;
+use self::usual::{Doing, Usual, LEAST_FAULTS, LEAST_LEAN, LEAST_LENGTH, LEAST_ODDNESS, LEAST_PACE, LEAST_SPREAD};
 use crate::config::anomaly::Anomaly;
-use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
+use crate::finding::{Check, Class, Family, Findings, Outcome, Score, Weight};
 use crate::memory::record::{Record, State};
 use crate::memory::tally::worth;
 use crate::memory::{Hashed, Memory, Trace};
@@ -83,28 +85,6 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
     Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
 }
 
-/// Deviations from which something is unusual.
-const UNUSUAL: f32 = 3.0;
-
-/// The scores from there on, one for each deviation more.
-const SCORES: [Score; 4] =
-    [Score::constant(0.2), Score::constant(0.25), Score::constant(0.3), Score::constant(0.35)];
-
-/// Deviations by which an actor's own past can make a rate more unusual than it is on the route.
-const OWN_PULL: f32 = 1.5;
-
-/// Intervals of an actor from which its own past is known.
-const OWN_LESSONS: u16 = 16;
-
-/// What counts as a deviation at least: of counts and gaps, as logarithms; of lengths; of averages of them; of bits of surprise; of
-/// shares of faults.
-const LEAST_PACE: f32 = 0.5;
-const LEAST_SPREAD: f32 = 0.25;
-const LEAST_LENGTH: f32 = 0.25;
-const LEAST_LEAN: f32 = 0.4;
-const LEAST_ODDNESS: f32 = 0.4;
-const LEAST_FAULTS: f32 = 0.1;
-
 /// How long what is known of a route, and of an actor, is kept where room is short.
 const KEEP_ROUTE: Millis = Millis::from_secs(30 * 86_400);
 const KEEP_ACTOR: Millis = Millis::from_secs(86_400);
@@ -116,6 +96,7 @@ pub struct Watch(Option<Seen>);
 #[derive(Debug)]
 struct Seen {
     at: Millis,
+    has_paused: bool,
     /// Present, rhythm, leaning, pace.
     actor: [Hashed; 4],
     /// See [`ROUTE`]: of this one, and of all.
@@ -135,25 +116,6 @@ struct Seen {
 const ROUTE: [&str; 9] =
     ["known", "answer", "request", "pace", "spread", "answers", "requests", "oddness", "faults"];
 
-/// What is usual on a route.
-#[derive(Debug, Default)]
-struct Usual {
-    is_known: bool,
-    answer: Baseline,
-    request: Baseline,
-    pace: Baseline,
-    spread: Baseline,
-    leaning: [Baseline; 4],
-}
-
-/// What an actor does.
-struct Doing {
-    present: Present,
-    rhythm: Rhythm,
-    leaning: Leaning,
-    pace: Baseline,
-}
-
 /// Compares a request, and what the actor did before it, with what is usual. Once a request.
 pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &scene.config.anomaly else { return };
@@ -162,22 +124,19 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
     let hash = hash(scene);
     let [route, everywhere] = [hash, 0]
         .map(|hash| ROUTE.map(|what| memory.locate(&hash.to_le_bytes(), &format!("anomaly.route.{what}"))));
-    let doing = Doing::of(&memory.read(shared, &actor, now));
+    let doing = Doing::of(&memory.read(shared, &actor, now), now);
     let read = |places: &[Hashed]| Usual::of(&memory.read(shared, places, now), settings, now);
     let usual = read(&route).or(read(&everywhere), settings);
     // Who comes back after a pause begins anew.
-    let from = if doing.rhythm.is_paused(now) { 0 } else { doing.present.route };
+    let has_paused = doing.rhythm.is_paused(now);
+    let from = if has_paused { 0 } else { doing.present.route };
     let steps = step_places(memory, from, hash);
     let oddness = oddness(&memory.read(shared, &steps, now), now);
     let rhythm = doing.rhythm.with(now);
-    if usual.is_known && doing.present.total >= settings.requests {
-        judge_rate(&doing, &usual, settings, now, findings);
-        judge_rhythm(&rhythm, &usual, settings, findings);
-        judge_leaning(&doing.leaning, &usual, settings, findings);
-    }
+    usual::judge(&doing, &rhythm, &usual, (settings, now), findings);
     let (length, spread) = (scene.request.content_length().unwrap_or_default(), rhythm.spread());
-    watch.0 =
-        Some(Seen { at: now, actor, routes: [route, everywhere], steps, hash, length, usual, oddness, spread });
+    let routes = [route, everywhere];
+    watch.0 = Some(Seen { at: now, has_paused, actor, routes, steps, hash, length, usual, oddness, spread });
 }
 
 fn actor_places(settings: &Anomaly, scene: &Scene<'_>) -> [Hashed; 4] {
@@ -205,117 +164,6 @@ fn hash(scene: &Scene<'_>) -> u16 {
 fn oddness(records: &[Record], now: Millis) -> f32 {
     let [all, pair] = records else { return 0.0 };
     Steps::of(all, now).oddness(Steps::of(pair, now))
-}
-
-impl Doing {
-    fn of(records: &[Record]) -> Self {
-        let [present, rhythm, leaning, pace] = records else {
-            let (present, rhythm, leaning, pace) = Default::default();
-            return Self { present, rhythm, leaning, pace };
-        };
-        Self {
-            present: Present::of(present),
-            rhythm: Rhythm::of(rhythm),
-            leaning: Leaning::of(leaning),
-            pace: Baseline::of(pace),
-        }
-    }
-}
-
-impl Usual {
-    fn of(records: &[Record], settings: &Anomaly, now: Millis) -> Self {
-        let [known, answer, request, pace, spread, leaning @ ..] = records else { return Self::default() };
-        let leaning = leaning.iter().map(Baseline::of).collect::<Vec<_>>().try_into().unwrap_or_default();
-        Self {
-            is_known: Present::of(known).is_known_for(settings.learning, now),
-            answer: Baseline::of(answer),
-            request: Baseline::of(request),
-            pace: Baseline::of(pace),
-            spread: Baseline::of(spread),
-            leaning,
-        }
-    }
-
-    /// What callers do, or where too little is known of those of the route, what all do.
-    fn or(self, everywhere: Self, settings: &Anomaly) -> Self {
-        let [pace, spread] = [(self.pace, everywhere.pace), (self.spread, everywhere.spread)];
-        let chosen = |(own, other): (Baseline, Baseline)| {
-            if self.is_known && own.has(settings.lessons) {
-                own
-            } else {
-                other
-            }
-        };
-        let mut leaning = everywhere.leaning;
-        for (slot, own) in leaning.iter_mut().zip(self.leaning) {
-            *slot = chosen((own, *slot));
-        }
-        let is_known = everywhere.is_known;
-        Self { is_known, pace: chosen(pace), spread: chosen(spread), leaning, ..self }
-    }
-}
-
-fn judge_rate(doing: &Doing, usual: &Usual, settings: &Anomaly, now: Millis, findings: &mut Findings) {
-    let requests = doing.present.requests_at(interval(now, settings.interval));
-    let pace = log2(requests.into());
-    let Some(on_route) = usual.pace.distance(pace, LEAST_PACE, settings.lessons) else { return };
-    let own = doing.pace.distance(pace, LEAST_PACE, OWN_LESSONS).unwrap_or(on_route);
-    let away = on_route.max(own.min(on_route + OWN_PULL));
-    let (here, self_) = (told(usual.pace.median()), told(doing.pace.median()));
-    add(&RATE, away, findings, || {
-        format!(
-            "{requests} requests in an interval; callers of the route make about {here:.0}, this one {self_:.0}"
-        )
-    });
-}
-
-fn judge_rhythm(rhythm: &Rhythm, usual: &Usual, settings: &Anomaly, findings: &mut Findings) {
-    let Some(spread) = rhythm.spread() else { return };
-    let Some(away) = usual.spread.distance(spread, LEAST_SPREAD, settings.lessons) else { return };
-    add(&RHYTHM, -away, findings, || {
-        let (own, here) = (spread.exp2(), usual.spread.median().exp2());
-        format!("gaps between requests differ by a factor of {own:.2}; usual here is {here:.1}")
-    });
-}
-
-fn judge_leaning(leaning: &Leaning, usual: &Usual, settings: &Anomaly, findings: &mut Findings) {
-    let [on_answers, on_requests, on_oddness, on_faults] = &usual.leaning;
-    let away = |baseline: &Baseline, number: f32, least: f32| {
-        baseline.distance(number, least, settings.lessons).unwrap_or_default()
-    };
-    let answers = (away(on_answers, leaning.answers, LEAST_LEAN), "answers", leaning.answers);
-    let requests = (away(on_requests, leaning.requests, LEAST_LEAN), "requests", leaning.requests);
-    let (distance, what, lean) = if answers.0.abs() >= requests.0.abs() { answers } else { requests };
-    add(&SIZE, distance.abs(), findings, || {
-        let (by, how) = (lean.abs(), if distance > 0.0 { "longer" } else { "shorter" });
-        format!(
-            "{what} lately are {by:.1} deviations off what is usual on their routes, {how} than those of others"
-        )
-    });
-    let (own, here) = (leaning.oddness, on_oddness.median());
-    add(&TRANSITION, away(on_oddness, own, LEAST_ODDNESS), findings, || {
-        format!(
-            "a step between routes is one of {:.0} on average; usual here is one of {:.0}",
-            own.exp2(),
-            here.exp2()
-        )
-    });
-    let (own, here) = (leaning.faults, on_faults.median());
-    add(&ERRORS, away(on_faults, own, LEAST_FAULTS), findings, || {
-        format!("{:.0} % of the last answers were faults; usual here are {:.0} %", own * 100.0, here * 100.0)
-    });
-}
-
-/// A count by the logarithm that it was learned as.
-fn told(pace: f32) -> f32 {
-    (pace.exp2() - 1.0).max(0.0)
-}
-
-fn add(check: &'static Check, away: f32, findings: &mut Findings, reason: impl FnOnce() -> String) {
-    let steps = (0_u16..).zip(SCORES).take_while(|(step, _)| away >= UNUSUAL + f32::from(*step));
-    if let Some((_, score)) = steps.last() {
-        findings.add(Finding::new(check, reason()).weighing(Weight::Score(score)));
-    }
 }
 
 /// What one request teaches.
@@ -397,7 +245,9 @@ impl Seen {
                 }
                 1 => Rhythm::of(&record).with(self.at).state(),
                 2 => {
-                    lesson.leaning = Leaning::of(&record).with(added, total);
+                    let before = Leaning::of(&record);
+                    let before = if self.has_paused { before.rested() } else { before };
+                    lesson.leaning = before.with(added, total);
                     lesson.leaning.state()
                 }
                 _ => Baseline::of(&record).with(lesson.pace?, LEAST_PACE, MEMORY_ACTOR, lesson.interval).state(),

@@ -10,7 +10,7 @@
 //! many requests and intervals the actor is known. *Rhythm* is mean and variance of the logarithms of the gaps between requests, of the last
 //! [`GAPS`]; a gap of more than [`PAUSE`] is a pause and no gap. *Leaning* is the average over the last [`RECENT`] requests of how far
 //! the lengths of answers and requests were from what is usual on their routes, in deviations; how odd the steps from route to
-//! route were, in bits of surprise; and the share of faults.
+//! route were, in bits of surprise; and the share of faults. A pause halves it.
 
 use super::baseline::log2;
 use crate::memory::record::{Record, State};
@@ -189,6 +189,12 @@ impl Leaning {
         });
         let mut next = || parts.next().unwrap_or_default();
         Self { answers: next(), requests: next(), oddness: next(), faults: next() }
+    }
+
+    /// After a pause: half of it is forgotten, or who is refused for it could never make it good.
+    pub(super) fn rested(self) -> Self {
+        let Self { answers, requests, oddness, faults } = self;
+        Self { answers: answers / 2.0, requests: requests / 2.0, oddness: oddness / 2.0, faults: faults / 2.0 }
     }
 
     /// With what one request adds, the last of so many. What is not known of it changes nothing.

@@ -190,7 +190,7 @@ mod tests {
     /// Mean and variance would have them 2 deviations away.
     #[test]
     fn a_fifth_of_abusers_does_not_hide_itself() {
-        let mixed = |number: u16| if number % 5 == 0 { 12.0 } else { around(number) };
+        let mixed = |number: u16| if number.is_multiple_of(5) { 12.0 } else { around(number) };
         let baseline = learned((0..1000).map(mixed), MEMORY_ROUTE);
         assert!(baseline.distance(12.0, 0.1, 100).is_some_and(|away| away > 6.0), "{baseline:?}");
     }

@@ -185,3 +185,20 @@ fn the_services_own_trouble_is_nobodys_fault() {
     let seen = site.last(&mut Caller::new(200, LATER), 80, &GAPS, &[PAGE, Visit { status: 503, ..PAGE }]);
     assert!(!ids(&seen).contains(&"anomaly.errors"), "{seen:?}");
 }
+
+/// What is refused has no answer that could make it good, so pauses do.
+#[test]
+fn who_was_challenged_is_not_challenged_for_ever() {
+    let site = Site::known();
+    let mut caller = Caller::new(200, LATER);
+    let faults = site.last(&mut caller, 80, &GAPS, &[Visit { status: 404, ..PAGE }]);
+    assert_eq!(ids(&faults), ["anomaly.errors"]);
+    for _ in 0..4 {
+        caller.now += 600_000;
+        // Neither passed nor refused: only that it was there is remembered.
+        site.send(&caller, Visit { status: 503, ..PAGE });
+    }
+    caller.now += 600_000;
+    let seen = site.send(&caller, PAGE);
+    assert!(seen.is_empty(), "{seen:?}");
+}
