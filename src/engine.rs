@@ -1,8 +1,9 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                                                                           └─► Reply ────────────────────► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► inspect ─► objects ─► [body: oauth, limits, inspect, objects]
+//!      ──► [fleet] ─► anomaly ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                                   └─► Reply ────────────────────► Done
 //! ```
 //!
 //! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
