@@ -5,6 +5,7 @@
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
 pub mod adapt;
+pub mod anomaly;
 pub mod behaviour;
 pub mod error;
 pub mod field;
@@ -16,6 +17,7 @@ pub mod minting;
 mod moment;
 mod names;
 pub mod oauth;
+pub mod objects;
 mod raw;
 mod reading;
 pub mod remote;
@@ -25,6 +27,7 @@ mod tuning;
 mod units;
 
 pub use self::adapt::Reputation;
+pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::fleet::Fleet;
@@ -33,6 +36,7 @@ pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
+pub use self::objects::Objects;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
@@ -87,6 +91,10 @@ pub struct Config {
     pub actor: rules::Actor,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
+    /// Whose things may be asked for, and how many; `None` for anything.
+    pub objects: Option<Objects>,
+    /// When something unusual is told; `None` for never.
+    pub anomaly: Option<Anomaly>,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
     /// The service by which several Envoys share limits.
@@ -170,6 +178,7 @@ impl Config {
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
+        let objects = Objects::section(&written)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
@@ -183,7 +192,15 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
-            routes: Routes::compile(&written, thresholds, &limits, &rules, behaviour.as_ref(), endpoints)?,
+            routes: Routes::compile(
+                &written,
+                thresholds,
+                &limits,
+                &rules,
+                behaviour.as_ref(),
+                objects.as_ref(),
+                endpoints,
+            )?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -193,6 +210,8 @@ impl Config {
             rules,
             actor: rules::Actor::new(&written),
             reputation: Reputation::new(&written.reputation)?,
+            objects,
+            anomaly: Anomaly::section(&written)?,
             behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
@@ -236,6 +255,7 @@ impl Config {
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.rules.iter().any(|rule| rule.needs_body)
+            || self.objects.as_ref().is_some_and(Objects::needs_bodies)
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
@@ -243,7 +263,8 @@ impl Config {
     /// behaviour there are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !self.has_counters() && !counts_uses && self.behaviour.is_none() {
+        let watches = self.objects.is_some() || self.anomaly.is_some() || self.behaviour.is_some();
+        if self.limits.is_empty() && !self.has_counters() && !counts_uses && !watches {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -254,6 +275,8 @@ impl Config {
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
             || self.has_counters()
+            || self.objects.is_some()
+            || self.anomaly.is_some()
             || self.behaviour.is_some()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }

@@ -1,8 +1,9 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits, inspect] ─► business ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                                                                           └─► Reply ────────────────────► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► inspect ─► business ─► objects
+//!      ──► [body: oauth, limits, inspect, business, objects] ─► [fleet] ─► anomaly ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                                                                                      └─► Reply ────────────────────► Done
 //! ```
 //!
 //! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
@@ -237,6 +238,7 @@ impl Open {
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
         self.case.apply_rules(&self.request, None, self.now);
+        self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -268,6 +270,7 @@ impl Open {
             self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
         self.case.apply_rules(&self.request, Some(document), self.now);
+        self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.
@@ -288,7 +291,7 @@ impl Open {
 
     /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
     fn conclude(mut self, body_bytes: u64) -> Step<Body> {
-        self.case.recall(self.now);
+        self.case.recall(&self.request, self.now);
         match &self.service {
             Some(_) => self.serve(None),
             None => self.settle(body_bytes),

@@ -8,17 +8,21 @@
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
 //! | [`business`] | What does the business allow? | 403 |
+//! | [`objects`] | Whose things do they ask for, and how many? | 403 |
+//! | [`anomaly`] | Is this usual? | – |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
+pub mod anomaly;
 pub mod behaviour;
 pub mod business;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
 pub mod oauth;
+pub mod objects;
 pub mod risk;
 pub mod shape;
 
@@ -132,6 +136,16 @@ pub static CHECKS: &[&Check] = &[
     &business::RULE,
     &business::UNDECIDED,
     &business::CONTENDED,
+    &objects::OWNER,
+    &objects::ENUMERATION,
+    &objects::SEQUENCE,
+    &objects::REFUSED,
+    &objects::PRIVILEGE,
+    &anomaly::RATE,
+    &anomaly::RHYTHM,
+    &anomaly::SIZE,
+    &anomaly::TRANSITION,
+    &anomaly::ERRORS,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

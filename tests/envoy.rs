@@ -22,6 +22,7 @@ mod limits;
 mod login;
 mod minting;
 mod oauth;
+mod objects;
 mod protocol;
 mod replay;
 mod revocation;

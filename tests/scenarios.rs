@@ -83,8 +83,14 @@ fn every_check_is_shown_by_an_example() {
         exchanges.flat_map(|exchange| &exchange.expect.findings).map(String::as_str).collect();
     // No single request can bring the filter's own failures about; and no example has a service that is asked about tokens
     // (`tests/envoy` has), as many of them as a memory takes to be full, or proofs made for
-    // one request.
-    let asked = ["token.inactive", "token.replay_unknown", "token.holder.proof_replayed"];
+    // one request, or lasts for minutes (`tests/simulation/anomaly.rs` does).
+    let asked = [
+        "token.inactive",
+        "token.replay_unknown",
+        "token.holder.proof_replayed",
+        "anomaly.rate",
+        "anomaly.rhythm",
+    ];
     let ours = [INTERNAL.id, CONTENDED.id, business::CONTENDED.id].into_iter().chain(asked).collect::<Vec<_>>();
     let missing: Vec<&str> =
         CHECKS.iter().map(|check| check.id).filter(|id| !ours.contains(id) && !shown.contains(id)).collect();

@@ -9,9 +9,11 @@
 //! bounds that their pages state, in both directions: never too much, and no refusal without reason. Not covered: the
 //! host's own memory, which `tests/envoy/limits.rs` meets.
 
+mod anomaly;
 mod behaviour;
 mod business;
 mod once;
+mod population;
 
 use portcullis::memory::in_process::InProcess;
 use portcullis::memory::record::Share;
@@ -414,6 +416,7 @@ fn agree(expected: bool, is: bool, why: impl FnOnce() -> String) -> Result<(), S
 }
 
 /// Numbers that look random and are the same in every run (xorshift64*).
+#[derive(Debug)]
 struct Dice(u64);
 
 impl Dice {

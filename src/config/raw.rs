@@ -3,6 +3,7 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod holder;
@@ -11,10 +12,12 @@ mod inspect;
 mod limits;
 mod minting;
 mod oauth;
+mod objects;
 mod remote;
 mod rules;
 mod usage;
 
+pub(crate) use self::anomaly::Anomaly;
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
 pub use self::holder::{Bound, Element};
@@ -29,6 +32,7 @@ pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Repu
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
+pub(crate) use self::objects::{Enumeration, Kind, Objects, Privilege, Unless};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
@@ -63,6 +67,8 @@ pub(crate) struct Document {
     pub(crate) rules: Vec<Rule>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
+    pub(crate) objects: Option<Objects>,
+    pub(crate) anomaly: Option<Anomaly>,
     pub(crate) behaviour: Option<Behaviour>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]

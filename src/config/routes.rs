@@ -16,6 +16,7 @@ use super::adapt::permille;
 use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
+use super::objects::Objects;
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
 use super::{check_name, ConfigError, Requirement, Thresholds};
@@ -52,7 +53,7 @@ pub struct Route {
     pub rules: Vec<usize>,
     /// The template of its path; empty for requests on no configured route.
     pub template: String,
-    /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
+    /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
@@ -96,6 +97,7 @@ impl Routes {
         limits: &[Limit],
         rules: &[Rule],
         behaviour: Option<&Behaviour>,
+        objects: Option<&Objects>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
@@ -103,6 +105,7 @@ impl Routes {
             limits::need_body(limits, name)
                 || rules::need_body(rules, name)
                 || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+                || objects.is_some_and(|objects| objects.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),

@@ -9,11 +9,13 @@ use crate::reply::Reply;
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stages::anomaly;
 use crate::stages::behaviour::{self, Watch};
 use crate::stages::business;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::objects;
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -34,6 +36,10 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
+    /// Which things it asks for.
+    pub(super) objects: objects::Watch,
+    /// What it is compared with.
+    pub(super) anomaly: anomaly::Watch,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     pub(super) judgement: Judgement,
@@ -60,6 +66,8 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            objects: objects::Watch::default(),
+            anomaly: anomaly::Watch::default(),
             watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
@@ -124,9 +132,26 @@ impl Case {
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
-    /// Adds what is known of the actors it belongs to. Once.
-    pub(super) fn recall(&mut self, now: Millis) {
+    /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
+    pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        objects::check(&scene, &mut self.objects, &mut self.findings);
+    }
+
+    /// Adds what is known of the actors it belongs to. Once.
+    pub(super) fn recall(&mut self, request: &Request, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let (route, shared, caller) = (config.routes.get(self.route), shared.as_ref(), &self.caller);
+        let scene = Scene { config, memory, shared, outbox, route, request, body: None, caller, risk: 0, now };
+        anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
         behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
     }
 
