@@ -7,6 +7,7 @@
 pub mod adapt;
 pub mod behaviour;
 pub mod error;
+pub mod exposure;
 pub mod field;
 pub mod fleet;
 pub mod identity;
@@ -25,13 +26,14 @@ mod units;
 pub use self::adapt::Reputation;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
+pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
-pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
+pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
 pub use self::routes::{Route, RouteId, Routes};
 
 use self::names::{check_name, check_path, check_prefix};
@@ -84,6 +86,8 @@ pub struct Config {
     pub reputation: Reputation,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
+    /// What responses may say; `None` when nobody looks.
+    pub exposure: Option<Exposure>,
     /// The service by which several Envoys share limits.
     pub fleet: Option<Fleet>,
     /// What is reported.
@@ -196,6 +200,7 @@ impl Config {
             limits,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
+            exposure: Exposure::section(&written, checks)?,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: tuning::caps(&written.risk.family_caps)?,
@@ -236,6 +241,7 @@ impl Config {
             || self.revocation_endpoint().is_some()
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
+            || self.exposure.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
@@ -244,7 +250,7 @@ impl Config {
     /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() {
+        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() && !self.counts_volume() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -255,7 +261,12 @@ impl Config {
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
             || self.behaviour.is_some()
+            || self.counts_volume()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
+    }
+
+    fn counts_volume(&self) -> bool {
+        self.exposure.as_ref().is_some_and(|exposure| !exposure.volumes.is_empty())
     }
 
     /// Where tokens are revoked by request.

@@ -123,14 +123,24 @@ pub enum Family {
     Payload,
     /// What several requests amount to.
     Behaviour,
+    /// What the service gave away.
+    Exposure,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 7] =
-        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Payload, Self::Behaviour, Self::Failure];
+    pub const ALL: [Self; 8] = [
+        Self::Request,
+        Self::Token,
+        Self::Binding,
+        Self::Limits,
+        Self::Payload,
+        Self::Behaviour,
+        Self::Exposure,
+        Self::Failure,
+    ];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -141,6 +151,7 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "payload",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "failure",
         }
     }
@@ -153,6 +164,7 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "inspect",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "engine",
         }
     }

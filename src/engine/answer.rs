@@ -14,9 +14,17 @@
 //! Bounds: of a body at most [`HeldAnswer::bytes_max`] are held back or copied; the rest has passed or follows the policy.
 
 use super::{Answer, Body, Case, Done, Step};
+use crate::config::Mode;
+use crate::finding::Findings;
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::response::{Content, Form, Head, Response, Unread};
+use crate::stages::{exposure, risk};
 use crate::time::Millis;
+use std::rc::Rc;
+
+/// How a client allows compression (RFC 9110 §12.5.3).
+const ACCEPT_ENCODING: &str = "accept-encoding";
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,23 +140,73 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        false
+        self.world.config.exposure.is_some()
     }
 
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
-    fn wants_of_answer(&self, _head: &Head) -> Want {
-        Want::Nothing
+    fn wants_of_answer(&self, head: &Head) -> Want {
+        let wish = self.disclosure().map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
+        match (wish.holds, wish.reads) {
+            (true, _) => Want::Hold,
+            (false, true) => Want::Copy,
+            (false, false) => Want::Nothing,
+        }
     }
 
     /// What the stages say of a head, and of a body that cannot be read although it is wanted.
-    fn weigh_head(&mut self, _head: &Head, _unread: Option<Unread>) -> Opinion {
-        Opinion::default()
+    fn weigh_head(&mut self, head: &Head, unread: Option<Unread>) -> Opinion {
+        let mut findings = Findings::default();
+        let Some(scene) = self.disclosure() else { return Opinion::default() };
+        let changes = exposure::check_head(&scene, head, unread, &mut findings);
+        self.conclude(head, changes, &findings)
     }
 
     /// What they say of a body. What has passed already can only be noted.
-    fn weigh_answer(&mut self, _content: &Content<'_>, _is_held: bool, _now: Millis) -> Opinion {
-        Opinion::default()
+    fn weigh_answer(&mut self, content: &Content<'_>, is_held: bool) -> Opinion {
+        let mut findings = Findings::default();
+        let Some(scene) = self.disclosure() else { return Opinion::default() };
+        // What passes as it comes has had its head judged already.
+        let mut changes = exposure::Changes::default();
+        if is_held {
+            changes = exposure::check_head(&scene, content.head, None, &mut findings);
+        }
+        let own = exposure::check_body(&scene, content, is_held, &mut findings);
+        changes.remove.extend(own.remove);
+        let changes = exposure::Changes { remove: changes.remove, ..own };
+        self.tab.records = self.tab.records.saturating_add(changes.records);
+        self.conclude(content.head, changes, &findings)
+    }
+
+    /// The field by which a client allows its answer to be compressed, where that would hide it from a rule in force.
+    pub(super) fn coding_to_refuse(&self, request: &Request) -> Option<&'static str> {
+        let exposure = self.world.config.exposure.as_ref().filter(|exposure| exposure.plain_responses)?;
+        let route = self.world.config.routes.get(self.route);
+        let is_in_force = route.mode == Mode::Enforce && exposure.reads_bodies(&route.name);
+        (is_in_force && request.headers.first(ACCEPT_ENCODING).is_some()).then_some(ACCEPT_ENCODING)
+    }
+
+    /// What a response is judged by, if it is.
+    fn disclosure(&self) -> Option<exposure::Scene<'_>> {
+        let config = &self.world.config;
+        let exposure = config.exposure.as_ref()?;
+        Some(exposure::Scene {
+            config,
+            exposure,
+            route: config.routes.get(self.route),
+            claims: self.caller.claims(),
+        })
+    }
+
+    /// Where findings about an answer become its fate.
+    fn conclude(&mut self, head: &Head, changes: exposure::Changes, findings: &Findings) -> Opinion {
+        let world = Rc::clone(&self.world);
+        let route = world.config.routes.get(self.route);
+        let withheld = risk::judge_response(&world.config, route, findings, &mut self.judgement);
+        let reply = withheld.then(|| Reply::withheld(head.status(), risk::WITHHELD, &self.request_id));
+        let exposure::Changes { remove, length, body, .. } = changes;
+        let set = length.map(|length| ("content-length", length.to_string())).into_iter().collect();
+        Opinion { changes: Changes { remove, set, body }, reply }
     }
 }
 
@@ -195,9 +253,9 @@ impl HeldAnswer {
     }
 
     /// The body is there, or as much of it as will be waited for.
-    pub fn judge(mut self, bytes: &[u8], unread: Option<Unread>, now: Millis) -> Course<Answer> {
+    pub fn judge(mut self, bytes: &[u8], unread: Option<Unread>) -> Course<Answer> {
         let content = Content::new(&self.head, bytes, unread);
-        let opinion = self.case.weigh_answer(&content, true, now);
+        let opinion = self.case.weigh_answer(&content, true);
         self.case.carry_on(opinion, |case, changes| Course::Pass(changes, Answer { case }))
     }
 
@@ -228,10 +286,10 @@ impl WatchedAnswer {
     }
 
     /// All of it has passed.
-    pub fn end(mut self, now: Millis) -> Answer {
+    pub fn end(mut self) -> Answer {
         let content = Content::new(&self.head, &self.copy, self.unread);
         // It has passed, so nothing can be changed any more.
-        let _too_late = self.case.weigh_answer(&content, false, now);
+        let _too_late = self.case.weigh_answer(&content, false);
         Answer { case: self.case }
     }
 
