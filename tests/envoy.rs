@@ -11,6 +11,7 @@ mod api_keys;
 mod behaviour;
 mod certificates;
 mod configuration;
+mod exposure;
 mod fleet;
 mod holder;
 mod host_facts;

@@ -4,12 +4,18 @@
 //! stands before the rule for all. A rule is for a response if its routes, statuses, scopes and claims all fit; what a rule leaves
 //! out is meant for all.
 
-use super::adapt::permille;
+mod paths;
+mod volume;
+
+pub use self::paths::Tree;
+pub use self::volume::Volume;
+
+use self::paths::steps;
+use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
-use super::{check_name, ConfigError};
+use super::ConfigError;
 use crate::finding::Check;
-use crate::time::Millis;
 use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
@@ -18,20 +24,11 @@ const RULES_MAX: usize = 200;
 /// Paths of one allow-list.
 const PATHS_MAX: usize = 1000;
 
-/// Names in one path.
-const PATH_DEPTH_MAX: usize = 32;
-
 /// Header fields that say too much.
 const HEADERS_MAX: usize = 50;
 
-/// Limits on volume in one document: each has a record for every actor on its routes.
-const VOLUMES_MAX: usize = 20;
-
 /// Checks of the stage that are about no kind of value.
 const NO_KINDS: [&str; 4] = ["fields", "header", "unchecked", "volume"];
-
-/// Shortest and longest window of volume.
-const WINDOW: (Millis, Millis) = (Millis::from_secs(10), Millis::from_secs(30 * 86_400));
 
 /// What responses may say.
 #[derive(Debug)]
@@ -95,36 +92,6 @@ pub struct FieldRule {
     pub action: Treatment,
     /// How they are made unreadable.
     pub mask: Mask,
-}
-
-/// Paths of fields that may pass, as a tree. A path lets all pass that is below it.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tree {
-    members: BTreeMap<String, Tree>,
-    any_member: Option<Box<Tree>>,
-    items: Option<Box<Tree>>,
-    /// Whether all of it may pass.
-    pub is_end: bool,
-}
-
-/// How much one actor may take in a window.
-#[derive(Debug)]
-pub struct Volume {
-    /// Its name in receipts.
-    pub name: String,
-    routes: Vec<String>,
-    /// Path of the list whose items are counted; empty for the document itself.
-    pub records: Vec<String>,
-    /// Most records.
-    pub records_max: Option<u32>,
-    /// Most KiB.
-    pub kib_max: Option<u32>,
-    /// How long.
-    pub window: Millis,
-    /// How many times what the actor usually takes, in thousandths.
-    pub baseline_factor: Option<u32>,
-    /// Records below which nothing is unusual.
-    pub baseline_min: u32,
 }
 
 /// What becomes of what cannot be checked.
@@ -330,56 +297,6 @@ impl FieldRule {
     }
 }
 
-/// One step of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step<'a> {
-    Member(&'a str),
-    AnyMember,
-    Items,
-}
-
-/// `items[].owner.*` in steps.
-fn steps(text: &str) -> Option<Vec<Step<'_>>> {
-    let mut steps = Vec::new();
-    for part in text.split('.') {
-        let name = part.trim_end_matches("[]");
-        match name {
-            "" if part.is_empty() => return None,
-            "" => {}
-            "*" => steps.push(Step::AnyMember),
-            name if name.contains(['[', ']']) => return None,
-            name => steps.push(Step::Member(name)),
-        }
-        let lists = part.len().saturating_sub(name.len()) / 2;
-        steps.extend(std::iter::repeat_n(Step::Items, lists));
-    }
-    (steps.len() <= PATH_DEPTH_MAX).then_some(steps)
-}
-
-impl Tree {
-    fn add(&mut self, steps: &[Step<'_>]) {
-        let Some((first, rest)) = steps.split_first() else {
-            self.is_end = true;
-            return;
-        };
-        match first {
-            Step::Member(name) => self.members.entry((*name).to_owned()).or_default().add(rest),
-            Step::AnyMember => self.any_member.get_or_insert_default().add(rest),
-            Step::Items => self.items.get_or_insert_default().add(rest),
-        }
-    }
-
-    /// What may pass of a member.
-    pub fn member(&self, name: &str) -> Option<&Self> {
-        self.members.get(name).or(self.any_member.as_deref())
-    }
-
-    /// What may pass of the items of a list.
-    pub fn items(&self) -> Option<&Self> {
-        self.items.as_deref()
-    }
-}
-
 fn headers(written: &raw::HeaderRule) -> Result<(Vec<String>, Treatment), ConfigError> {
     if matches!(written.action, Treatment::Mask | Treatment::Block) {
         return Err(ConfigError::new("exposure.headers.action", "expected `pass`, `flag` or `remove`"));
@@ -392,60 +309,6 @@ fn headers(written: &raw::HeaderRule) -> Result<(Vec<String>, Treatment), Config
         return Err(ConfigError::new("exposure.headers.names", fault));
     }
     Ok((written.names.iter().map(|name| name.to_ascii_lowercase()).collect(), written.action))
-}
-
-fn volumes(written: &[raw::Volume], routes: &[&str]) -> Result<Vec<Volume>, ConfigError> {
-    if written.len() > VOLUMES_MAX {
-        return Err(ConfigError::new("exposure.volume", format!("at most {VOLUMES_MAX} volumes")));
-    }
-    let volumes: Vec<Volume> = each(written, "volume", |raw, path| Volume::new(raw, routes, path))?;
-    for (index, volume) in volumes.iter().enumerate() {
-        if volumes.iter().take(index).any(|other| other.name == volume.name) {
-            return Err(ConfigError::new(
-                format!("exposure.volume[{index}].name"),
-                format!("`{}` is taken", volume.name),
-            ));
-        }
-    }
-    Ok(volumes)
-}
-
-impl Volume {
-    fn new(written: &raw::Volume, routes: &[&str], path: &str) -> Result<Self, ConfigError> {
-        let fault = |name: &str, fault: &str| Err(ConfigError::new(format!("{path}.{name}"), fault));
-        check_name(&written.name, &format!("{path}.name"))?;
-        if written.routes.is_empty() {
-            return fault("routes", "names no route");
-        }
-        if !(WINDOW.0..=WINDOW.1).contains(&written.window.0) {
-            return fault("window", "expected 10s to 30d");
-        }
-        if written.records_max.is_none() && written.bytes_max.is_none() && written.baseline_factor.is_none() {
-            return Err(ConfigError::new(path, "has none of `records_max`, `bytes_max` and `baseline_factor`"));
-        }
-        let records =
-            written.records.as_deref().map(|path| path.split('.').map(str::to_owned).collect::<Vec<_>>());
-        let records = records.unwrap_or_default();
-        if records.len() > PATH_DEPTH_MAX || records.iter().any(String::is_empty) {
-            return fault("records", "expected a path like `items` or `data.items`");
-        }
-        let factor =
-            written.baseline_factor.map(|factor| permille(factor, 1000.0, &format!("{path}.baseline_factor")));
-        let factor = factor.transpose()?;
-        if factor.is_some_and(|factor| factor < 1000) {
-            return fault("baseline_factor", "expected 1 to 1000");
-        }
-        Ok(Self {
-            name: written.name.clone(),
-            routes: known_routes(&written.routes, routes, path)?,
-            records,
-            records_max: written.records_max,
-            kib_max: written.bytes_max.map(|bytes| u32::try_from(bytes.0.div_ceil(1024)).unwrap_or(u32::MAX)),
-            window: written.window.0,
-            baseline_factor: factor,
-            baseline_min: written.baseline_min,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -22,22 +22,22 @@
 //! covered: compressed bodies, parts (206), streams (server-sent events, gRPC), text in other encodings than UTF-8, values that are
 //! encoded again.
 
+mod body;
 pub mod detectors;
 mod fields;
+mod plan;
 mod redaction;
 pub mod scan;
 pub mod volume;
 
+pub use self::plan::{Scene, Wish};
+
+use self::body::Work;
 use self::detectors::check;
-use self::redaction::{mask, place, Edit};
-use self::scan::Match;
-use crate::config::exposure::{Exposure, FieldRule, KindRule, Whom};
-use crate::config::{Config, Mask, Mode, Route, Treatment, Unchecked};
-use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
-use crate::jose::claims::Claims;
-use crate::json::outline::{Kind, Outline};
+use crate::config::{Mode, Treatment, Unchecked};
+use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
+use crate::json::outline::Outline;
 use crate::response::{Content, Form, Head, Unread, BOUNDS};
-use std::collections::BTreeMap;
 
 /// Places that a finding names.
 const PLACES_MAX: usize = 3;
@@ -81,19 +81,6 @@ pub static UNCHECKED: Check = Check {
 /// Fields that vouch for the bytes of a body, or for its parts.
 const VALIDATORS: [&str; 6] = ["etag", "digest", "content-digest", "repr-digest", "content-md5", "accept-ranges"];
 
-/// What is needed to judge a response.
-#[derive(Debug, Copy, Clone)]
-pub struct Scene<'a> {
-    /// The configuration.
-    pub config: &'a Config,
-    /// The section.
-    pub exposure: &'a Exposure,
-    /// The route of its request.
-    pub route: &'a Route,
-    /// What is proved of who gets it.
-    pub claims: Option<&'a Claims>,
-}
-
 /// What is to be changed on a response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -105,72 +92,6 @@ pub struct Changes {
     pub body: Option<Vec<u8>>,
     /// Records that the actor took.
     pub records: u32,
-}
-
-/// What the rules want of a response.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// To read its body.
-    pub reads: bool,
-    /// To read it before the client does.
-    pub holds: bool,
-}
-
-/// The rules that are for one response.
-struct Plan<'a> {
-    /// For each detector.
-    kinds: Vec<Option<(&'a KindRule, Mode)>>,
-    fields: Option<(&'a FieldRule, Mode)>,
-    counts: bool,
-}
-
-impl<'a> Scene<'a> {
-    fn is_for(&self, whom: &Whom, status: u16) -> bool {
-        let claims = self.claims;
-        whom.is_on(&self.route.name)
-            && whom.has_status(status)
-            && whom.scopes.iter().all(|scope| claims.is_some_and(|claims| claims.has_scope(scope)))
-            && whom.claims.iter().all(|(name, values)| claims.is_some_and(|claims| claims.matches(name, values)))
-    }
-
-    /// The mode of what a check finds here; `None` where it is switched off.
-    fn mode(&self, check: &'static Check) -> Option<Mode> {
-        self.config.weigh(&Finding::new(check, ""), self.route.mode).map(|(_, mode)| mode)
-    }
-
-    fn plan(&self, status: u16) -> Plan<'a> {
-        let exposure = self.exposure;
-        let rule = |check: &'static Check| {
-            let rule =
-                exposure.rules.iter().find(|rule| rule.is_about(check.id) && self.is_for(&rule.whom, status))?;
-            (rule.action != Treatment::Pass).then_some((rule, self.mode(check)?))
-        };
-        let fields = exposure.fields.iter().find(|rule| self.is_for(&rule.whom, status));
-        let fields = fields.filter(|rule| rule.action != Treatment::Pass);
-        Plan {
-            kinds: detectors::ALL.iter().map(|detector| rule(&detector.check)).collect(),
-            fields: fields.and_then(|rule| Some((rule, self.mode(&FIELDS)?))),
-            counts: exposure.volumes_on(&self.route.name).next().is_some(),
-        }
-    }
-}
-
-impl Plan<'_> {
-    fn treatments(&self) -> impl Iterator<Item = (Treatment, Mode)> + '_ {
-        let kinds = self.kinds.iter().flatten().map(|(rule, mode)| (rule.action, *mode));
-        kinds.chain(self.fields.iter().map(|(rule, mode)| (rule.action, *mode)))
-    }
-
-    fn wish(&self) -> Wish {
-        let holds = self.treatments().any(|(action, mode)| mode == Mode::Enforce && action != Treatment::Flag);
-        Wish { reads: self.counts || self.treatments().next().is_some(), holds }
-    }
-
-    /// Whether a body that the client was told of is not the one it gets.
-    fn changes(&self) -> bool {
-        self.treatments()
-            .any(|(action, mode)| mode == Mode::Enforce && matches!(action, Treatment::Mask | Treatment::Remove))
-    }
 }
 
 /// What the rules want of a response with this head.
@@ -253,20 +174,13 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
         Form::Lines => Outline::of_lines(content.bytes, BOUNDS),
         _ => None,
     };
-    let mut work = Work {
-        scene,
-        bytes: content.bytes,
-        outline: outline.as_ref(),
-        can_edit: is_held && whole,
-        edits: BTreeMap::new(),
-        parts: Vec::new(),
-    };
+    let mut work = Work::new(scene, content.bytes, outline.as_ref(), is_held, whole);
     if let Some(unread) = content.unread.filter(|_| plan.treatments().next().is_some()) {
         note_unread(scene, unread, findings);
     }
     if let Some((rule, mode)) = &plan.fields {
         match &outline {
-            Some(_) => work.fields(rule, *mode, is_held, findings),
+            Some(_) => work.fields(rule, *mode, findings),
             None if whole
                 && matches!(head.form(), Form::Json | Form::Lines)
                 && !content.bytes.trim_ascii().is_empty() =>
@@ -279,7 +193,7 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
     for (index, rule) in plan.kinds.iter().enumerate() {
         if let Some((rule, mode)) = rule {
             let own = found.iter().filter(|found| found.detector == index);
-            work.kind(index, (rule, *mode), is_held, &own.collect::<Vec<_>>(), findings);
+            work.kind(index, (rule, *mode), &own.collect::<Vec<_>>(), findings);
         }
     }
     let body = work.finish();
@@ -290,164 +204,6 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
         changes.body = Some(body);
     }
     changes
-}
-
-/// One body, and what is to be changed in it.
-struct Work<'a> {
-    scene: &'a Scene<'a>,
-    bytes: &'a [u8],
-    outline: Option<&'a Outline>,
-    can_edit: bool,
-    /// By the value, where the body is JSON.
-    edits: BTreeMap<usize, Edit>,
-    /// By the place, where it is not.
-    parts: Vec<(std::ops::Range<usize>, String)>,
-}
-
-impl Work<'_> {
-    fn fields(&mut self, rule: &FieldRule, mode: Mode, is_held: bool, findings: &mut Findings) {
-        let Some(outline) = self.outline else { return };
-        let surplus = fields::surplus(self.bytes, outline, &rule.allow);
-        if surplus.is_empty() {
-            return;
-        }
-        let is_done = mode == Mode::Enforce && (self.can_edit || (is_held && rule.action == Treatment::Block));
-        if is_done {
-            for node in &surplus {
-                let edit = match rule.action {
-                    Treatment::Remove => Edit::Drop,
-                    Treatment::Mask => Edit::Value(self.masked_value(outline, *node, rule.mask)),
-                    _ => continue,
-                };
-                self.edits.insert(*node, edit);
-            }
-        }
-        let places = surplus.iter().map(|node| place(self.bytes, outline, *node)).collect();
-        findings.add(finding(&FIELDS, surplus.len(), rule.action, is_done, places));
-    }
-
-    /// What takes the place of a whole value: of its text, or of all that it contains.
-    fn masked_value(&self, outline: &Outline, node: usize, style: Mask) -> String {
-        let Some(node) = outline.nodes().get(node) else { return String::new() };
-        let value = self.bytes.get(node.value()).unwrap_or_default();
-        match node.kind {
-            Kind::Object | Kind::Array => {
-                mask(value, if style == Mask::Last4 { Mask::Redact } else { style }, self.key())
-            }
-            _ => mask(
-                value
-                    .trim_ascii_start()
-                    .strip_prefix(b"\"")
-                    .and_then(|text| text.strip_suffix(b"\""))
-                    .unwrap_or(value),
-                style,
-                self.key(),
-            ),
-        }
-    }
-
-    fn key(&self) -> &[u8] {
-        self.scene.exposure.hash_key()
-    }
-
-    fn kind(
-        &mut self,
-        index: usize,
-        (rule, mode): (&KindRule, Mode),
-        is_held: bool,
-        found: &[&Match],
-        findings: &mut Findings,
-    ) {
-        let Some(detector) = detectors::ALL.get(index) else { return };
-        let least = usize::try_from(rule.at_least.unwrap_or(detector.at_least)).unwrap_or(usize::MAX);
-        if found.is_empty() || found.len() < least {
-            return;
-        }
-        let is_done = mode == Mode::Enforce && (self.can_edit || (is_held && rule.action == Treatment::Block));
-        let style = rule.mask.unwrap_or(if detector.shows_end { Mask::Last4 } else { Mask::Redact });
-        let mut places = Vec::new();
-        for found in found {
-            if let Some((outline, node)) =
-                self.outline.and_then(|outline| Some((outline, outline.around(&found.range)?)))
-            {
-                places.push(place(self.bytes, outline, node));
-                if is_done {
-                    self.edit_value(outline, node, found, rule.action, style);
-                }
-            } else if is_done {
-                self.edit_text(found, rule.action, style);
-            }
-        }
-        findings.add(finding(&detector.check, found.len(), rule.action, is_done, places));
-    }
-
-    fn edit_text(&mut self, found: &Match, action: Treatment, style: Mask) {
-        let text = self.bytes.get(found.range.clone()).unwrap_or_default();
-        match action {
-            Treatment::Mask => self.parts.push((found.range.clone(), mask(text, style, self.key()))),
-            Treatment::Remove => self.parts.push((found.range.clone(), String::new())),
-            _ => {}
-        }
-    }
-
-    fn edit_value(&mut self, outline: &Outline, node: usize, found: &Match, action: Treatment, style: Mask) {
-        let Some(value) = outline.nodes().get(node) else { return };
-        let is_within = value.kind == Kind::String
-            && value.value().start < found.range.start
-            && found.range.end < value.value().end;
-        let edit = match action {
-            Treatment::Remove => Edit::Drop,
-            Treatment::Mask if is_within => {
-                let text = self.bytes.get(found.range.clone()).unwrap_or_default();
-                let part = (found.range.clone(), mask(text, style, self.key()));
-                match self.edits.entry(node).or_insert_with(|| Edit::Parts(Vec::new())) {
-                    Edit::Parts(parts) => parts.push(part),
-                    Edit::Drop | Edit::Value(_) => {}
-                }
-                return;
-            }
-            // A number becomes a string; what was found in a key, or across values, takes all of its value with it.
-            Treatment::Mask => Edit::Value(self.masked_value(outline, node, style)),
-            _ => return,
-        };
-        self.edits.insert(node, edit);
-    }
-
-    /// The changed body, if it is changed.
-    fn finish(mut self) -> Option<Vec<u8>> {
-        if let Some(outline) = self.outline.filter(|_| !self.edits.is_empty()) {
-            return Some(redaction::rewrite(self.bytes, outline, &mut self.edits));
-        }
-        self.parts.sort_by_key(|(range, _)| range.start);
-        (!self.parts.is_empty()).then(|| redaction::replace(self.bytes, &self.parts))
-    }
-}
-
-/// A finding: how many, what was done, and where.
-fn finding(
-    check: &'static Check,
-    count: usize,
-    action: Treatment,
-    is_done: bool,
-    mut places: Vec<String>,
-) -> Finding {
-    places.sort_unstable();
-    places.dedup();
-    let verb = match action {
-        _ if !is_done => "seen",
-        Treatment::Pass | Treatment::Flag => "seen",
-        Treatment::Mask => "masked",
-        Treatment::Remove => "removed",
-        Treatment::Block => "withheld",
-    };
-    let shown: Vec<String> = places.iter().take(PLACES_MAX).map(|place| quoted(place)).collect();
-    let within = if shown.is_empty() { String::new() } else { format!(" in {}", shown.join(", ")) };
-    let finding = Finding::new(check, format!("{count} {verb}{within}"));
-    if action == Treatment::Block {
-        finding.weighing(Weight::Refuse)
-    } else {
-        finding
-    }
 }
 
 /// Records that a response has: the items of the list that the route's volume names, or lines, or one.

@@ -1,5 +1,7 @@
 use super::*;
+use crate::config::Config;
 use crate::config::RouteId;
+use crate::jose::claims::Claims;
 use crate::request::headers::Headers;
 use crate::stages::risk::{self, Judgement, Verdict};
 use crate::stages::CHECKS;

@@ -183,9 +183,9 @@ fn keys_are_private_only_if_they_say_so() {
 
 #[test]
 fn credentials_have_the_form_of_their_issuer() {
-    let secret = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
-    let github = format!("ghp_{secret}");
-    let stripe = format!("sk_live_{}", &secret[..24]);
+    let (half, rest) = ("a1B2c3D4e5F6g7H8i9J0k1L2", "m3N4o5P6q7R8");
+    let github = format!("ghp_{half}{rest}");
+    let stripe = format!("sk_live_{half}");
     finds(
         "credential",
         &[
@@ -202,7 +202,7 @@ fn credentials_have_the_form_of_their_issuer() {
         "AKIAXXXXXXXXXXXXXXXX",
         "AKIAQ3EGRIY5KXJ7WZ2",
         "AKIAQ3EGRIY5KXJ7WZ2NN",
-        &format!("pk_live_{}", &secret[..24]),
+        &format!("pk_live_{half}"),
         "ghp_short",
         "https://user@example.com/",
         "https://example.com:8080/a@b",
@@ -334,38 +334,6 @@ fn internal_addresses_are_told_from_public_ones_and_versions() {
 fn introspection_is_an_answer_not_a_question() {
     finds("introspection", &[(r#"{"data":{"__schema": {"types":[]}}}"#, "__schema")]);
     finds_nothing(&[r#"{"query":"{ __schema { types } }"}"#, r#"{"__typename":"User"}"#, r#"{"__schema":null}"#]);
-}
-
-/// Bytes that make detectors look ahead as far and as often as they can. A quadratic one would take minutes.
-#[test]
-fn no_text_takes_longer_than_its_length() {
-    let length = 1 << 17;
-    let began = std::time::Instant::now();
-    for piece in [
-        "-----BEGIN PRIVATE KEY-----",
-        "eyJa-",
-        "eyJhbGciOiJIUzI1NiJ9.eyJa.",
-        "a@",
-        "a.local.",
-        "4111 ",
-        "4111-1111-",
-        "+1 2",
-        "$2a$",
-        "at a.java:",
-        "File \"",
-        "xoxb-a-",
-        "://a:",
-        "AB12 ",
-        "\"apikey\":\"a",
-        "password",
-        "1.1.",
-        "#0 a",
-    ] {
-        let text = piece.repeat(length / piece.len());
-        let _ = scan::scan(text.as_bytes(), ALL, |_| true);
-    }
-    // Unoptimised, on a loaded machine.
-    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
 }
 
 proptest! {
