@@ -16,6 +16,7 @@
 )]
 
 mod envoy;
+mod exposure;
 mod scenarios;
 mod simulation;
 mod tidy;
