@@ -150,11 +150,11 @@ impl Exposure {
         self.volumes.iter().enumerate().filter(move |(_, volume)| volume.routes.iter().any(|name| name == route))
     }
 
-    /// Whether a rule reads bodies on a route, whatever the status and the caller.
-    pub fn reads_bodies(&self, route: &str) -> bool {
-        self.rules.iter().any(|rule| rule.whom.is_on(route) && rule.action != Treatment::Pass)
-            || self.fields.iter().any(|rule| rule.whom.is_on(route) && rule.action != Treatment::Pass)
-            || self.volumes_on(route).next().is_some()
+    /// Whether a rule may change responses on a route, whatever their status and the caller.
+    pub fn may_change(&self, route: &str) -> bool {
+        let changes = |action: Treatment| !matches!(action, Treatment::Pass | Treatment::Flag);
+        self.rules.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
+            || self.fields.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
     }
 }
 

@@ -146,7 +146,9 @@ impl Case {
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
     fn wants_of_answer(&self, head: &Head) -> Want {
-        let wish = self.disclosure().map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
+        // A tunnel has no body.
+        let scene = self.disclosure().filter(|_| self.method != "CONNECT");
+        let wish = scene.map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
         match (wish.holds, wish.reads) {
             (true, _) => Want::Hold,
             (false, true) => Want::Copy,
@@ -174,7 +176,7 @@ impl Case {
         let own = exposure::check_body(&scene, content, is_held, &mut findings);
         changes.remove.extend(own.remove);
         let changes = exposure::Changes { remove: changes.remove, ..own };
-        self.tab.records = self.tab.records.saturating_add(changes.records);
+        self.tab.records.clone_from(&changes.records);
         self.conclude(content.head, changes, &findings)
     }
 
@@ -182,7 +184,7 @@ impl Case {
     pub(super) fn coding_to_refuse(&self, request: &Request) -> Option<&'static str> {
         let exposure = self.world.config.exposure.as_ref().filter(|exposure| exposure.plain_responses)?;
         let route = self.world.config.routes.get(self.route);
-        let is_in_force = route.mode == Mode::Enforce && exposure.reads_bodies(&route.name);
+        let is_in_force = route.mode == Mode::Enforce && exposure.may_change(&route.name);
         (is_in_force && request.headers.first(ACCEPT_ENCODING).is_some()).then_some(ACCEPT_ENCODING)
     }
 

@@ -49,7 +49,11 @@ impl Done {
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
-        let passed = self.case.judgement.verdict == Verdict::Allow;
+        // A response that was withheld is the service's answer to a request that had passed.
+        let passed = matches!(
+            (self.case.judgement.verdict, self.case.judgement.code),
+            (Verdict::Allow, _) | (_, Some(WITHHELD))
+        );
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }

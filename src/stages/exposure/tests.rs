@@ -211,7 +211,7 @@ fn two_actions_at_once_leave_one_valid_document() {
         "rules": [{"kinds": ["payment_card"], "action": "mask"}, {"kinds": ["credential"], "action": "remove"}],
         "fields": [{"allow": ["id", "card", "key", "note"], "action": "remove"}]});
     let body = format!(
-        r#"{{"x":"{CARD}","id":1,"card":"{CARD} and {CARD}","key":"AKIAQ3EGRIY5KXJ7WZ2N","note":"n","y":[1]}}"#
+        r#"{{"x":{CARD},"id":1,"card":"{CARD} and {CARD}","key":"AKIAQ3EGRIY5KXJ7WZ2N","note":"n","y":[1]}}"#
     );
     let outcome = judged(rules, &body);
     assert_eq!(outcome.body.unwrap(), r#"{"id":1,"card":"************1111 and ************1111","note":"n"}"#);
@@ -319,10 +319,10 @@ fn broken_json_is_masked_as_text() {
 #[test]
 fn records_are_the_items_of_the_list() {
     let volume = |records: Value| json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records": records, "records_max": 9}]});
-    assert_eq!(judged(volume(json!(null)), "[1,[2,3],{}]").changes.records, 3);
-    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{"n":1,"items":[1,2]}}"#).changes.records, 2);
-    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{}}"#).changes.records, 1);
-    assert_eq!(judged(json!({}), "[1,2]").changes.records, 0);
+    assert_eq!(judged(volume(json!(null)), "[1,[2,3],{}]").changes.records, [3]);
+    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{"n":1,"items":[1,2]}}"#).changes.records, [2]);
+    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{}}"#).changes.records, [1]);
+    assert_eq!(judged(json!({}), "[1,2]").changes.records, [0; 0]);
 }
 
 #[test]
