@@ -26,6 +26,9 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// What makes an answer one that cannot be read: compressed, or a part (RFC 9110 §14.2). A service need not do either.
+const EVASIVE: [&str; 3] = [ACCEPT_ENCODING, "range", "if-range"];
+
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Want {
@@ -180,12 +183,15 @@ impl Case {
         self.conclude(content.head, changes, &findings)
     }
 
-    /// The field by which a client allows its answer to be compressed, where that would hide it from a rule in force.
-    pub(super) fn coding_to_refuse(&self, request: &Request) -> Option<&'static str> {
-        let exposure = self.world.config.exposure.as_ref().filter(|exposure| exposure.plain_responses)?;
+    /// Fields by which a client asks for its answer in a form that would hide it from a rule in force.
+    pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
+        let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
-        let is_in_force = route.mode == Mode::Enforce && exposure.may_change(&route.name);
-        (is_in_force && request.headers.first(ACCEPT_ENCODING).is_some()).then_some(ACCEPT_ENCODING)
+        let changing = exposure.filter(|own| route.mode == Mode::Enforce && own.may_change(&route.name));
+        let is_plain = changing.is_some_and(|exposure| exposure.plain_responses);
+        let asks = |name: &str| changing.is_some() && request.headers.first(name).is_some();
+        let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
+        evasive.collect::<Vec<_>>().into_iter()
     }
 
     /// What a response is judged by, if it is.
