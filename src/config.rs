@@ -8,6 +8,7 @@ pub mod adapt;
 pub mod anomaly;
 pub mod behaviour;
 pub mod error;
+pub mod exposure;
 pub mod field;
 pub mod fleet;
 pub mod identity;
@@ -30,6 +31,7 @@ pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
+pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
@@ -37,7 +39,7 @@ pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
 pub use self::objects::Objects;
-pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
+pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub digest: String,
     /// Limits on the form of a request.
     pub request: RequestLimits,
+    /// How much of a response is read.
+    pub response: ResponseLimits,
     /// Where requests go.
     pub routes: Routes,
     /// Who is believed; `None` when callers need not be known.
@@ -97,6 +101,8 @@ pub struct Config {
     pub anomaly: Option<Anomaly>,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
+    /// What responses may say; `None` when nobody looks.
+    pub exposure: Option<Exposure>,
     /// The service by which several Envoys share limits.
     pub fleet: Option<Fleet>,
     /// What is reported.
@@ -120,6 +126,15 @@ pub struct RequestLimits {
     pub body_wait_max: Millis,
     /// What a request gets that Envoy does not show us.
     pub on_internal_error: FailurePolicy,
+}
+
+/// How much of a response is read, where a rule needs it.
+#[derive(Debug)]
+pub struct ResponseLimits {
+    /// Most bytes of a body that are held back or copied.
+    pub body_read_max: usize,
+    /// Longest wait for them.
+    pub body_wait_max: Millis,
 }
 
 /// Where risk turns into a challenge and into a denial.
@@ -192,6 +207,7 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
+            response: ResponseLimits::new(&written.response)?,
             routes: Routes::compile(
                 &written,
                 thresholds,
@@ -213,6 +229,7 @@ impl Config {
             objects,
             anomaly: Anomaly::section(&written)?,
             behaviour,
+            exposure: Exposure::section(&written, checks)?,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: tuning::caps(&written.risk.family_caps)?,
@@ -253,6 +270,7 @@ impl Config {
             || self.revocation_endpoint().is_some()
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
+            || self.exposure.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.rules.iter().any(|rule| rule.needs_body)
             || self.objects.as_ref().is_some_and(Objects::needs_bodies)
@@ -264,7 +282,8 @@ impl Config {
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
         let watches = self.objects.is_some() || self.anomaly.is_some() || self.behaviour.is_some();
-        if self.limits.is_empty() && !self.has_counters() && !counts_uses && !watches {
+        let counts = counts_uses || self.has_counters() || self.counts_volume();
+        if self.limits.is_empty() && !counts && !watches {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -278,11 +297,16 @@ impl Config {
             || self.objects.is_some()
             || self.anomaly.is_some()
             || self.behaviour.is_some()
+            || self.counts_volume()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
     fn has_counters(&self) -> bool {
         self.rules.iter().any(|rule| !rule.counters.is_empty())
+    }
+
+    fn counts_volume(&self) -> bool {
+        self.exposure.as_ref().is_some_and(|exposure| !exposure.volumes.is_empty())
     }
 
     /// Where tokens are revoked by request.
@@ -332,6 +356,14 @@ impl RequestLimits {
             body_wait_max: written.body_wait_max.0,
             on_internal_error: written.on_error.internal,
         })
+    }
+}
+
+impl ResponseLimits {
+    fn new(written: &raw::ResponseLimits) -> Result<Self, ConfigError> {
+        let body_read_max = usize::try_from(written.body_read_max.0).ok().filter(|bytes| *bytes > 0);
+        let fault = || ConfigError::new("response.body_read_max", "must be more than zero");
+        Ok(Self { body_read_max: body_read_max.ok_or_else(fault)?, body_wait_max: written.body_wait_max.0 })
     }
 }
 

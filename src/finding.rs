@@ -130,13 +130,15 @@ pub enum Family {
     Anomaly,
     /// What several requests amount to.
     Behaviour,
+    /// What the service gave away.
+    Exposure,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Request,
         Self::Token,
         Self::Binding,
@@ -146,6 +148,7 @@ impl Family {
         Self::Objects,
         Self::Anomaly,
         Self::Behaviour,
+        Self::Exposure,
         Self::Failure,
     ];
 
@@ -161,6 +164,7 @@ impl Family {
             Self::Objects => "objects",
             Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "failure",
         }
     }
@@ -176,6 +180,7 @@ impl Family {
             Self::Objects => "objects",
             Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "engine",
         }
     }

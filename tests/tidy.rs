@@ -26,7 +26,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
-    ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host"]),
     ("receipt", &["crate::endpoints", "crate::engine", "crate::host", "crate::reply"]),
     ("reply", &["crate::endpoints", "crate::engine", "crate::host", "crate::receipt"]),
     (
@@ -50,8 +50,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Stages in their order: one may know those before it.
-const STAGES: &[&str] =
-    &["shape", "oauth", "identity", "limits", "inspect", "business", "objects", "anomaly", "behaviour", "risk"];
+const STAGES: &[&str] = &[
+    "shape",
+    "oauth",
+    "identity",
+    "limits",
+    "inspect",
+    "business",
+    "objects",
+    "anomaly",
+    "behaviour",
+    "risk",
+    "exposure",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

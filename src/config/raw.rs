@@ -6,6 +6,7 @@
 mod anomaly;
 mod api_keys;
 mod behaviour;
+mod exposure;
 mod holder;
 mod identity;
 mod inspect;
@@ -20,6 +21,8 @@ mod usage;
 pub(crate) use self::anomaly::Anomaly;
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
+pub(crate) use self::exposure::{Exposure, ExposureOnError, ExposureRule, FieldRule, HeaderRule, Volume};
+pub use self::exposure::{Mask, Treatment, Unchecked};
 pub use self::holder::{Bound, Element};
 pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
@@ -54,6 +57,8 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) request: RequestLimits,
     #[serde(default)]
+    pub(crate) response: ResponseLimits,
+    #[serde(default)]
     pub(crate) routes: Vec<Route>,
     pub(crate) identity: Option<Identity>,
     pub(crate) minting: Option<Minting>,
@@ -70,6 +75,7 @@ pub(crate) struct Document {
     pub(crate) objects: Option<Objects>,
     pub(crate) anomaly: Option<Anomaly>,
     pub(crate) behaviour: Option<Behaviour>,
+    pub(crate) exposure: Option<Exposure>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]
     pub(crate) risk: Risk,
@@ -129,6 +135,19 @@ impl Default for RequestLimits {
             body_wait_max: Duration::from_secs(10),
             on_error: RequestOnError::default(),
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ResponseLimits {
+    pub(crate) body_read_max: ByteSize,
+    pub(crate) body_wait_max: Duration,
+}
+
+impl Default for ResponseLimits {
+    fn default() -> Self {
+        Self { body_read_max: ByteSize::kib(512), body_wait_max: Duration::from_secs(10) }
     }
 }
 

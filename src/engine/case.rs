@@ -12,11 +12,13 @@ use crate::response::Response;
 use crate::stages::anomaly;
 use crate::stages::behaviour::{self, Watch};
 use crate::stages::business;
+use crate::stages::exposure::volume::{self, Tab};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::objects;
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
+use crate::stages::shape;
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -40,6 +42,8 @@ pub(super) struct Case {
     pub(super) objects: objects::Watch,
     /// What it is compared with.
     pub(super) anomaly: anomaly::Watch,
+    /// What its response counts under.
+    pub(super) tab: Tab,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     pub(super) judgement: Judgement,
@@ -47,6 +51,8 @@ pub(super) struct Case {
     pub(super) endpoint: Option<Endpoint>,
     /// What became of a request for a token.
     pub(super) act: Option<Act>,
+    /// Bytes of its body so far.
+    pub(super) request_bytes: u64,
     /// The request, where its answer may grant a token.
     pub(super) request: Option<Box<Request>>,
 }
@@ -68,10 +74,12 @@ impl Case {
             ledger: Ledger::default(),
             objects: objects::Watch::default(),
             anomaly: anomaly::Watch::default(),
+            tab: Tab::default(),
             watch: Watch::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
+            request_bytes: 0,
             request: None,
         }
     }
@@ -86,6 +94,7 @@ impl Case {
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         limits::recognise(&scene, &mut self.ledger);
         behaviour::recognise(&scene, &mut self.watch);
+        volume::recognise(&scene, &mut self.tab);
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
@@ -115,6 +124,14 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Counts a piece of the body that passes.
+    pub(super) fn count<Next>(mut self, piece_bytes: usize, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+        self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
+        let world = Rc::clone(&self.world);
+        shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
+        self.settle(next)
     }
 
     /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
@@ -153,6 +170,7 @@ impl Case {
         let scene = Scene { config, memory, shared, outbox, route, request, body: None, caller, risk: 0, now };
         anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
         behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
+        volume::check(&world.ground(now), &self.tab, &mut self.findings);
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.

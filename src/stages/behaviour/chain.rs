@@ -56,6 +56,7 @@ pub const FAMILIES: &[(Family, Option<Stage>)] = &[
     (Family::Objects, Some(Stage::Exfiltration)),
     (Family::Anomaly, None),
     (Family::Behaviour, None),
+    (Family::Exposure, Some(Stage::Exfiltration)),
     (Family::Failure, None),
 ];
 
@@ -86,6 +87,9 @@ pub const CHECKS: &[(&str, Option<Stage>)] = &[
     ("payload.privileged_field", None),
     ("objects.owner", Some(Stage::Exploitation)),
     ("objects.privilege", Some(Stage::Exploitation)),
+    ("exposure.stack_trace", Some(Stage::Reconnaissance)),
+    ("exposure.sql_error", Some(Stage::Reconnaissance)),
+    ("exposure.introspection", Some(Stage::Reconnaissance)),
 ];
 
 /// What an actor was found at lately.

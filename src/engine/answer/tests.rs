@@ -1,0 +1,175 @@
+use super::*;
+use crate::config::Config;
+use crate::engine::{Engine, Ports};
+use crate::request::headers::Headers;
+use crate::request::Request;
+use crate::stages::CHECKS;
+
+const NOW: Millis = Millis::from_secs(1_800_000_000);
+
+fn answer() -> Answer {
+    let document = br#"{"version": 1, "mode": "enforce", "request": {"body_bytes_max": "1KiB"}, "response": {"body_read_max": "64B"}}"#;
+    let engine = Engine::new(Config::parse(document, CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let fields = [(":method", "GET"), (":path", "/"), (":authority", "shop.example")];
+    let request = Request::new(Headers::from_pairs(fields), || None);
+    match engine.open(request, NOW, || "r-1".to_owned()).judge(false) {
+        Step::Forward(_, body) => body.finish(),
+        _ => panic!("not forwarded"),
+    }
+}
+
+fn head(pairs: &[(&str, &str)], has_body: bool) -> Head {
+    let base = [(":status", "200"), ("content-type", "application/json")];
+    let replaced = |name: &str| pairs.iter().any(|(other, _)| *other == name);
+    let base = base.into_iter().filter(|(name, _)| !replaced(name));
+    Head::new(Headers::from_pairs(base.chain(pairs.iter().copied())), has_body).unwrap()
+}
+
+fn meet(want: Want, head: Head) -> Course<Answer> {
+    answer().case.meet(head, want, NOW, |case| Answer { case })
+}
+
+#[test]
+fn nothing_is_held_that_nobody_wants_or_that_is_a_stream() {
+    for (want, pairs, has_body) in [
+        (Want::Nothing, &[][..], true),
+        (Want::Hold, &[("content-type", "text/event-stream")], true),
+        (Want::Hold, &[("content-type", "application/grpc")], true),
+        (Want::Hold, &[("content-type", "image/png")], true),
+        (Want::Hold, &[(":status", "101")], true),
+        (Want::Hold, &[], false),
+        (Want::Hold, &[("content-encoding", "gzip")], true),
+        (Want::Hold, &[(":status", "206")], true),
+    ] {
+        let course = meet(want, head(pairs, has_body));
+        assert!(matches!(course, Course::Pass(ref changes, _) if *changes == Changes::default()), "{pairs:?}");
+    }
+}
+
+#[test]
+fn what_may_be_changed_is_held_within_bounds() {
+    let Course::Hold(held) = meet(Want::Hold, head(&[], true)) else { panic!("not held") };
+    assert_eq!((held.bytes_max(), held.deadline()), (64, NOW.saturating_add(Millis::from_secs(10))));
+    assert!(matches!(held.judge(b"{}", None), Course::Pass(ref changes, _) if changes.body.is_none()));
+    // What is known to be longer than may be held back is not even begun with.
+    assert!(matches!(meet(Want::Hold, head(&[("content-length", "65")], true)), Course::Watch(..)));
+}
+
+#[test]
+fn a_copy_ends_at_its_bound() {
+    let Course::Watch(_, mut watched) = meet(Want::Copy, head(&[], true)) else { panic!("not watched") };
+    watched.piece(&[b'a'; 60], 60);
+    assert_eq!((watched.room(), watched.unread), (4, None));
+    watched.piece(&[b'b'; 4], 100);
+    assert_eq!((watched.room(), watched.copy.len(), watched.unread), (0, 64, Some(Unread::TooLong)));
+    watched.end();
+}
+
+#[test]
+fn a_request_is_counted_while_its_answer_passes() {
+    let Course::Hold(held) = meet(Want::Hold, head(&[], true)) else { panic!("not held") };
+    let Step::Forward(_, held) = held.judge_request(1024) else { panic!("not forwarded") };
+    assert!(matches!(held.judge_request(1), Step::Refuse(reply, _) if reply.status == 413));
+}
+
+fn exposing(exposure: serde_json::Value) -> Answer {
+    let document = serde_json::json!({"version": 1, "mode": "enforce", "exposure": exposure,
+        "telemetry": {"allow_sample": 1}});
+    let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let engine = Engine::new(config, Ports::in_process([7; 16]));
+    let fields = [
+        (":method", "GET"),
+        (":path", "/"),
+        (":authority", "shop.example"),
+        ("accept-encoding", "gzip"),
+        ("range", "bytes=0-9"),
+    ];
+    let request = Request::new(Headers::from_pairs(fields), || None);
+    match engine.open(request, NOW, || "r-1".to_owned()).judge(false) {
+        Step::Forward(permit, body) => {
+            assert_eq!(
+                permit.remove,
+                ["accept-encoding", "range"],
+                "what is compressed or partial could not be read"
+            );
+            body.finish()
+        }
+        _ => panic!("not forwarded"),
+    }
+}
+
+const LEAK: &[u8] = br#"{"card":"4111111111111111"}"#;
+
+#[test]
+fn a_masked_answer_is_an_allowed_one_with_another_body() {
+    let answer = exposing(serde_json::json!({"rules": [{"action": "mask"}]}));
+    let Course::Hold(held) = answer.answer(head(&[("content-length", "27"), ("etag", "\"1\"")], true), NOW) else {
+        panic!("not held")
+    };
+    let Course::Pass(changes, answer) = held.judge(LEAK, None) else { panic!("not passed") };
+    assert_eq!(changes.body.as_deref(), Some(br#"{"card":"************1111"}"#.as_slice()));
+    assert_eq!(
+        (changes.remove, changes.set),
+        (vec!["etag".to_owned()], vec![("content-length", "27".to_owned())])
+    );
+    let done = answer.finish(Response::default());
+    assert_eq!(done.summary(), "allow");
+    let receipt = done.receipt(Response { status: Some(200), bytes: 27 }, None, 0);
+    assert!(receipt.contains("1 masked in `card`") && !receipt.contains("411111"), "{receipt}");
+}
+
+#[test]
+fn a_withheld_answer_is_a_problem_that_says_nothing() {
+    let answer = exposing(serde_json::json!({"rules": [{"action": "block"}]}));
+    let Course::Hold(held) = answer.answer(head(&[], true), NOW) else { panic!("not held") };
+    let Course::Replace(reply, done) = held.judge(LEAK, None) else { panic!("not replaced") };
+    assert_eq!((reply.status, done.summary().as_str()), (502, "deny:response_withheld"));
+    assert!(reply.body.contains("response_withheld") && !reply.body.contains("card"), "{}", reply.body);
+}
+
+#[test]
+fn an_error_that_is_withheld_stays_an_error_of_its_kind() {
+    for (status, told) in [("500", 500), ("404", 404), ("418", 400), ("200", 502)] {
+        let answer = exposing(serde_json::json!({"rules": [{"action": "block"}]}));
+        let head = head(&[(":status", status), ("content-type", "text/plain")], true);
+        let Course::Hold(held) = answer.answer(head, NOW) else { panic!("not held") };
+        let trace = b"Traceback (most recent call last):\n";
+        assert!(matches!(held.judge(trace, None), Course::Replace(reply, _) if reply.status == told), "{status}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_passes_or_is_withheld_as_configured() {
+    for (policy, passes) in [("allow", true), ("block", false)] {
+        let rules = serde_json::json!({"rules": [{"action": "mask"}], "on_error": {"compressed": policy, "partial": policy}});
+        for pairs in [[("content-encoding", "gzip")], [(":status", "206")]] {
+            let course = exposing(rules.clone()).answer(head(&pairs, true), NOW);
+            assert_eq!(matches!(course, Course::Pass(..)), passes, "{pairs:?}");
+            assert_eq!(matches!(course, Course::Replace(..)), !passes, "{pairs:?}");
+        }
+    }
+}
+
+#[test]
+fn what_an_actor_was_given_counts_for_its_next_requests() {
+    let document = br#"{"version": 1, "mode": "monitor", "exposure": {}, "behaviour": {}}"#;
+    let engine = Engine::new(Config::parse(document, CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let ask = |path: &str, status: u16| {
+        let fields = [(":method", "GET"), (":path", path), (":authority", "shop.example")];
+        let source = || Some(std::net::Ipv4Addr::LOCALHOST.into());
+        let request = Request::new(Headers::from_pairs(fields), source);
+        let Step::Forward(_, body) = engine.open(request, NOW, || "r-1".to_owned()).judge(false) else {
+            panic!("not forwarded")
+        };
+        let head = head(&[(":status", &status.to_string())], true);
+        let Course::Watch(_, mut watched) = body.finish().answer(head, NOW) else { panic!("not watched") };
+        watched.piece(LEAK, LEAK.len());
+        let mut done = Box::new(watched.end().finish(Response::default()));
+        done.close(Response { status: Some(status), bytes: 27 }, NOW);
+        done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>()
+    };
+    for number in 0..3 {
+        assert_eq!(ask(&format!("/probe-{number};a"), 404), ["request.path.parameter", "exposure.payment_card"]);
+    }
+    assert!(ask("/orders", 200).contains(&"behaviour.chain"), "reconnaissance and exfiltration are a chain");
+}
