@@ -69,6 +69,7 @@ fn faults_are_named_with_their_place() {
         (rule(json!({"action": "erase"})), "exposure.rules[0].action: "),
         (rule(json!({"action": "mask", "mask": "hash"})), "exposure.hash_key: "),
         (fields(json!({"action": "remove"})), "exposure.fields[0].allow: "),
+        (fields(json!({"schema": "user"})), "exposure.fields[0].schema: unknown schema"),
         (fields(json!({"allow": ["a..b"]})), "exposure.fields[0].allow[0]: "),
         (fields(json!({"allow": ["a[0]"]})), "exposure.fields[0].allow[0]: "),
         (json!({"headers": {"action": "mask"}}), "exposure.headers.action: "),

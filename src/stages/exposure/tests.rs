@@ -191,6 +191,16 @@ fn fields_that_are_not_listed_are_taken_out() {
 }
 
 #[test]
+fn a_schema_lists_fields_as_paths_do() {
+    let schema = json!({"type": "array", "items": {"properties": {"id": {}, "owner": {"$ref": "#/components/schemas/owner"}}}});
+    let schemas = json!({"orders": schema, "owner": {"properties": {"name": {"type": "string"}}}});
+    let fields = json!([{"schema": "orders", "allow": ["[].note"], "action": "remove"}]);
+    let rules = json!({"rules": [], "schemas": schemas, "fields": fields});
+    let outcome = judged(rules, r#"[{"id":1,"owner":{"name":"a","mail":"b"},"note":2,"cost":3}]"#);
+    assert_eq!(outcome.body.unwrap(), r#"[{"id":1,"owner":{"name":"a"},"note":2}]"#);
+}
+
+#[test]
 fn fields_are_masked_flagged_or_block() {
     let body = r#"{"id":1,"email":"ada@example.com","tags":["a"],"n":12345678}"#;
     let masked = allowed(json!(["id"]), "mask", body);
