@@ -64,6 +64,8 @@ pub struct Config {
     pub digest: String,
     /// Limits on the form of a request.
     pub request: RequestLimits,
+    /// How much of a response is read.
+    pub response: ResponseLimits,
     /// Where requests go.
     pub routes: Routes,
     /// Who is believed; `None` when callers need not be known.
@@ -105,6 +107,15 @@ pub struct RequestLimits {
     pub body_wait_max: Millis,
     /// What a request gets that Envoy does not show us.
     pub on_internal_error: FailurePolicy,
+}
+
+/// How much of a response is read, where a rule needs it.
+#[derive(Debug)]
+pub struct ResponseLimits {
+    /// Most bytes of a body that are held back or copied.
+    pub body_read_max: usize,
+    /// Longest wait for them.
+    pub body_wait_max: Millis,
 }
 
 /// Where risk turns into a challenge and into a denial.
@@ -175,6 +186,7 @@ impl Config {
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
+            response: ResponseLimits::new(&written.response)?,
             routes: Routes::compile(&written, thresholds, &limits, behaviour.as_ref(), endpoints)?,
             identity,
             minting,
@@ -293,6 +305,14 @@ impl RequestLimits {
             body_wait_max: written.body_wait_max.0,
             on_internal_error: written.on_error.internal,
         })
+    }
+}
+
+impl ResponseLimits {
+    fn new(written: &raw::ResponseLimits) -> Result<Self, ConfigError> {
+        let body_read_max = usize::try_from(written.body_read_max.0).ok().filter(|bytes| *bytes > 0);
+        let fault = || ConfigError::new("response.body_read_max", "must be more than zero");
+        Ok(Self { body_read_max: body_read_max.ok_or_else(fault)?, body_wait_max: written.body_wait_max.0 })
     }
 }
 

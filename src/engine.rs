@@ -12,6 +12,7 @@
 //! Each state is its own type and each transition consumes it, so a wrong order does not compile. This is the only
 //! file that knows the order of the stages. Every exit passes through `settle`, where findings become a verdict.
 
+pub mod answer;
 mod case;
 mod chores;
 mod documents;
@@ -73,7 +74,6 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Body {
     case: Case,
-    bytes: u64,
 }
 
 /// A permitted request that has been sent completely; the upstream's answer is awaited or passing.
@@ -177,7 +177,7 @@ impl Engine {
         let weight = self.config().request.on_internal_error.weight();
         let mut case = Case::new(&self.world, request_id);
         case.findings.add(Finding::new(&INTERNAL, reason).weighing(weight));
-        case.settle(|case| Body { case, bytes: 0 })
+        case.settle(|case| Body { case })
     }
 }
 
@@ -292,10 +292,11 @@ impl Open {
     }
 
     fn settle(self, body_bytes: u64) -> Step<Body> {
-        let Self { case, request, .. } = self;
+        let Self { mut case, request, .. } = self;
         let mut ours = internal_fields(&case.world.config, &request.headers);
         ours.extend(identity::disbelieved(&case.world.config, &request));
-        match case.settle(|case| Body { case, bytes: body_bytes }) {
+        case.request_bytes = body_bytes;
+        match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {
                 body.case.keep_for_login(request);
                 permit.remove = ours;
@@ -318,11 +319,7 @@ impl Open {
 impl Body {
     /// Counts a piece of the body that passes.
     pub fn judge(self, piece_bytes: usize) -> Step<Self> {
-        let Self { mut case, bytes } = self;
-        let bytes = bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
-        let world = Rc::clone(&case.world);
-        shape::check_body(world.config.routes.get(case.route), bytes, &mut case.findings);
-        case.settle(|case| Self { case, bytes })
+        self.case.count(piece_bytes, |case| Self { case })
     }
 
     /// Header fields for the client: what is left of the limits, where that is asked for, and the nonce of its next proof.

@@ -26,7 +26,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("finding", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
-    ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("response", &["crate::config", "crate::stages", "crate::engine", "crate::host"]),
     ("receipt", &["crate::endpoints", "crate::engine", "crate::host", "crate::reply"]),
     ("reply", &["crate::endpoints", "crate::engine", "crate::host", "crate::receipt"]),
     (

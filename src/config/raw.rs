@@ -48,6 +48,8 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) request: RequestLimits,
     #[serde(default)]
+    pub(crate) response: ResponseLimits,
+    #[serde(default)]
     pub(crate) routes: Vec<Route>,
     pub(crate) identity: Option<Identity>,
     pub(crate) minting: Option<Minting>,
@@ -119,6 +121,19 @@ impl Default for RequestLimits {
             body_wait_max: Duration::from_secs(10),
             on_error: RequestOnError::default(),
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ResponseLimits {
+    pub(crate) body_read_max: ByteSize,
+    pub(crate) body_wait_max: Duration,
+}
+
+impl Default for ResponseLimits {
+    fn default() -> Self {
+        Self { body_read_max: ByteSize::kib(512), body_wait_max: Duration::from_secs(10) }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
+use crate::stages::shape;
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -40,6 +41,8 @@ pub(super) struct Case {
     pub(super) endpoint: Option<Endpoint>,
     /// What became of a request for a token.
     pub(super) act: Option<Act>,
+    /// Bytes of its body so far.
+    pub(super) request_bytes: u64,
     /// The request, where its answer may grant a token.
     pub(super) request: Option<Box<Request>>,
 }
@@ -63,6 +66,7 @@ impl Case {
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
+            request_bytes: 0,
             request: None,
         }
     }
@@ -106,6 +110,14 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Counts a piece of the body that passes.
+    pub(super) fn count<Next>(mut self, piece_bytes: usize, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+        self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
+        let world = Rc::clone(&self.world);
+        shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
+        self.settle(next)
     }
 
     /// Adds what is known of the actors it belongs to. Once.

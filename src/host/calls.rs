@@ -36,6 +36,7 @@ pub(crate) enum Map {
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CalloutBody = 4,
     PluginConfiguration = 7,
 }
@@ -55,6 +56,7 @@ pub(crate) struct Metric(u32);
 
 const OK: u32 = 0;
 const REQUEST_STREAM: u32 = 0;
+const RESPONSE_STREAM: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 extern "C" {
@@ -63,6 +65,14 @@ extern "C" {
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(kind: Buffer, start: usize, max: usize, data: *mut *mut u8, size: *mut usize)
         -> u32;
+    fn proxy_set_buffer_bytes(kind: Buffer, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: Map,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        size: usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: Map, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: Map, key: *const u8, key_size: usize) -> u32;
     fn proxy_add_header_map_value(map: Map, key: *const u8, key_size: usize, value: *const u8, size: usize)
@@ -138,6 +148,11 @@ pub(crate) fn buffer(kind: Buffer, max: usize) -> Option<Vec<u8>> {
     taken(|data, size| unsafe { proxy_get_buffer_bytes(kind, 0, max, data, size) })
 }
 
+/// Puts other bytes in place of a whole buffer, which has `size` bytes now.
+pub(crate) fn replace_buffer(kind: Buffer, size: usize, bytes: &[u8]) -> Result<(), Failed> {
+    done(unsafe { proxy_set_buffer_bytes(kind, 0, size, bytes.as_ptr(), bytes.len()) })
+}
+
 /// Makes the calls that follow be about another context, for instance a stream that waits. Fails for one that is gone.
 pub(crate) fn set_effective_context(context: u32) -> Result<(), Failed> {
     done(unsafe { proxy_set_effective_context(context) })
@@ -146,6 +161,11 @@ pub(crate) fn set_effective_context(context: u32) -> Result<(), Failed> {
 /// Lets a request go on that was held back. No header field can be changed afterwards.
 pub(crate) fn continue_request() -> Result<(), Failed> {
     done(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Lets a response go on that was held back. No header field can be changed afterwards.
+pub(crate) fn continue_response() -> Result<(), Failed> {
+    done(unsafe { proxy_continue_stream(RESPONSE_STREAM) })
 }
 
 /// All fields in the host's encoding.
@@ -161,6 +181,11 @@ pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), Failed> {
 /// Adds a field.
 pub(crate) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Failed> {
     done(unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Writes a field in place of all of that name.
+pub(crate) fn replace_header(map: Map, name: &str, value: &str) -> Result<(), Failed> {
+    done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// An attribute, its path elements separated by NUL. `None` if it is absent or empty.

@@ -5,23 +5,25 @@
 //! nothing of it goes on until the engine has judged.
 
 mod answer;
+mod facts;
 
+use self::facts::{certificate, fallback_id, now, peer, response_bytes, response_status, source};
 use super::callout;
 use super::calls::{self, Buffer, Map};
 use super::report::Report;
+use crate::engine::answer::{HeldAnswer, WatchedAnswer};
 use crate::engine::waiting::{Held, Wait};
 use crate::engine::{Answer, Body, Done, Engine, Step};
 use crate::reply::Reply;
 use crate::request::body::Unread;
 use crate::request::headers::Headers;
-use crate::request::{self, Request};
+use crate::request::Request;
 use crate::response::Response;
 use crate::stages::identity::introspection;
 use crate::stages::risk::Permit;
 use crate::time::Millis;
 use log::Level;
 use proxy_wasm::types::Action;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -36,6 +38,8 @@ pub(crate) struct Exchange {
     /// Bytes of the body that have arrived while the request waited, and those of them that were judged.
     held_bytes: usize,
     judged_bytes: usize,
+    /// Bytes of the answer's body that are held back.
+    answer_bytes: usize,
     /// Whether the request has arrived completely.
     ended: bool,
     spent_nanos: u64,
@@ -46,6 +50,8 @@ enum State {
     Wait(Wait),
     Body(Body),
     Answer(Answer),
+    Hold(Box<HeldAnswer>),
+    Watch(Box<WatchedAnswer>),
     Done(Box<Done>),
     /// Reported, or never begun.
     Over,
@@ -60,6 +66,7 @@ impl Exchange {
             token: None,
             held_bytes: 0,
             judged_bytes: 0,
+            answer_bytes: 0,
             ended: false,
             spent_nanos: 0,
         }
@@ -75,14 +82,18 @@ impl Exchange {
         action
     }
 
-    /// Whether the request waits.
+    /// Whether the request waits, or its answer.
     pub(crate) const fn waits(&self) -> bool {
-        matches!(self.state, State::Wait(_))
+        matches!(self.state, State::Wait(_) | State::Hold(_))
     }
 
     /// Whether it has waited long enough.
     pub(crate) fn is_due(&self, now: Millis) -> bool {
-        matches!(&self.state, State::Wait(wait) if wait.deadline() <= now)
+        match &self.state {
+            State::Wait(wait) => wait.deadline() <= now,
+            State::Hold(held) => held.deadline() <= now,
+            _ => false,
+        }
     }
 
     /// Whether it has waited for documents that have come.
@@ -105,6 +116,7 @@ impl Exchange {
                 self.token = None;
                 self.resume(wait.expire(now));
             }
+            State::Hold(held) => self.give_up(*held, now),
             other => self.state = other,
         }
     }
@@ -260,6 +272,10 @@ impl Exchange {
                 self.obey(step)
             }
             State::Wait(wait) => self.wait_on(wait, size),
+            // The answer has begun before the request was complete.
+            State::Answer(answer) => self.late(answer.judge(size), State::Answer),
+            State::Hold(held) => self.late(held.judge_request(size), State::Hold),
+            State::Watch(watched) => self.late(watched.judge_request(size), State::Watch),
             State::Done(done) => {
                 self.state = State::Done(done);
                 Action::Pause
@@ -268,6 +284,23 @@ impl Exchange {
                 self.state = other;
                 Action::Continue
             }
+        }
+    }
+
+    /// A piece has come of a request whose answer has begun.
+    fn late<Next>(&mut self, step: Step<Next>, state: impl FnOnce(Next) -> State) -> Action {
+        match step {
+            Step::Forward(_permit, next) => {
+                self.state = state(next);
+                Action::Continue
+            }
+            Step::Refuse(reply, done) | Step::Serve(reply, done) => {
+                send(&reply);
+                self.state = State::Done(done);
+                Action::Pause
+            }
+            // Nothing that has been forwarded waits again.
+            Step::Wait(_) => Action::Pause,
         }
     }
 
@@ -310,12 +343,14 @@ impl Exchange {
         self.finish_if_ended();
         let mut done = match self.take() {
             State::Answer(answer) => Box::new(answer.finish(Response::default())),
+            State::Hold(held) => held.abandon(),
+            State::Watch(watched) => Box::new(watched.end(now()).finish(Response::default())),
             State::Done(done) => done,
             State::Wait(wait) => wait.abandon(),
             // The codec refused the request before any filter saw it.
             State::New | State::Body(_) | State::Over => return,
         };
-        let bytes = if done.wants_response_bytes() { number("response\0size").unwrap_or_default() } else { 0 };
+        let bytes = if done.wants_response_bytes() { response_bytes() } else { 0 };
         let status = if done.wants_response_status() { response_status() } else { None };
         done.close(Response { status, bytes }, now());
         self.report.count(&done, self.spent_nanos);
@@ -355,36 +390,4 @@ fn send(reply: &Reply) {
             "portcullis: Envoy did not accept a reply; the stream stays paused until it times out",
         );
     }
-}
-
-/// Costs as much as a look at all header fields, so it is asked for only when needed.
-fn source() -> Option<IpAddr> {
-    request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
-}
-
-/// The other end of the connection. Envoy has no attribute for it: a filter before ours has to write it down (docs/identity.md).
-fn peer() -> Option<IpAddr> {
-    request::source_address(std::str::from_utf8(&calls::property("filter_state\0portcullis.peer")?).ok()?)
-}
-
-/// Envoy's digest of the client certificate of the connection.
-fn certificate() -> Option<String> {
-    String::from_utf8(calls::property("connection\0sha256_peer_certificate_digest")?).ok()
-}
-
-fn response_status() -> Option<u16> {
-    u16::try_from(number("response\0code")?).ok().filter(|code| *code != 0)
-}
-
-fn number(property: &str) -> Option<u64> {
-    Some(u64::from_le_bytes(calls::property(property)?.try_into().ok()?))
-}
-
-fn now() -> Millis {
-    Millis::new(calls::now_nanos() / NANOS_PER_MILLI)
-}
-
-/// A name for a request that Envoy did not name (`generate_request_id: false`). Unique enough to find it again.
-fn fallback_id(now_nanos: u64) -> String {
-    format!("{:016x}", ahash::RandomState::new().hash_one(now_nanos))
 }

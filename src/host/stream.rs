@@ -118,13 +118,16 @@ impl HttpContext for Stream {
         self.with(Exchange::trailers)
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.with(Exchange::answer_head)
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.with(|exchange| exchange.answer_head(end_of_stream))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.with(|exchange| exchange.answer_body(size, end_of_stream))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.with(|exchange| exchange.answer_trailers());
-        Action::Continue
+        self.with(Exchange::answer_trailers)
     }
 
     fn on_log(&mut self) {

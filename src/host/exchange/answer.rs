@@ -2,16 +2,24 @@
 //! and where it grants a token, the token takes its place.
 //!
 //! A reply in the response phase ends the exchange: Envoy drops what the service sends, and does not call this filter about the
-//! reply. Bounds: nothing of the body is looked at.
+//! reply. Where a rule wants the body, the head is held back with it, so that both can still be changed or replaced
+//! (`engine/answer.rs`). Bounds: what the engine asks for; a wait ends with a tick at the latest.
 
-use super::{now, send, Exchange, State};
-use crate::host::calls::{self, Map};
+use super::{now, remove, send, Exchange, State, NANOS_PER_MILLI};
+use crate::engine::answer::{Changes, Course, HeldAnswer, WatchedAnswer};
+use crate::host::calls::{self, Buffer, Failed, Map};
 use crate::request::headers::Headers;
+use crate::response::{Head, Unread};
+use crate::time::Millis;
+use log::Level;
 use proxy_wasm::types::Action;
+
+/// What trailers may say of a body that is not the same any more.
+const DIGESTS: [&str; 4] = ["digest", "content-digest", "repr-digest", "content-md5"];
 
 impl Exchange {
     /// The response's head is there. What is meant for us goes no further; where it grants a token, that is the answer.
-    pub(crate) fn answer_head(&mut self) -> Action {
+    pub(crate) fn answer_head(&mut self, end_of_stream: bool) -> Action {
         let withheld = self.withhold(Map::ResponseHeaders);
         let is_good = || response_status_field().is_some_and(|status| (200..300).contains(&status));
         let grants = |field: Option<&str>| {
@@ -35,7 +43,7 @@ impl Exchange {
         };
         let Some((answer, values)) = answer else {
             self.tell_limits();
-            return Action::Continue;
+            return self.meet(!end_of_stream);
         };
         let (reply, done) = answer.grant(&values, now());
         send(&reply);
@@ -43,9 +51,159 @@ impl Exchange {
         Action::Pause
     }
 
-    /// The response's trailers are there.
-    pub(crate) fn answer_trailers(&self) {
+    /// Asks what becomes of the answer, if anybody wants it.
+    fn meet(&mut self, has_body: bool) -> Action {
+        let is_wanted = match &self.state {
+            State::Body(body) => body.wants_answer(),
+            State::Answer(answer) => answer.wants_answer(),
+            _ => false,
+        };
+        if !is_wanted {
+            return Action::Continue;
+        }
+        let began = calls::now_nanos();
+        let now = Millis::new(began / NANOS_PER_MILLI);
+        let fields = calls::header_pairs(Map::ResponseHeaders).and_then(Headers::from_wire).unwrap_or_default();
+        let Some(head) = Head::new(fields, has_body) else { return Action::Continue };
+        let action = match self.take() {
+            State::Body(body) => {
+                let course = body.answer(head, now);
+                self.follow(course, State::Body)
+            }
+            State::Answer(answer) => {
+                let course = answer.answer(head, now);
+                self.follow(course, State::Answer)
+            }
+            other => {
+                self.state = other;
+                Action::Continue
+            }
+        };
+        self.spend(began);
+        action
+    }
+
+    /// A piece of the response's body is there; while it is held back `size` is that of all pieces.
+    pub(crate) fn answer_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match self.take() {
+            State::Hold(held) => {
+                self.answer_bytes = self.answer_bytes.max(size);
+                let is_long = self.answer_bytes > held.bytes_max();
+                if is_long || end_of_stream {
+                    return self.judge_answer(*held, is_long.then_some(Unread::TooLong));
+                }
+                self.state = State::Hold(held);
+                Action::Pause
+            }
+            State::Watch(watched) => {
+                self.watch(watched, size, end_of_stream);
+                Action::Continue
+            }
+            other => {
+                self.state = other;
+                Action::Continue
+            }
+        }
+    }
+
+    /// The response's trailers are there, and with them its end.
+    pub(crate) fn answer_trailers(&mut self) -> Action {
         self.withhold(Map::ResponseTrailers);
+        match self.take() {
+            State::Hold(held) => self.judge_answer(*held, None),
+            State::Watch(watched) => {
+                self.watch(watched, 0, true);
+                Action::Continue
+            }
+            other => {
+                self.state = other;
+                Action::Continue
+            }
+        }
+    }
+
+    /// Ends the wait for a body that does not come.
+    pub(super) fn give_up(&mut self, held: HeldAnswer, now: Millis) {
+        let course = held.judge(&[], Some(Unread::Late), now);
+        // A stream that cannot go on stays paused until it times out; nothing gets through.
+        if self.follow(course, State::Answer) == Action::Continue && calls::continue_response().is_err() {
+            calls::log(Level::Error, "portcullis: Envoy did not take up a response that was held back");
+        }
+    }
+
+    fn judge_answer(&mut self, held: HeldAnswer, unread: Option<Unread>) -> Action {
+        let began = calls::now_nanos();
+        let bytes = match self.answer_bytes {
+            0 => Some(Vec::new()),
+            _ => calls::buffer(Buffer::ResponseBody, held.bytes_max()),
+        };
+        let unread = unread.or_else(|| bytes.is_none().then_some(Unread::Unavailable));
+        let course = held.judge(&bytes.unwrap_or_default(), unread, Millis::new(began / NANOS_PER_MILLI));
+        let action = self.follow(course, State::Answer);
+        self.spend(began);
+        action
+    }
+
+    fn watch(&mut self, mut watched: Box<WatchedAnswer>, size: usize, end_of_stream: bool) {
+        let began = calls::now_nanos();
+        let wanted = size.min(watched.room());
+        if size > 0 {
+            let bytes = if wanted > 0 { calls::buffer(Buffer::ResponseBody, wanted) } else { None };
+            watched.piece(&bytes.unwrap_or_default(), size);
+        }
+        self.state = if end_of_stream {
+            State::Answer(watched.end(Millis::new(began / NANOS_PER_MILLI)))
+        } else {
+            State::Watch(watched)
+        };
+        self.spend(began);
+    }
+
+    /// Carries out what the engine says of an answer.
+    fn follow<Next>(&mut self, course: Course<Next>, state: impl FnOnce(Next) -> State) -> Action {
+        match course {
+            Course::Pass(changes, next) => {
+                self.state = state(next);
+                // What should have been changed and was not stays where it is until the stream times out.
+                match self.change(&changes) {
+                    Ok(()) => Action::Continue,
+                    Err(_) => Action::Pause,
+                }
+            }
+            Course::Watch(changes, watched) => {
+                self.state = State::Watch(watched);
+                match self.change(&changes) {
+                    Ok(()) => Action::Continue,
+                    Err(_) => Action::Pause,
+                }
+            }
+            Course::Hold(held) => {
+                self.state = State::Hold(held);
+                Action::Pause
+            }
+            Course::Replace(reply, done) => {
+                send(&reply);
+                self.state = State::Done(done);
+                Action::Pause
+            }
+        }
+    }
+
+    fn change(&self, changes: &Changes) -> Result<(), Failed> {
+        remove(Map::ResponseHeaders, &changes.remove);
+        for (name, value) in &changes.set {
+            let _ = calls::replace_header(Map::ResponseHeaders, name, value);
+        }
+        let Some(body) = &changes.body else { return Ok(()) };
+        DIGESTS.iter().for_each(|name| {
+            let _ = calls::remove_header(Map::ResponseTrailers, name);
+        });
+        calls::replace_buffer(Buffer::ResponseBody, self.answer_bytes, body)
+            .inspect_err(|_| calls::log(Level::Error, "portcullis: Envoy did not take a changed response"))
+    }
+
+    fn spend(&mut self, began: u64) {
+        self.spent_nanos = self.spent_nanos.saturating_add(calls::now_nanos().saturating_sub(began));
     }
 
     /// Takes away what is meant for us and not for the client, and returns it.

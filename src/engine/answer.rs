@@ -1,0 +1,246 @@
+//! The service's answer on its way to the client.
+//!
+//! ```text
+//!          ┌─ nobody wants the body ─► Pass ──────────────────────────────────────────────► Answer
+//! Head ────┼─ somebody wants a copy ─► Watch ─ pieces pass ─► judged when they have passed ► Answer
+//!          └─ somebody may change it ► Hold ── judged ──┬─► Pass, perhaps with another body ► Answer
+//!                                                       └─► Replace, by a reply ────────────► Done
+//! ```
+//!
+//! What the stages want is asked in one place ([`Case::wants_of_answer`]), and told what came in another
+//! ([`Case::weigh_answer`]); all of them share one [`Content`]. Nothing is held for a route that asks nothing, and no stream is
+//! ever held. The request may still be arriving: what comes of it is counted all the same.
+//!
+//! Bounds: of a body at most [`HeldAnswer::bytes_max`] are held back or copied; the rest has passed or follows the policy.
+
+use super::{Answer, Body, Case, Done, Step};
+use crate::reply::Reply;
+use crate::response::{Content, Form, Head, Response, Unread};
+use crate::time::Millis;
+
+/// What is wanted of the body of an answer. Of several wishes the greatest counts.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    /// It may pass unseen.
+    #[default]
+    Nothing,
+    /// To know what it said, once it has passed.
+    Copy,
+    /// To see it before the client does.
+    Hold,
+}
+
+/// What becomes of an answer.
+#[derive(Debug)]
+pub enum Course<Next> {
+    /// It goes on, with these changes.
+    Pass(Changes, Next),
+    /// Nothing of it may go on before its body is there.
+    Hold(Box<HeldAnswer>),
+    /// It goes on as it comes, with these changes; the pieces of its body are to be shown as they pass.
+    Watch(Changes, Box<WatchedAnswer>),
+    /// A reply takes its place.
+    Replace(Reply, Box<Done>),
+}
+
+/// What is changed on an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Header fields to take away.
+    pub remove: Vec<String>,
+    /// Header fields to write, in place of those of the same name.
+    pub set: Vec<(&'static str, String)>,
+    /// The body that takes the place of the one held back.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What the stages say of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Opinion {
+    pub(super) changes: Changes,
+    /// What the client gets in its place.
+    pub(super) reply: Option<Reply>,
+}
+
+/// An answer that is held back until its body is there.
+#[derive(Debug)]
+pub struct HeldAnswer {
+    case: Case,
+    head: Head,
+    bytes_max: usize,
+    since: Millis,
+}
+
+/// An answer whose body is copied as it passes.
+#[derive(Debug)]
+pub struct WatchedAnswer {
+    case: Case,
+    head: Head,
+    bytes_max: usize,
+    copy: Vec<u8>,
+    unread: Option<Unread>,
+}
+
+impl Case {
+    /// Decides by the head what becomes of an answer.
+    pub(super) fn meet<Next>(
+        mut self,
+        head: Head,
+        want: Want,
+        now: Millis,
+        next: impl FnOnce(Self) -> Next,
+    ) -> Course<Next> {
+        let readable = matches!(head.form(), Form::Json | Form::Lines | Form::Text);
+        let bytes_max = self.world.config.response.body_read_max;
+        let is_long = head
+            .announced_bytes()
+            .is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max));
+        match (want, head.obstacle()) {
+            (Want::Hold, None) if readable && !is_long => {
+                Course::Hold(Box::new(HeldAnswer { case: self, head, bytes_max, since: now }))
+            }
+            (Want::Hold | Want::Copy, None) if readable => {
+                let opinion =
+                    self.weigh_head(&head, is_long.then_some(Unread::TooLong).filter(|_| want == Want::Hold));
+                self.carry_on(opinion, |case, changes| {
+                    let unread = None;
+                    Course::Watch(
+                        changes,
+                        Box::new(WatchedAnswer { case, head, bytes_max, copy: Vec::new(), unread }),
+                    )
+                })
+            }
+            (want, obstacle) => {
+                let opinion = self.weigh_head(&head, obstacle.filter(|_| readable && want != Want::Nothing));
+                self.carry_on(opinion, |case, changes| Course::Pass(changes, next(case)))
+            }
+        }
+    }
+
+    fn carry_on<Next>(self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
+        match opinion.reply {
+            None => on(self, opinion.changes),
+            Some(mut reply) => {
+                reply.headers.extend(self.response_headers());
+                let response = Response { status: Some(reply.status), bytes: 0 };
+                Course::Replace(reply, Box::new(Done { case: self, response }))
+            }
+        }
+    }
+}
+
+impl Case {
+    /// Whether anybody may ask for the answer: its head is not even read otherwise.
+    fn wants_answer(&self) -> bool {
+        false
+    }
+
+    /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
+    /// [`Case::weigh_answer`].
+    fn wants_of_answer(&self, _head: &Head) -> Want {
+        Want::Nothing
+    }
+
+    /// What the stages say of a head, and of a body that cannot be read although it is wanted.
+    fn weigh_head(&mut self, _head: &Head, _unread: Option<Unread>) -> Opinion {
+        Opinion::default()
+    }
+
+    /// What they say of a body. What has passed already can only be noted.
+    fn weigh_answer(&mut self, _content: &Content<'_>, _is_held: bool, _now: Millis) -> Opinion {
+        Opinion::default()
+    }
+}
+
+impl Body {
+    /// Whether anybody asks for the answer.
+    pub fn wants_answer(&self) -> bool {
+        self.case.wants_answer()
+    }
+
+    /// The head of the answer is there, before the request was.
+    pub fn answer(self, head: Head, now: Millis) -> Course<Self> {
+        let want = self.case.wants_of_answer(&head);
+        self.case.meet(head, want, now, |case| Self { case })
+    }
+}
+
+impl Answer {
+    /// Whether anybody asks for the answer.
+    pub fn wants_answer(&self) -> bool {
+        self.case.wants_answer()
+    }
+
+    /// The head of the answer is there.
+    pub fn answer(self, head: Head, now: Millis) -> Course<Self> {
+        let want = self.case.wants_of_answer(&head);
+        self.case.meet(head, want, now, |case| Self { case })
+    }
+
+    /// Counts a piece of the request that comes after its answer has begun.
+    pub fn judge(self, piece_bytes: usize) -> Step<Self> {
+        self.case.count(piece_bytes, |case| Self { case })
+    }
+}
+
+impl HeldAnswer {
+    /// Bytes of the body after which no more is waited for.
+    pub const fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// When the wait is over, whatever came.
+    pub fn deadline(&self) -> Millis {
+        self.since.saturating_add(self.case.world.config.response.body_wait_max)
+    }
+
+    /// The body is there, or as much of it as will be waited for.
+    pub fn judge(mut self, bytes: &[u8], unread: Option<Unread>, now: Millis) -> Course<Answer> {
+        let content = Content::new(&self.head, bytes, unread);
+        let opinion = self.case.weigh_answer(&content, true, now);
+        self.case.carry_on(opinion, |case, changes| Course::Pass(changes, Answer { case }))
+    }
+
+    /// See [`Answer::judge`].
+    pub fn judge_request(self, piece_bytes: usize) -> Step<Box<Self>> {
+        let Self { case, head, bytes_max, since } = self;
+        case.count(piece_bytes, |case| Box::new(Self { case, head, bytes_max, since }))
+    }
+
+    /// The client or the service has left.
+    pub fn abandon(self) -> Box<Done> {
+        Box::new(Done { case: self.case, response: Response::default() })
+    }
+}
+
+impl WatchedAnswer {
+    /// How much of the next piece is worth copying.
+    pub fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.copy.len())
+    }
+
+    /// A piece has passed. `bytes` is as much of it as there was room for.
+    pub fn piece(&mut self, bytes: &[u8], size: usize) {
+        self.copy.extend_from_slice(bytes.get(..self.room()).unwrap_or(bytes));
+        if bytes.len() < size {
+            self.unread = Some(Unread::TooLong);
+        }
+    }
+
+    /// All of it has passed.
+    pub fn end(mut self, now: Millis) -> Answer {
+        let content = Content::new(&self.head, &self.copy, self.unread);
+        // It has passed, so nothing can be changed any more.
+        let _too_late = self.case.weigh_answer(&content, false, now);
+        Answer { case: self.case }
+    }
+
+    /// See [`Answer::judge`].
+    pub fn judge_request(self, piece_bytes: usize) -> Step<Box<Self>> {
+        let Self { case, head, bytes_max, copy, unread } = self;
+        case.count(piece_bytes, |case| Box::new(Self { case, head, bytes_max, copy, unread }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! What the host knows of a stream, asked for when it is needed.
+
+use super::NANOS_PER_MILLI;
+use crate::host::calls;
+use crate::request;
+use crate::time::Millis;
+use std::net::IpAddr;
+
+/// Costs as much as a look at all header fields, so it is asked for only when needed.
+pub(super) fn source() -> Option<IpAddr> {
+    request::source_address(std::str::from_utf8(&calls::property("source\0address")?).ok()?)
+}
+
+/// The other end of the connection. Envoy has no attribute for it: a filter before ours has to write it down (docs/identity.md).
+pub(super) fn peer() -> Option<IpAddr> {
+    request::source_address(std::str::from_utf8(&calls::property("filter_state\0portcullis.peer")?).ok()?)
+}
+
+/// Envoy's digest of the client certificate of the connection.
+pub(super) fn certificate() -> Option<String> {
+    String::from_utf8(calls::property("connection\0sha256_peer_certificate_digest")?).ok()
+}
+
+pub(super) fn response_status() -> Option<u16> {
+    u16::try_from(number("response\0code")?).ok().filter(|code| *code != 0)
+}
+
+/// Bytes of the response's body so far.
+pub(super) fn response_bytes() -> u64 {
+    number("response\0size").unwrap_or_default()
+}
+
+fn number(property: &str) -> Option<u64> {
+    Some(u64::from_le_bytes(calls::property(property)?.try_into().ok()?))
+}
+
+pub(super) fn now() -> Millis {
+    Millis::new(calls::now_nanos() / NANOS_PER_MILLI)
+}
+
+/// A name for a request that Envoy did not name (`generate_request_id: false`). Unique enough to find it again.
+pub(super) fn fallback_id(now_nanos: u64) -> String {
+    format!("{:016x}", ahash::RandomState::new().hash_one(now_nanos))
+}
