@@ -21,6 +21,7 @@ pub mod remote;
 pub mod routes;
 mod tuning;
 mod units;
+pub mod workflows;
 
 pub use self::adapt::Reputation;
 pub use self::behaviour::Behaviour;
@@ -33,6 +34,7 @@ pub use self::minting::Minting;
 pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
+pub use self::workflows::Workflow;
 
 use self::names::{check_name, check_path, check_prefix};
 use self::raw::{Document, TunedMode};
@@ -80,6 +82,8 @@ pub struct Config {
     pub memory: Memory,
     /// How often; routes refer to these by their place.
     pub limits: Vec<Limit>,
+    /// What is done in which order; routes refer to these by their place.
+    pub workflows: Vec<Workflow>,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
     /// What actors are watched for over several requests; `None` for nothing.
@@ -172,6 +176,7 @@ impl Config {
             .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
+        let workflows = Workflow::all(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
@@ -187,13 +192,14 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(&written, thresholds, &limits, behaviour.as_ref(), endpoints)?,
+            routes: Routes::compile(&written, thresholds, &limits, &workflows, behaviour.as_ref(), endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
             oauth,
             memory: Memory::new(&written.memory),
             limits,
+            workflows,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
@@ -237,6 +243,7 @@ impl Config {
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
+            || self.workflows.iter().any(Workflow::needs_body)
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
@@ -244,7 +251,7 @@ impl Config {
     /// are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !counts_uses && self.behaviour.is_none() {
+        if self.limits.is_empty() && self.workflows.is_empty() && !counts_uses && self.behaviour.is_none() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -254,6 +261,7 @@ impl Config {
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
+            || !self.workflows.is_empty()
             || self.behaviour.is_some()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }

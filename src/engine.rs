@@ -1,7 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► workflow ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                                           └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -236,6 +236,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
+        self.case.follow_steps(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -264,6 +265,7 @@ impl Open {
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or_default());
         }
+        self.case.follow_steps(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.

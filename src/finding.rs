@@ -121,6 +121,8 @@ pub enum Family {
     Limits,
     /// What the values say.
     Payload,
+    /// What the business allows.
+    Business,
     /// What several requests amount to.
     Behaviour,
     /// Our own trouble in judging.
@@ -129,8 +131,16 @@ pub enum Family {
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 7] =
-        [Self::Request, Self::Token, Self::Binding, Self::Limits, Self::Payload, Self::Behaviour, Self::Failure];
+    pub const ALL: [Self; 8] = [
+        Self::Request,
+        Self::Token,
+        Self::Binding,
+        Self::Limits,
+        Self::Payload,
+        Self::Business,
+        Self::Behaviour,
+        Self::Failure,
+    ];
 
     /// The name used in the configuration and in receipts.
     pub const fn name(self) -> &'static str {
@@ -140,6 +150,7 @@ impl Family {
             Self::Binding => "binding",
             Self::Limits => "limits",
             Self::Payload => "payload",
+            Self::Business => "business",
             Self::Behaviour => "behaviour",
             Self::Failure => "failure",
         }
@@ -152,6 +163,7 @@ impl Family {
             Self::Token | Self::Binding => "identity",
             Self::Limits => "limits",
             Self::Payload => "inspect",
+            Self::Business => "business",
             Self::Behaviour => "behaviour",
             Self::Failure => "engine",
         }

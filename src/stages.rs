@@ -7,6 +7,7 @@
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
+//! | [`workflow`] | In which order? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
@@ -19,6 +20,7 @@ pub mod limits;
 pub mod oauth;
 pub mod risk;
 pub mod shape;
+pub mod workflow;
 
 use crate::finding::{Check, Class, Family, Weight};
 
@@ -127,6 +129,11 @@ pub static CHECKS: &[&Check] = &[
     &inspect::agents::AUTOMATIC,
     &inspect::MISMATCH,
     &inspect::UNINSPECTED,
+    &workflow::ORDER,
+    &workflow::REPEATED,
+    &workflow::TOO_FAST,
+    &workflow::TOO_LATE,
+    &workflow::CONTENDED,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

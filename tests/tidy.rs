@@ -50,7 +50,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Stages in their order: one may know those before it.
-const STAGES: &[&str] = &["shape", "oauth", "identity", "limits", "inspect", "behaviour", "risk"];
+const STAGES: &[&str] = &["shape", "oauth", "identity", "limits", "inspect", "workflow", "behaviour", "risk"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -183,7 +183,7 @@ impl Limit {
 }
 
 impl KeyPart {
-    fn needs_body(&self) -> bool {
+    pub(super) fn needs_body(&self) -> bool {
         matches!(self, Self::Field(field) if field.needs_body())
     }
 }
@@ -343,7 +343,7 @@ fn key(written: &[String], path: &str, bindings: &raw::Bindings) -> Result<Vec<K
     written.iter().enumerate().map(part).collect()
 }
 
-fn key_part(text: &str, bindings: &raw::Bindings) -> Option<KeyPart> {
+pub(super) fn key_part(text: &str, bindings: &raw::Bindings) -> Option<KeyPart> {
     let raw::Bindings { device_id, session_id, .. } = bindings;
     Some(match text {
         "source" => KeyPart::Source,

@@ -13,6 +13,7 @@ mod minting;
 mod oauth;
 mod remote;
 mod usage;
+mod workflows;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
@@ -30,6 +31,7 @@ pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::usage::Usage;
+pub(crate) use self::workflows::{Step, Workflow};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;
@@ -59,6 +61,8 @@ pub(crate) struct Document {
     pub(crate) memory: Memory,
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
+    #[serde(default)]
+    pub(crate) workflows: Vec<Workflow>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) behaviour: Option<Behaviour>,

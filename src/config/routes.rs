@@ -16,6 +16,7 @@ use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
 use super::raw::{self, Document, Mode};
+use super::workflows::{self, Workflow};
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
+    /// The steps that are done on it: the place of a workflow, and that of the step in it.
+    pub steps: Vec<(usize, usize)>,
     /// Whether one of them looks into a JSON body, or the watch over logins does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
@@ -88,12 +91,15 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         limits: &[Limit],
+        workflows: &[Workflow],
         behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
         let needs_json = |name: &str| {
-            limits::need_body(limits, name) || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+            limits::need_body(limits, name)
+                || workflows::need_body(workflows, name)
+                || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
@@ -107,6 +113,7 @@ impl Routes {
             requirement: general,
             sensitivity: 0,
             limits: limits::on_route(limits, UNMATCHED),
+            steps: Vec::new(),
             needs_json: needs_json(UNMATCHED),
             oauth: None,
         };
@@ -122,6 +129,7 @@ impl Routes {
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
                 sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
+                steps: workflows::on_route(workflows, &raw.name),
                 needs_json: needs_json(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });

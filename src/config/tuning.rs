@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 /// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
 const FAMILY_CAP: f64 = 0.65;
 
-/// The same for payloads: one that is surely an attack denies alone.
-const PAYLOAD_CAP: f64 = 0.9;
+/// The same for payloads, of which one that is surely an attack denies alone, and for what the business allows: several rules
+/// that are violated at once are proof enough.
+const CERTAIN_CAP: f64 = 0.9;
 
 /// What the configuration says about one check.
 #[derive(Debug, Default, Copy, Clone)]
@@ -21,7 +22,7 @@ pub(super) struct Tuning {
 /// How much a family contributes at most unless configured.
 pub(super) const fn default_cap(family: Family) -> Score {
     Score::constant(match family {
-        Family::Payload => PAYLOAD_CAP,
+        Family::Payload | Family::Business => CERTAIN_CAP,
         _ => FAMILY_CAP,
     })
 }

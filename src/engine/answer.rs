@@ -90,6 +90,7 @@ impl Case {
         now: Millis,
         next: impl FnOnce(Self) -> Next,
     ) -> Course<Next> {
+        self.settle_steps(Some(head.status()), true, now);
         let readable = matches!(head.form(), Form::Json | Form::Lines | Form::Text);
         let bytes_max = self.world.config.response.body_read_max;
         let is_long = head
@@ -132,7 +133,7 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        false
+        self.progress.is_under_way()
     }
 
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in

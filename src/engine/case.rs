@@ -15,6 +15,7 @@ use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
+use crate::stages::workflow::{self, Progress};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -36,6 +37,8 @@ pub(super) struct Case {
     pub(super) ledger: Ledger,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
+    /// The steps that it does.
+    pub(super) progress: Progress,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -63,6 +66,7 @@ impl Case {
             findings: Findings::default(),
             ledger: Ledger::default(),
             watch: Watch::default(),
+            progress: Progress::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -110,6 +114,26 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Looks at the steps that it does, as far as that can be done now. What is refused already does none, and what is for an
+    /// endpoint of ours is no step.
+    pub(super) fn follow_steps(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        if route.steps.is_empty() || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
+    }
+
+    /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
+    pub(super) fn settle_steps(&mut self, status: Option<u16>, passed: bool, now: Millis) {
+        let world = Rc::clone(&self.world);
+        self.progress.settle(status, passed, &mut self.ledger.trace, &world.ground(now));
     }
 
     /// Counts a piece of the body that passes.

@@ -32,11 +32,13 @@ impl Done {
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
-        self.case.ledger.remembers_actors() || self.case.watch.wants_status()
+        self.case.ledger.remembers_actors() || self.case.watch.wants_status() || self.case.progress.is_under_way()
     }
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
+        let passed = self.case.judgement.verdict == Verdict::Allow;
+        self.case.settle_steps(response.status, passed, now);
         let deed = self.deed(response.status);
         let ground = self.case.world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
@@ -46,7 +48,6 @@ impl Done {
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
-        let passed = self.case.judgement.verdict == Verdict::Allow;
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }

@@ -52,6 +52,7 @@ pub const FAMILIES: &[(Family, Option<Stage>)] = &[
     (Family::Binding, Some(Stage::CredentialAccess)),
     (Family::Limits, None),
     (Family::Payload, Some(Stage::Exploitation)),
+    (Family::Business, Some(Stage::Exploitation)),
     (Family::Behaviour, None),
     (Family::Failure, None),
 ];
