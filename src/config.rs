@@ -19,6 +19,7 @@ pub mod oauth;
 mod raw;
 pub mod remote;
 pub mod routes;
+pub mod rules;
 mod tuning;
 mod units;
 pub mod workflows;
@@ -34,6 +35,7 @@ pub use self::minting::Minting;
 pub use self::oauth::Oauth;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
+pub use self::rules::Rule;
 pub use self::workflows::Workflow;
 
 use self::names::{check_name, check_path, check_prefix};
@@ -82,6 +84,10 @@ pub struct Config {
     pub memory: Memory,
     /// How often; routes refer to these by their place.
     pub limits: Vec<Limit>,
+    /// What the business allows; routes refer to these by their place.
+    pub rules: Vec<Rule>,
+    /// Where rules find the names of an actor.
+    pub actor: rules::Actor,
     /// What is done in which order; routes refer to these by their place.
     pub workflows: Vec<Workflow>,
     /// How an actor's past is weighed.
@@ -176,6 +182,7 @@ impl Config {
             .map(|minting| Minting::new(minting, &routes::names(&written.routes)?, environment))
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
+        let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
         let workflows = Workflow::all(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
@@ -192,13 +199,23 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(&written, thresholds, &limits, &workflows, behaviour.as_ref(), endpoints)?,
+            routes: Routes::compile(
+                &written,
+                thresholds,
+                &limits,
+                &rules,
+                &workflows,
+                behaviour.as_ref(),
+                endpoints,
+            )?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
             oauth,
             memory: Memory::new(&written.memory),
             limits,
+            rules,
+            actor: rules::Actor::new(&written),
             workflows,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
@@ -243,15 +260,16 @@ impl Config {
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
-            || self.workflows.iter().any(Workflow::needs_body)
+            || self.rules.iter().any(|rule| rule.needs_body)
+            || self.workflows.iter().any(|workflow| workflow.needs_body)
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits, the uses of tokens and behaviour there
-    /// are failed tokens to remember at most, which need little.
+    /// Bytes for what is remembered about sources, tokens and actors. Without limits, counters of rules, the uses of tokens and
+    /// behaviour there are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && self.workflows.is_empty() && !counts_uses && self.behaviour.is_none() {
+        if self.limits.is_empty() && !self.has_records() && !counts_uses && self.behaviour.is_none() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -261,9 +279,13 @@ impl Config {
     /// Whether something is remembered about sources, tokens or actors.
     pub fn needs_memory(&self) -> bool {
         !self.limits.is_empty()
-            || !self.workflows.is_empty()
+            || self.has_records()
             || self.behaviour.is_some()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
+    }
+
+    fn has_records(&self) -> bool {
+        !self.workflows.is_empty() || self.rules.iter().any(|rule| !rule.counters.is_empty())
     }
 
     /// Where tokens are revoked by request.

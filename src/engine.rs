@@ -1,6 +1,7 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits, inspect] ─► business ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► workflow ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                                           └─► Reply ────────────────────► Done
 //! ```
@@ -236,6 +237,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
+        self.case.apply_rules(&self.request, None, self.now);
         self.case.follow_steps(&self.request, None, self.now);
         self.proceed()
     }
@@ -252,7 +254,8 @@ impl Open {
         }
         // What is upgraded may send anything later on, which is not for a rule about a body to pass.
         let content = if self.request.is_upgrade() { Err(Unread::Unavailable) } else { Ok(&[][..]) };
-        self.weigh_body(content, &request::body::Body::default());
+        let document = content.map_or_else(request::body::Body::unread, |_| request::body::Body::default());
+        self.weigh_body(content, &document);
         self.ask(0)
     }
 
@@ -265,6 +268,7 @@ impl Open {
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or_default());
         }
+        self.case.apply_rules(&self.request, Some(document), self.now);
         self.case.follow_steps(&self.request, Some(document), self.now);
     }
 

@@ -114,7 +114,7 @@ pub trait Scope {
     ///
     /// # Errors
     /// It could not be made.
-    fn outcome(&self, call: usize) -> Result<Value<'_>, Missing>;
+    fn outcome(&self, call: usize) -> Result<Value<'_>, Cause>;
 }
 
 /// Why a name has no value.

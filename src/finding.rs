@@ -8,6 +8,7 @@
 //! [`REASON_BYTES_MAX`]. Client text enters a reason only through [`quoted`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Findings kept per request; further ones are only counted.
 pub const FINDINGS_MAX: usize = 32;
@@ -198,6 +199,19 @@ impl PartialEq for Check {
     }
 }
 
+/// A rule of the configuration, as far as it speaks for itself: one check finds the violations of all of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// Its name in statistics and receipts.
+    pub name: String,
+    /// What it tells the client in place of the check's code; stable, lower snake case.
+    pub code: Option<String>,
+    /// What it tells a person besides (RFC 9457 §3.1.4, `detail`).
+    pub message: Option<String>,
+}
+
 /// One observation by one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -211,12 +225,27 @@ pub struct Finding {
     pub held_back: bool,
     /// Header fields to tell the client if this finding refuses.
     pub advice: Vec<(&'static str, String)>,
+    /// The rule that was violated, where the check is about rules of the configuration.
+    pub rule: Option<Arc<Rule>>,
 }
 
 impl Finding {
     /// An observation with the check's own weight. The reason is cut at [`REASON_BYTES_MAX`].
     pub fn new(check: &'static Check, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { check, reason: bounded(reason.into()), weight: None, held_back: false, advice: Vec::new() }
+        Self {
+            check,
+            reason: bounded(reason.into()),
+            weight: None,
+            held_back: false,
+            advice: Vec::new(),
+            rule: None,
+        }
+    }
+
+    /// What the client is told: the code of the rule that was violated, or else that of the check.
+    pub fn code(&self) -> Cow<'static, str> {
+        let own = self.rule.as_ref().and_then(|rule| rule.code.clone());
+        own.map_or(Cow::Borrowed(self.check.code), Cow::Owned)
     }
 
     /// The same observation with another weight.

@@ -11,6 +11,7 @@ use crate::stages::identity::Caller;
 use crate::stages::limits::Applied;
 use crate::stages::risk::{Judgement, Weighed};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -78,7 +79,10 @@ struct Receipt<'a> {
 #[derive(Serialize)]
 struct Entry<'a> {
     check: &'static str,
-    code: &'static str,
+    /// The rule of the configuration that was violated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    code: Cow<'static, str>,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
@@ -131,10 +135,10 @@ fn entry(weighed: &Weighed) -> Entry<'_> {
         Weight::Challenge => ("challenge", None),
         Weight::Refuse => ("refuse", None),
     };
-    let check = weighed.finding.check;
     Entry {
-        check: check.id,
-        code: check.code,
+        check: weighed.finding.check.id,
+        rule: weighed.finding.rule.as_ref().map(|rule| rule.name.as_str()),
+        code: weighed.finding.code(),
         effect,
         score,
         mode: weighed.mode.name(),

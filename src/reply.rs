@@ -42,7 +42,9 @@ struct Problem<'a> {
     kind: &'static str,
     title: &'static str,
     status: u16,
-    code: &'static str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
     request_id: &'a str,
 }
 
@@ -56,7 +58,7 @@ impl Reply {
 
     /// A problem (RFC 9457) that is no refusal of the request: the service's answer cannot be passed on.
     pub fn problem(status: u16, title: &'static str, code: &'static str, request_id: &str) -> Self {
-        let problem = Problem { kind: "about:blank", title, status, code, request_id };
+        let problem = Problem { kind: "about:blank", title, status, code, detail: None, request_id };
         let headers = vec![
             ("x-request-id", request_id.to_owned()),
             ("cache-control", "no-store".to_owned()),
@@ -69,9 +71,16 @@ impl Reply {
 
     /// The answer to a refused request.
     pub fn new(refusal: &Refusal, route: &Route, caller: &Caller, request_id: &str, grpc: bool) -> Self {
-        let Refusal { class, code, .. } = *refusal;
+        let Refusal { class, code, detail, .. } = refusal;
         let status = class.http_status();
-        let problem = Problem { kind: "about:blank", title: class.title(), status, code, request_id };
+        let problem = Problem {
+            kind: "about:blank",
+            title: class.title(),
+            status,
+            code,
+            detail: detail.as_deref(),
+            request_id,
+        };
         let mut headers = vec![("x-request-id", request_id.to_owned()), ("cache-control", "no-store".to_owned())];
         if !grpc {
             headers.push(("content-type", "application/problem+json".to_owned()));

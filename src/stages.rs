@@ -7,6 +7,7 @@
 //! | [`identity`] | Who is calling, and is the token really theirs? | 401, 403 |
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
+//! | [`business`] | What does the business allow? | 403 |
 //! | [`workflow`] | In which order? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
@@ -14,6 +15,7 @@
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
 pub mod behaviour;
+pub mod business;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
@@ -129,6 +131,9 @@ pub static CHECKS: &[&Check] = &[
     &inspect::agents::AUTOMATIC,
     &inspect::MISMATCH,
     &inspect::UNINSPECTED,
+    &business::RULE,
+    &business::UNDECIDED,
+    &business::CONTENDED,
     &workflow::ORDER,
     &workflow::REPEATED,
     &workflow::TOO_FAST,

@@ -50,7 +50,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Stages in their order: one may know those before it.
-const STAGES: &[&str] = &["shape", "oauth", "identity", "limits", "inspect", "workflow", "behaviour", "risk"];
+const STAGES: &[&str] =
+    &["shape", "oauth", "identity", "limits", "inspect", "business", "workflow", "behaviour", "risk"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

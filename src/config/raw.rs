@@ -12,6 +12,7 @@ mod limits;
 mod minting;
 mod oauth;
 mod remote;
+mod rules;
 mod usage;
 mod workflows;
 
@@ -30,6 +31,7 @@ pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
 pub(crate) use self::remote::{Introspection, Served};
+pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
 pub(crate) use self::workflows::{Step, Workflow};
 
@@ -62,6 +64,7 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
+    pub(crate) rules: Vec<Rule>,
     pub(crate) workflows: Vec<Workflow>,
     #[serde(default)]
     pub(crate) reputation: Reputation,

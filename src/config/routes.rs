@@ -8,6 +8,7 @@
 //! Paths are compared in their normal form ([`crate::request::path`]); letter case matters. Cost: at most six look-ups in
 //! a radix tree.
 
+pub mod template;
 mod tree;
 
 use self::tree::Methods;
@@ -16,6 +17,7 @@ use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
 use super::raw::{self, Document, Mode};
+use super::rules::{self, Rule};
 use super::workflows::{self, Workflow};
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
@@ -47,6 +49,11 @@ pub struct Route {
     pub sensitivity: u32,
     /// The limits that hold on it: places in [`super::Config::limits`], in the order they are applied.
     pub limits: Vec<usize>,
+    /// The rules that hold on it: places in [`super::Config::rules`].
+    pub rules: Vec<usize>,
+    /// The template of its path; empty for requests on no configured route.
+    pub template: String,
+    /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
     /// The steps that are done on it: the place of a workflow, and that of the step in it.
     pub steps: Vec<(usize, usize)>,
     /// Whether one of them looks into a JSON body, or the watch over logins does.
@@ -91,6 +98,7 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         limits: &[Limit],
+        rules: &[Rule],
         workflows: &[Workflow],
         behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
@@ -98,6 +106,7 @@ impl Routes {
         let names = names(&document.routes)?;
         let needs_json = |name: &str| {
             limits::need_body(limits, name)
+                || rules::need_body(rules, name)
                 || workflows::need_body(workflows, name)
                 || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
         };
@@ -113,6 +122,8 @@ impl Routes {
             requirement: general,
             sensitivity: 0,
             limits: limits::on_route(limits, UNMATCHED),
+            rules: rules::on_route(rules, UNMATCHED),
+            template: String::new(),
             steps: Vec::new(),
             needs_json: needs_json(UNMATCHED),
             oauth: None,
@@ -129,6 +140,8 @@ impl Routes {
                 requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
                 sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
+                rules: rules::on_route(rules, &raw.name),
+                template: raw.path.clone(),
                 steps: workflows::on_route(workflows, &raw.name),
                 needs_json: needs_json(&raw.name),
                 oauth: endpoints.remove(&raw.name),

@@ -5,7 +5,10 @@
 
 use super::limits::{key_part, KeyPart};
 use super::raw::{self, Document, Effect, Mode};
+use super::rules::compiled;
+use super::rules::schema::IN_BODY;
 use super::{check_name, score, ConfigError};
+use crate::expression::Expression;
 use crate::finding::Weight;
 use crate::time::Millis;
 
@@ -39,6 +42,8 @@ pub struct Workflow {
     pub weight: Option<Weight>,
     /// Whether it is judged without effect, whatever its route.
     pub monitor: bool,
+    /// Whether its steps can be told only once the body is there.
+    pub needs_body: bool,
     /// Whose records its instances are: those of another definition begin anew.
     pub owner: String,
 }
@@ -49,6 +54,8 @@ pub struct Step {
     /// Its name in findings.
     pub name: String,
     routes: Vec<String>,
+    /// Which requests on its routes do it; all, if there is none.
+    pub when: Option<Expression>,
     /// Its bit in a set of steps.
     pub bit: u16,
     /// The steps that have to be done before.
@@ -60,8 +67,6 @@ pub struct Step {
     /// Whether it may be done once only.
     pub once: bool,
     completes: Vec<(u16, u16)>,
-    /// Whether the actor is named in the body.
-    pub needs_body: bool,
 }
 
 impl Workflow {
@@ -80,7 +85,7 @@ impl Workflow {
             if workflows.iter().any(|other| other.name == raw.name) {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
-            workflows.push(Self::new(raw, &path, routes, &bindings)?);
+            workflows.push(Self::new(raw, &path, &document.routes, &bindings)?);
         }
         for route in routes {
             let count = on_route(&workflows, route).len();
@@ -95,7 +100,7 @@ impl Workflow {
     fn new(
         written: &raw::Workflow,
         path: &str,
-        routes: &[&str],
+        routes: &[raw::Route],
         bindings: &raw::Bindings,
     ) -> Result<Self, ConfigError> {
         let per = actor(&written.per, &format!("{path}.per"), bindings)?;
@@ -108,7 +113,7 @@ impl Workflow {
         }
         let mut steps: Vec<Step> = Vec::with_capacity(written.steps.len());
         for (index, raw) in written.steps.iter().enumerate() {
-            let step = Step::new(raw, &steps, per.needs_body(), &format!("{path}.steps[{index}]"), routes)?;
+            let step = Step::new(raw, &steps, &format!("{path}.steps[{index}]"), routes)?;
             steps.push(step);
         }
         // Whoever changes what the bits mean begins with new records.
@@ -116,6 +121,7 @@ impl Workflow {
         let owner = format!("workflow.{}/{}", written.name, super::digest(shape.as_bytes()));
         Ok(Self {
             name: written.name.clone(),
+            needs_body: per.needs_body() || steps.iter().any(Step::looks_into_body),
             per,
             expires: written.expires.0,
             steps,
@@ -123,11 +129,6 @@ impl Workflow {
             monitor: written.mode == Some(Mode::Monitor),
             owner,
         })
-    }
-
-    /// Whether it looks into a body.
-    pub(super) fn needs_body(&self) -> bool {
-        self.steps.iter().any(|step| step.needs_body)
     }
 
     /// The names of the steps in a set.
@@ -143,32 +144,31 @@ impl Workflow {
 }
 
 impl Step {
-    fn new(
-        written: &raw::Step,
-        before: &[Self],
-        needs_body: bool,
-        path: &str,
-        routes: &[&str],
-    ) -> Result<Self, ConfigError> {
+    fn new(written: &raw::Step, before: &[Self], path: &str, routes: &[raw::Route]) -> Result<Self, ConfigError> {
         check_name(&written.name, &format!("{path}.name"))?;
         if before.iter().any(|other| other.name == written.name) {
             return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", written.name)));
         }
-        check_routes(&written.routes, &format!("{path}.routes"), routes)?;
-        if let Some(twice) = written.routes.iter().find(|name| before.iter().any(|step| step.is_on(name))) {
-            let fault = format!("another step of this workflow is done on `{twice}`");
-            return Err(ConfigError::new(format!("{path}.routes"), fault));
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        check_routes(&written.routes, &format!("{path}.routes"), &names)?;
+        let covers = |step: &&Self, name: &str| step.when.is_none() && step.is_on(name);
+        for name in &written.routes {
+            if let Some(other) = before.iter().find(|step| covers(step, name)) {
+                let fault =
+                    format!("every request on `{name}` does the step `{}`, unless that has a `when`", other.name);
+                return Err(ConfigError::new(format!("{path}.routes"), fault));
+            }
         }
         let step = Self {
             name: written.name.clone(),
             routes: written.routes.clone(),
+            when: condition(written, path, routes)?,
             bit: 1_u16.checked_shl(u32::try_from(before.len()).unwrap_or(u32::MAX)).unwrap_or_default(),
             after: predecessors(written.after.as_deref(), before, &format!("{path}.after"))?,
             min_gap: written.min_gap.map(|gap| gap.0).unwrap_or_default(),
             max_gap: written.max_gap.map(|gap| gap.0),
             once: written.once,
             completes: completions(&written.completes, &format!("{path}.completes"))?,
-            needs_body,
         };
         step.check_gaps(path)?;
         Ok(step)
@@ -185,6 +185,10 @@ impl Step {
             }
             _ => Ok(()),
         }
+    }
+
+    fn looks_into_body(&self) -> bool {
+        self.when.iter().any(|when| IN_BODY.iter().any(|name| when.needs(*name)))
     }
 
     /// Whether it is done on the route of that name.
@@ -205,13 +209,16 @@ impl Step {
 
 /// The steps that are done on a route: the place of the workflow, and of the step in it.
 pub(super) fn on_route(workflows: &[Workflow], route: &str) -> Vec<(usize, usize)> {
-    let step = |workflow: &Workflow| workflow.steps.iter().position(|step| step.is_on(route));
-    workflows.iter().enumerate().filter_map(|(index, workflow)| Some((index, step(workflow)?))).collect()
+    let steps = |(index, workflow): (usize, &Workflow)| {
+        let on = workflow.steps.iter().enumerate().filter(|(_, step)| step.is_on(route));
+        on.map(|(at, _)| (index, at)).collect::<Vec<_>>()
+    };
+    workflows.iter().enumerate().flat_map(steps).collect()
 }
 
 /// Whether a step on the route needs the body.
 pub(super) fn need_body(workflows: &[Workflow], route: &str) -> bool {
-    workflows.iter().flat_map(|workflow| &workflow.steps).any(|step| step.needs_body && step.is_on(route))
+    workflows.iter().any(|workflow| workflow.needs_body && workflow.steps.iter().any(|step| step.is_on(route)))
 }
 
 /// Who an instance, or a quote, belongs to.
@@ -261,6 +268,17 @@ fn predecessors(written: Option<&[String]>, before: &[Step], path: &str) -> Resu
             _ => ConfigError::unknown(format!("{path}[{at}]"), "earlier step", name, known),
         })
     })
+}
+
+/// Which requests do a step. Counters would count them whether they do it or not.
+fn condition(written: &raw::Step, path: &str, routes: &[raw::Route]) -> Result<Option<Expression>, ConfigError> {
+    let Some(text) = &written.when else { return Ok(None) };
+    let path = format!("{path}.when");
+    let when = compiled(text, &path, &written.routes, routes)?;
+    match when.calls() {
+        [] => Ok(Some(when)),
+        _ => Err(ConfigError::new(path, "counts: counters stand in `rules`")),
+    }
 }
 
 /// Ranges of status codes: `2xx`, `303`.

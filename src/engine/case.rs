@@ -10,6 +10,7 @@ use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::behaviour::{self, Watch};
+use crate::stages::business;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
@@ -114,6 +115,21 @@ impl Case {
         if !risk::is_refused(&world.config, route, &self.findings) {
             inspect::check_body(inspector, inspect, route, request, (body, bytes), &mut self.findings);
         }
+    }
+
+    /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
+    /// an endpoint of ours is no business of theirs.
+    pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        if route.rules.is_empty() || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller) = (shared.as_ref(), &self.caller);
+        let risk = risk::so_far(config, route, &self.findings);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
     /// Looks at the steps that it does, as far as that can be done now. What is refused already does none, and what is for an

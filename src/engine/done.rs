@@ -12,6 +12,7 @@ use crate::stages::identity::Proof;
 use crate::stages::limits::{Deed, Ledger};
 use crate::stages::risk::{Judgement, Verdict, Weighed};
 use crate::time::Millis;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 impl Done {
@@ -55,7 +56,7 @@ impl Done {
     /// `None` for what we could not judge through no fault of the actor.
     fn deed(&self, status: Option<u16>) -> Option<Deed> {
         let Judgement { would, code, weighed, .. } = &self.case.judgement;
-        let decisive = weighed.iter().find(|weighed| Some(weighed.finding.check.code) == *code);
+        let decisive = weighed.iter().find(|weighed| Some(weighed.finding.code()) == *code);
         match (would, status) {
             (Verdict::Allow, Some(400..=499)) => Some(Deed::Faulted),
             (Verdict::Allow, _) => Some(Deed::Good),
@@ -78,7 +79,13 @@ impl Done {
 
     /// What became of a request for a token, or for the end of one; `None` for any other, and where the client left before there was an answer.
     pub fn act(&self) -> Option<Act> {
-        let refused = self.case.judgement.code.filter(|_| self.case.judgement.verdict != Verdict::Allow);
+        let judgement = &self.case.judgement;
+        let refused = judgement.code.as_ref().filter(|_| judgement.verdict != Verdict::Allow);
+        // No rule of the configuration is about an endpoint of ours, so the code is one of a check.
+        let refused = refused.and_then(|code| match code {
+            Cow::Borrowed(code) => Some(*code),
+            Cow::Owned(_) => None,
+        });
         let by_judgement = refused.and_then(|error| match self.case.endpoint? {
             Endpoint::Token => Some(Act::Refused { error }),
             Endpoint::Revocation => Some(Act::NotRevoked { error }),
@@ -105,7 +112,7 @@ impl Done {
 
     /// The verdict in one word, with the public code behind a colon: `allow`, `deny:token_expired`.
     pub fn summary(&self) -> String {
-        match self.case.judgement.code {
+        match &self.case.judgement.code {
             Some(code) => format!("{}:{code}", self.outcome()),
             None => self.outcome().to_owned(),
         }

@@ -37,8 +37,8 @@ impl Scope for Nothing {
         Err(Missing::Absent)
     }
 
-    fn outcome(&self, _: usize) -> Result<Value<'_>, Missing> {
-        Err(Missing::Absent)
+    fn outcome(&self, _: usize) -> Result<Value<'_>, Cause> {
+        Err(Cause::Absent)
     }
 }
 

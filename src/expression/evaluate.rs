@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
             Base::Variable(slot) => {
                 self.variables.get(*slot).cloned().ok_or(Failure { cause: Cause::Absent, offset })?
             }
-            Base::Outcome(call) => self.scope.outcome(*call).map_err(|missing| at(offset)(missing.into()))?,
+            Base::Outcome(call) => self.scope.outcome(*call).map_err(at(offset))?,
             Base::Of(node) => self.value(node)?,
         };
         for step in steps {

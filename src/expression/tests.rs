@@ -58,11 +58,11 @@ impl Scope for Example {
         }
     }
 
-    fn outcome(&self, call: usize) -> Result<Value<'_>, Missing> {
+    fn outcome(&self, call: usize) -> Result<Value<'_>, Cause> {
         if call == 0 {
             Ok(Value::Int(3))
         } else {
-            Err(Missing::Absent)
+            Err(Cause::Absent)
         }
     }
 }

@@ -134,6 +134,17 @@ impl<'a> Value<'a> {
         Self::Text(Cow::Borrowed(text))
     }
 
+    /// The whole number that it is equal to.
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::Double(number) => {
+                truncated(*number).filter(|whole| order_mixed(*whole, *number) == Some(Ordering::Equal))
+            }
+            _ => None,
+        }
+    }
+
     /// Its type.
     pub const fn kind(&self) -> Kinds {
         match self {
@@ -228,7 +239,8 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Items<'a> {
-    pub(super) fn as_slice(&self) -> &[Value<'a>] {
+    /// The elements.
+    pub fn as_slice(&self) -> &[Value<'a>] {
         match self {
             Self::Borrowed(items) => items,
             Self::Owned(items) => items,

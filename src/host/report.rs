@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Report {
     requests: BTreeMap<(RouteId, &'static str), Metric>,
     findings: BTreeMap<(&'static str, Mode), Metric>,
+    rules: BTreeMap<(usize, Mode), Metric>,
     limits: BTreeMap<(usize, Decision), Metric>,
     memory: [Option<Metric>; 3],
     fleet: BTreeMap<FleetEvent, Metric>,
@@ -140,6 +141,7 @@ impl Report {
             documents,
             requests,
             findings,
+            rules: rules(config),
             limits,
             memory,
             fleet,
@@ -176,6 +178,8 @@ impl Report {
         increment(self.requests.get(&(done.route(), done.outcome())), 1);
         for weighed in done.findings() {
             increment(self.findings.get(&(weighed.finding.check.id, weighed.mode)), 1);
+            let rule = weighed.finding.rule.as_ref().map(|rule| (rule.index, weighed.mode));
+            increment(rule.and_then(|rule| self.rules.get(&rule)), 1);
         }
         let ledger = done.ledger();
         for applied in &ledger.applied {
@@ -214,6 +218,16 @@ impl Report {
     pub(crate) fn beat(&self) {
         increment(self.heartbeats.as_ref(), 1);
     }
+}
+
+/// The rules of the configuration, by their names and the mode they were violated in.
+fn rules(config: &Config) -> BTreeMap<(usize, Mode), Metric> {
+    let modes = config.rules.iter().flat_map(|rule| [Mode::Monitor, Mode::Enforce].map(|mode| (rule, mode)));
+    let declared = modes.filter_map(|(rule, mode)| {
+        let labels = [("rule", rule.about.name.as_str()), ("mode", mode.name())];
+        Some(((rule.about.index, mode), counter(&labels, "portcullis_rules_total")?))
+    });
+    declared.collect()
 }
 
 fn acts(config: &Config) -> BTreeMap<(&'static str, &'static str), Metric> {

@@ -10,7 +10,8 @@
 //! A [`Permit`] cannot be made anywhere else, and the host forwards nothing without one.
 
 use crate::config::{Config, Mode, Route};
-use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
+use crate::finding::{Class, Family, Finding, Findings, Weight};
+use std::borrow::Cow;
 
 /// What happens to a request, from best to worst.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +48,7 @@ pub struct Judgement {
     /// The findings in the order they were made, without those switched off.
     pub weighed: Vec<Weighed>,
     /// The public code of what decided, for every outcome but `allow`.
-    pub code: Option<&'static str>,
+    pub code: Option<Cow<'static, str>>,
     /// Whether it would have been challenged, and has already proved what the challenge would ask for.
     pub satisfied: bool,
     /// Findings beyond the bound.
@@ -77,7 +78,9 @@ pub struct Refusal {
     /// Decides the status.
     pub class: Class,
     /// The public code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
+    /// What a person is told besides.
+    pub detail: Option<String>,
     /// The `error` of `WWW-Authenticate`.
     pub bearer_error: Option<&'static str>,
     /// Further header fields.
@@ -140,7 +143,7 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) 
     let (would, verdict) = (would.given(proved), verdict.given(proved));
     let refused = refusal(verdict, in_force(&weighed));
     let would_be_refused = refusal(would, weighed.iter());
-    let code = refused.as_ref().or(would_be_refused.as_ref()).map(|refusal| refusal.code);
+    let code = refused.as_ref().or(would_be_refused.as_ref()).map(|refusal| refusal.code.clone());
     let ruling = refused.map_or_else(
         || Ruling::Forward(Permit { remove: Vec::new(), add: Vec::new(), _proof: Judged }),
         Ruling::Refuse,
@@ -224,15 +227,22 @@ fn refusal<'w>(verdict: Verdict, mut weighed: impl Iterator<Item = &'w Weighed>)
 }
 
 fn by(verdict: Verdict, finding: &Finding) -> Refusal {
-    let Check { class, code, bearer_error, .. } = *finding.check;
-    Refusal { verdict, class, code, bearer_error, advice: finding.advice.clone() }
+    Refusal {
+        verdict,
+        class: finding.check.class,
+        code: finding.code(),
+        detail: finding.rule.as_ref().and_then(|rule| rule.message.clone()),
+        bearer_error: finding.check.bearer_error,
+        advice: finding.advice.clone(),
+    }
 }
 
 /// Denied for the sum of what was found. Which findings they were is nobody's business but the operator's.
 const RISK_DENIED: Refusal = Refusal {
     verdict: Verdict::Deny,
     class: Class::Forbidden,
-    code: "risk_denied",
+    code: Cow::Borrowed("risk_denied"),
+    detail: None,
     bearer_error: None,
     advice: Vec::new(),
 };
@@ -241,7 +251,8 @@ const RISK_DENIED: Refusal = Refusal {
 const STEP_UP: Refusal = Refusal {
     verdict: Verdict::Challenge,
     class: Class::Unauthenticated,
-    code: "step_up_required",
+    code: Cow::Borrowed("step_up_required"),
+    detail: None,
     bearer_error: Some("insufficient_user_authentication"),
     advice: Vec::new(),
 };

@@ -31,9 +31,11 @@ mod instance;
 
 use self::instance::{Instance, Violation};
 use crate::config::workflows::{Step, Workflow};
+use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::memory::record::{Debt, Record, Share};
 use crate::memory::{Contended, Hashed, Trace};
+use crate::stages::business::view::View;
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 
@@ -128,13 +130,18 @@ impl Progress {
     }
 }
 
-/// Looks at the steps that a request does: those whose actor is in the body once that is there, all others before.
+/// Looks at the steps that a request does, one of each workflow at most: of workflows that need the body once that is there, of
+/// all others before.
 pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Findings, trace: &mut Trace) {
+    let view = View::new(scene, &[]);
+    let mut judged = None;
     for at in &scene.route.steps {
         let Some((workflow, step)) = find(&scene.config.workflows, *at) else { continue };
-        if step.needs_body != scene.body.is_some() {
+        let is_other = judged != Some(at.0) && workflow.needs_body == scene.body.is_some();
+        if !is_other || !does(step, &view) {
             continue;
         }
+        judged = Some(at.0);
         let Some(actor) = fields::actor(&workflow.per, scene) else {
             // Nobody has done anything before.
             if !step.begins() {
@@ -177,6 +184,15 @@ fn take(
         let began = Some(reserved.began());
         ((entered.violations, began), Some(stored(record, reserved, workflow, scene.now)))
     })
+}
+
+/// What is not known to be another request does the step.
+fn does(step: &Step, view: &View<'_>) -> bool {
+    match step.when.as_ref().map(|when| when.holds(view)) {
+        None | Some(Ok(true)) => true,
+        Some(Ok(false)) => false,
+        Some(Err(failure)) => failure.cause != Cause::Absent,
+    }
 }
 
 fn find(workflows: &[Workflow], (workflow, step): (usize, usize)) -> Option<(&Workflow, &Step)> {

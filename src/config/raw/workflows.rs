@@ -23,6 +23,7 @@ pub(crate) struct Workflow {
 pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) routes: Vec<String>,
+    pub(crate) when: Option<String>,
     pub(crate) after: Option<Vec<String>>,
     pub(crate) min_gap: Option<Duration>,
     pub(crate) max_gap: Option<Duration>,

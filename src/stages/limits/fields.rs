@@ -30,7 +30,7 @@ pub(in crate::stages) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8
 }
 
 /// Whether a field is there more than once.
-pub(super) fn is_repeated(field: &Field, scene: &Scene<'_>) -> bool {
+pub(in crate::stages) fn is_repeated(field: &Field, scene: &Scene<'_>) -> bool {
     values(field, scene).len() > 1
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::RouteId;
-use crate::finding::Score;
+use crate::finding::{Check, Score};
 use crate::stages::identity::binding;
 use crate::stages::identity::checks::TOKEN_EXPIRED;
 use crate::stages::{shape, CHECKS};
@@ -32,7 +32,7 @@ fn scored(config: &Config, scores: &[f64]) -> Judgement {
 #[test]
 fn nothing_found_is_a_permit() {
     let (judgement, ruling) = judged(&config(""), &[]);
-    assert_eq!((judgement.outcome(), judgement.risk, judgement.code), ("allow", 0.0, None));
+    assert_eq!((judgement.outcome(), judgement.risk, judgement.code.as_deref()), ("allow", 0.0, None));
     assert!(matches!(ruling, Ruling::Forward(_)));
 }
 
@@ -68,13 +68,16 @@ fn a_second_family_goes_beyond_the_cap_of_the_first() {
         ),
         &[&binding::IP, &shape::PATH_DOT_SEGMENTS],
     );
-    assert_eq!((judgement.risk, judgement.outcome(), judgement.code), (0.72, "deny", Some("risk_denied")));
+    assert_eq!(
+        (judgement.risk, judgement.outcome(), judgement.code.as_deref()),
+        (0.72, "deny", Some("risk_denied"))
+    );
 }
 
 #[test]
 fn a_refusal_names_its_check_and_a_sum_does_not() {
     let (judgement, ruling) = judged(&config(""), &[&binding::IP, &TOKEN_EXPIRED]);
-    assert_eq!((judgement.outcome(), judgement.code), ("deny", Some("token_expired")));
+    assert_eq!((judgement.outcome(), judgement.code.as_deref()), ("deny", Some("token_expired")));
     let Ruling::Refuse(refusal) = ruling else { panic!("permitted") };
     assert_eq!((refusal.class, refusal.bearer_error), (Class::Unauthenticated, Some("invalid_token")));
 }
@@ -89,7 +92,7 @@ fn proof_satisfies_a_challenge_and_no_denial() {
     {
         let (without, _) = judged_given(&config, challenged, false);
         assert_eq!(
-            (without.outcome(), without.code, without.satisfied),
+            (without.outcome(), without.code.as_deref(), without.satisfied),
             ("challenge", Some("step_up_required"), false)
         );
         let (with, ruling) = judged_given(&config, challenged, true);
@@ -111,7 +114,7 @@ fn proof_satisfies_a_challenge_and_no_denial() {
 fn monitor_mode_judges_and_lets_pass() {
     let document = br#"{"version": 1, "mode": "monitor"}"#;
     let (judgement, ruling) = judged(&Config::parse(document, CHECKS).unwrap(), &[&TOKEN_EXPIRED]);
-    assert_eq!((judgement.outcome(), judgement.code), ("would_deny", Some("token_expired")));
+    assert_eq!((judgement.outcome(), judgement.code.as_deref()), ("would_deny", Some("token_expired")));
     assert!(matches!(ruling, Ruling::Forward(_)));
 }
 
@@ -119,7 +122,7 @@ fn monitor_mode_judges_and_lets_pass() {
 fn one_check_can_be_held_back_switched_off_or_reweighed() {
     let held = config(r#", "checks": [{"id": "token.expired", "mode": "monitor"}]"#);
     assert_eq!(judged(&held, &[&TOKEN_EXPIRED]).0.outcome(), "would_deny");
-    assert_eq!(judged(&held, &[&TOKEN_EXPIRED, &shape::PATH_AMBIGUOUS]).0.code, Some("path_ambiguous"));
+    assert_eq!(judged(&held, &[&TOKEN_EXPIRED, &shape::PATH_AMBIGUOUS]).0.code.as_deref(), Some("path_ambiguous"));
 
     let off = config(r#", "checks": [{"id": "token.expired", "mode": "off"}]"#);
     let (judgement, _) = judged(&off, &[&TOKEN_EXPIRED]);
@@ -132,7 +135,7 @@ fn one_check_can_be_held_back_switched_off_or_reweighed() {
     assert_eq!(judged(&challenged, &[&TOKEN_EXPIRED]).0.outcome(), "challenge");
 
     let refused = config(r#", "checks": [{"id": "token.binding.ip", "effect": "refuse"}]"#);
-    assert_eq!(judged(&refused, &[&binding::IP]).0.code, Some("binding_ip"));
+    assert_eq!(judged(&refused, &[&binding::IP]).0.code.as_deref(), Some("binding_ip"));
 }
 
 proptest! {

@@ -206,6 +206,21 @@ fn the_actor_may_stand_in_the_body() {
     assert_eq!(shop.send("bob", "pay", 0, 200).len(), 1);
 }
 
+#[test]
+fn what_a_request_says_may_tell_the_step() {
+    let steps = json!([
+        {"name": "quote", "routes": ["pay"], "when": "body.customer == 'ada'"},
+        {"name": "pay", "routes": ["pay"]},
+        {"name": "ship", "routes": ["other"]},
+    ]);
+    let shop = Shop::new(&json!({"steps": steps, "per": "header:host"}));
+    assert_eq!(shop.send("bob", "pay", 0, 200), ["workflow.order checkout: `pay` before `quote`"]);
+    let shop = Shop::new(&json!({"steps": steps, "per": "header::authority"}));
+    assert_eq!(shop.send("bob", "pay", 0, 200), ["workflow.order checkout: `pay` before `quote`"]);
+    assert_eq!(shop.send("ada", "pay", 0, 200), [""; 0]);
+    assert_eq!(shop.send("bob", "pay", 0, 200), [""; 0]);
+}
+
 fn checkout() -> Workflow {
     let document = br#"{"version": 1, "routes": [{"name": "a", "path": "/a"}, {"name": "b", "path": "/b"}], "workflows": [
         {"name": "w", "per": "source", "expires": "1h", "steps": [
