@@ -16,6 +16,7 @@ pub mod minting;
 mod moment;
 mod names;
 pub mod oauth;
+pub mod quotes;
 mod raw;
 pub mod remote;
 pub mod routes;
@@ -33,6 +34,7 @@ pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
+pub use self::quotes::Quote;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
@@ -90,6 +92,8 @@ pub struct Config {
     pub actor: rules::Actor,
     /// What is done in which order; routes refer to these by their place.
     pub workflows: Vec<Workflow>,
+    /// What the service has said, and clients have to keep to; routes refer to these by their place.
+    pub quotes: Vec<Quote>,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
     /// What actors are watched for over several requests; `None` for nothing.
@@ -184,6 +188,7 @@ impl Config {
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
         let workflows = Workflow::all(&written, &routes::names(&written.routes)?)?;
+        let quotes = Quote::all(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
@@ -204,7 +209,7 @@ impl Config {
                 thresholds,
                 &limits,
                 &rules,
-                &workflows,
+                (&workflows, &quotes),
                 behaviour.as_ref(),
                 endpoints,
             )?,
@@ -217,6 +222,7 @@ impl Config {
             rules,
             actor: rules::Actor::new(&written),
             workflows,
+            quotes,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
@@ -262,6 +268,7 @@ impl Config {
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.rules.iter().any(|rule| rule.needs_body)
             || self.workflows.iter().any(|workflow| workflow.needs_body)
+            || !self.quotes.is_empty()
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
@@ -285,7 +292,9 @@ impl Config {
     }
 
     fn has_records(&self) -> bool {
-        !self.workflows.is_empty() || self.rules.iter().any(|rule| !rule.counters.is_empty())
+        !self.workflows.is_empty()
+            || !self.quotes.is_empty()
+            || self.rules.iter().any(|rule| !rule.counters.is_empty())
     }
 
     /// Where tokens are revoked by request.

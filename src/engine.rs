@@ -238,7 +238,7 @@ impl Open {
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
         self.case.apply_rules(&self.request, None, self.now);
-        self.case.follow_steps(&self.request, None, self.now);
+        self.case.follow(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -269,7 +269,7 @@ impl Open {
             self.case.inspect_body(&self.request, document, content.unwrap_or_default());
         }
         self.case.apply_rules(&self.request, Some(document), self.now);
-        self.case.follow_steps(&self.request, Some(document), self.now);
+        self.case.follow(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.

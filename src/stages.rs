@@ -9,6 +9,7 @@
 //! | [`inspect`] | What are they sending? | 403 |
 //! | [`business`] | What does the business allow? | 403 |
 //! | [`workflow`] | In which order? | 403 |
+//! | [`quotes`] | Do clients keep to what the service has told them? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //!
@@ -20,6 +21,7 @@ pub mod identity;
 pub mod inspect;
 pub mod limits;
 pub mod oauth;
+pub mod quotes;
 pub mod risk;
 pub mod shape;
 pub mod workflow;
@@ -139,6 +141,11 @@ pub static CHECKS: &[&Check] = &[
     &workflow::TOO_FAST,
     &workflow::TOO_LATE,
     &workflow::CONTENDED,
+    &quotes::MISMATCH,
+    &quotes::CURRENCY,
+    &quotes::QUANTITY,
+    &quotes::TOTAL,
+    &quotes::UNKNOWN,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

@@ -51,7 +51,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 /// Stages in their order: one may know those before it.
 const STAGES: &[&str] =
-    &["shape", "oauth", "identity", "limits", "inspect", "business", "workflow", "behaviour", "risk"];
+    &["shape", "oauth", "identity", "limits", "inspect", "business", "workflow", "quotes", "behaviour", "risk"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -11,6 +11,7 @@ mod inspect;
 mod limits;
 mod minting;
 mod oauth;
+mod quotes;
 mod remote;
 mod rules;
 mod usage;
@@ -30,6 +31,8 @@ pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Repu
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
+pub use self::quotes::Compare;
+pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
@@ -66,6 +69,8 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) rules: Vec<Rule>,
     pub(crate) workflows: Vec<Workflow>,
+    #[serde(default)]
+    pub(crate) quotes: Vec<Quote>,
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) behaviour: Option<Behaviour>,

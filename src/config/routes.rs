@@ -16,6 +16,7 @@ use super::adapt::permille;
 use super::behaviour::Behaviour;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
+use super::quotes::{self, Quote};
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
 use super::workflows::{self, Workflow};
@@ -56,6 +57,10 @@ pub struct Route {
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
     /// The steps that are done on it: the place of a workflow, and that of the step in it.
     pub steps: Vec<(usize, usize)>,
+    /// The quotes that its answers tell: places in [`super::Config::quotes`].
+    pub captured: Vec<usize>,
+    /// The quotes that its requests have to keep to.
+    pub asserted: Vec<usize>,
     /// Whether one of them looks into a JSON body, or the watch over logins does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
@@ -99,7 +104,7 @@ impl Routes {
         thresholds: Thresholds,
         limits: &[Limit],
         rules: &[Rule],
-        workflows: &[Workflow],
+        (workflows, quotes): (&[Workflow], &[Quote]),
         behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
@@ -108,6 +113,7 @@ impl Routes {
             limits::need_body(limits, name)
                 || rules::need_body(rules, name)
                 || workflows::need_body(workflows, name)
+                || !quotes::on_route(quotes, name).1.is_empty()
                 || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
@@ -125,6 +131,8 @@ impl Routes {
             rules: rules::on_route(rules, UNMATCHED),
             template: String::new(),
             steps: Vec::new(),
+            captured: Vec::new(),
+            asserted: Vec::new(),
             needs_json: needs_json(UNMATCHED),
             oauth: None,
         };
@@ -132,6 +140,7 @@ impl Routes {
         for (index, raw) in document.routes.iter().enumerate() {
             check(raw, &format!("routes[{index}]"))?;
             let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+            let (captured, asserted) = quotes::on_route(quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
                 mode: raw.mode.unwrap_or(document.mode),
@@ -143,6 +152,8 @@ impl Routes {
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
                 steps: workflows::on_route(workflows, &raw.name),
+                captured,
+                asserted,
                 needs_json: needs_json(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });

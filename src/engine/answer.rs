@@ -17,6 +17,7 @@ use super::{Answer, Body, Case, Done, Step};
 use crate::reply::Reply;
 use crate::response::{Content, Form, Head, Response, Unread};
 use crate::time::Millis;
+use std::rc::Rc;
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,13 +134,18 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        self.progress.is_under_way()
+        self.progress.is_under_way() || self.heard.is_listening()
     }
 
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
-    fn wants_of_answer(&self, _head: &Head) -> Want {
-        Want::Nothing
+    fn wants_of_answer(&self, head: &Head) -> Want {
+        let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
+        if tells {
+            Want::Copy
+        } else {
+            Want::Nothing
+        }
     }
 
     /// What the stages say of a head, and of a body that cannot be read although it is wanted.
@@ -148,7 +154,11 @@ impl Case {
     }
 
     /// What they say of a body. What has passed already can only be noted.
-    fn weigh_answer(&mut self, _content: &Content<'_>, _is_held: bool, _now: Millis) -> Opinion {
+    fn weigh_answer(&mut self, content: &Content<'_>, _is_held: bool, now: Millis) -> Opinion {
+        let world = Rc::clone(&self.world);
+        if let Some(document) = content.document().filter(|_| self.heard.is_listening()) {
+            self.heard.capture(document, &mut self.ledger.trace, &world.ground(now));
+        }
         Opinion::default()
     }
 }

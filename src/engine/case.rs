@@ -14,6 +14,7 @@ use crate::stages::business;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::quotes::{self, Heard};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
 use crate::stages::workflow::{self, Progress};
@@ -40,6 +41,8 @@ pub(super) struct Case {
     pub(super) watch: Watch,
     /// The steps that it does.
     pub(super) progress: Progress,
+    /// The quotes that its answer tells.
+    pub(super) heard: Heard,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -68,6 +71,7 @@ impl Case {
             ledger: Ledger::default(),
             watch: Watch::default(),
             progress: Progress::default(),
+            heard: Heard::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -132,18 +136,24 @@ impl Case {
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
-    /// Looks at the steps that it does, as far as that can be done now. What is refused already does none, and what is for an
-    /// endpoint of ours is no step.
-    pub(super) fn follow_steps(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+    /// Looks at the steps that it does and the quotes that it has to keep to, as far as that can be done now. What is refused
+    /// already does and tells nothing, and what is for an endpoint of ours has no part in either.
+    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
         let World { config, memory, shared, outbox, .. } = world.as_ref();
         let route = config.routes.get(self.route);
-        if route.steps.is_empty() || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
+        let has_part = !(route.steps.is_empty() && route.captured.is_empty() && route.asserted.is_empty());
+        if !has_part || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }
-        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
+        let (shared, caller) = (shared.as_ref(), &self.caller);
+        let risk = risk::so_far(config, route, &self.findings);
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
+        match body {
+            None => self.heard.listen(&scene),
+            Some(_) => quotes::check_request(&scene, &mut self.findings),
+        }
     }
 
     /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
