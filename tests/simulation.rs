@@ -11,6 +11,7 @@
 
 mod behaviour;
 mod once;
+mod workflow;
 
 use portcullis::memory::in_process::InProcess;
 use portcullis::memory::record::Share;

@@ -68,6 +68,7 @@ pub(crate) struct Document {
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
     pub(crate) rules: Vec<Rule>,
+    #[serde(default)]
     pub(crate) workflows: Vec<Workflow>,
     #[serde(default)]
     pub(crate) quotes: Vec<Quote>,
