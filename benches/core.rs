@@ -124,6 +124,33 @@ fn watch_behaviour(bencher: Bencher<'_, '_>, watched: &str) {
     });
 }
 
+/// A whole request under rules of the business: none, a thousand on other routes, one that holds, one that counts.
+#[divan::bench(args = ["no rules", "1000 elsewhere", "condition", "counter"])]
+fn judge_rules(bencher: Bencher<'_, '_>, which: &str) {
+    let condition =
+        r#""require": "request.method == 'GET' && !(request.path.startsWith('/admin') && actor.anonymous)""#;
+    let rules = match which {
+        "1000 elsewhere" => {
+            let rule = |number| format!(r#"{{"name": "r{number}", "routes": ["elsewhere"], {condition}}}"#);
+            (0..1000).map(rule).collect::<Vec<_>>().join(",")
+        }
+        "condition" => format!(r#"{{"name": "r", {condition}}}"#),
+        "counter" => r#"{"name": "r", "require": "count(actor.source, duration('10s')) < 1000000"}"#.to_owned(),
+        _ => String::new(),
+    };
+    let routes = r#"[{"name": "elsewhere", "path": "/elsewhere"}]"#;
+    let document = format!(r#"{{"version": 1, "mode": "enforce", "routes": {routes}, "rules": [{rules}]}}"#);
+    let engine = Engine::new(Config::parse(document.as_bytes(), CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let (_, wire) = Case::NoIdentity.prepare();
+    let time = Millis::from_secs(now());
+    bencher.with_inputs(|| wire.clone()).bench_local_values(|wire| {
+        let request = Request::new(Headers::from_wire(wire).unwrap(), || source_address("127.0.0.1:40000"));
+        let step = engine.open(request, time, String::new).judge(false);
+        assert!(matches!(step, Step::Forward(..)));
+        step
+    });
+}
+
 /// One limit applied to one request: hash, load, decide, store. The bucket has the client's record alone, or is full of
 /// records that all have to be looked at.
 #[divan::bench(args = DECISIONS)]

@@ -9,6 +9,7 @@
 
 mod api_keys;
 mod behaviour;
+mod business;
 mod certificates;
 mod configuration;
 mod fleet;

@@ -12,6 +12,7 @@ use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::Response;
 use portcullis::rls::Fault;
+use portcullis::stages::business;
 use portcullis::stages::limits::CONTENDED;
 use portcullis::stages::{CHECKS, INTERNAL};
 use portcullis::time::Millis;
@@ -84,7 +85,7 @@ fn every_check_is_shown_by_an_example() {
     // (`tests/envoy` has), as many of them as a memory takes to be full, or proofs made for
     // one request.
     let asked = ["token.inactive", "token.replay_unknown", "token.holder.proof_replayed"];
-    let ours = [INTERNAL.id, CONTENDED.id].into_iter().chain(asked).collect::<Vec<_>>();
+    let ours = [INTERNAL.id, CONTENDED.id, business::CONTENDED.id].into_iter().chain(asked).collect::<Vec<_>>();
     let missing: Vec<&str> =
         CHECKS.iter().map(|check| check.id).filter(|id| !ours.contains(id) && !shown.contains(id)).collect();
     assert!(missing.is_empty(), "no example shows {missing:?}");

@@ -10,6 +10,7 @@
 //! host's own memory, which `tests/envoy/limits.rs` meets.
 
 mod behaviour;
+mod business;
 mod once;
 mod workflow;
 

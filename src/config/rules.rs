@@ -278,3 +278,6 @@ fn checked_message(text: &str, path: &str) -> Result<String, ConfigError> {
     let fault = format!("expected 1 to {MESSAGE_CHARS_MAX} characters on one line");
     Err(ConfigError::new(format!("{path}.message"), fault))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub(in crate::stages) mod view;
 
 use self::counters::{Counts, Tallied};
 use self::view::View;
-use crate::config::Rule;
+use crate::config::{FailurePolicy, Rule};
 use crate::expression::{Cause, Failure};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::Trace;
@@ -107,7 +107,7 @@ fn judge(rule: &Rule, counts: &Counts, scene: &Scene<'_>) -> Option<Finding> {
         Ok(_) => Some(violated(rule, counts, None)),
         Err(failure) if failure.cause == Cause::Unavailable => {
             let finding = Finding::new(&UNDECIDED, format!("`{}`: {failure}", rule.about.name));
-            Some(spoken(finding.weighing(rule.on_error.weight()), rule))
+            Some(undecided(finding, rule.on_error, rule))
         }
         Err(failure) if failure.cause == Cause::Absent && rule.forbids => None,
         Err(failure) => Some(violated(rule, counts, Some(failure))),
@@ -123,17 +123,18 @@ fn violated(rule: &Rule, counts: &Counts, failure: Option<Failure>) -> Finding {
     for (counter, count) in rule.counters.iter().zip(counts) {
         reason.push_str(&counters::told(counter, count));
     }
-    spoken(Finding::new(&RULE, reason).weighing(rule.weight), rule)
+    let finding = Finding::new(&RULE, reason).weighing(rule.weight);
+    Finding { rule: Some(Arc::clone(&rule.about)), held_back: rule.monitor, ..finding }
 }
 
 fn contended(rule: &Rule, scene: &Scene<'_>) -> Finding {
     let finding = Finding::new(&CONTENDED, format!("`{}`", rule.about.name));
-    Finding { held_back: rule.monitor, ..finding.weighing(scene.config.memory.on_contention.weight()) }
+    undecided(finding, scene.config.memory.on_contention, rule)
 }
 
-/// A finding that the rule speaks for.
-fn spoken(finding: Finding, rule: &Rule) -> Finding {
-    Finding { rule: Some(Arc::clone(&rule.about)), held_back: rule.monitor, ..finding }
+/// What a failure policy decides. The rule has not been violated, so it does not speak.
+fn undecided(finding: Finding, policy: FailurePolicy, rule: &Rule) -> Finding {
+    Finding { held_back: rule.monitor, ..finding.weighing(policy.weight()) }
 }
 
 #[cfg(test)]
