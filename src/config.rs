@@ -7,6 +7,7 @@
 pub mod adapt;
 pub mod behaviour;
 pub mod error;
+pub mod exposure;
 pub mod field;
 pub mod fleet;
 pub mod identity;
@@ -28,6 +29,7 @@ pub mod workflows;
 pub use self::adapt::Reputation;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
+pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
@@ -35,7 +37,7 @@ pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
 pub use self::quotes::Quote;
-pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mode, SoftBinding};
+pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 pub use self::workflows::Workflow;
@@ -98,6 +100,8 @@ pub struct Config {
     pub reputation: Reputation,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
+    /// What responses may say; `None` when nobody looks.
+    pub exposure: Option<Exposure>,
     /// The service by which several Envoys share limits.
     pub fleet: Option<Fleet>,
     /// What is reported.
@@ -225,6 +229,7 @@ impl Config {
             quotes,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
+            exposure: Exposure::section(&written, checks)?,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
             telemetry: Telemetry::new(&written.telemetry)?,
             caps: tuning::caps(&written.risk.family_caps)?,
@@ -265,6 +270,7 @@ impl Config {
             || self.revocation_endpoint().is_some()
             || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
             || self.fleet.is_some()
+            || self.exposure.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.rules.iter().any(|rule| rule.needs_body)
             || self.workflows.iter().any(|workflow| workflow.needs_body)
@@ -276,7 +282,8 @@ impl Config {
     /// behaviour there are failed tokens to remember at most, which need little.
     pub fn memory_budget_bytes(&self) -> u64 {
         let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        if self.limits.is_empty() && !self.has_records() && !counts_uses && self.behaviour.is_none() {
+        let counts = !self.limits.is_empty() || self.has_records() || self.counts_volume();
+        if !counts && !counts_uses && self.behaviour.is_none() {
             self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
         } else {
             self.memory.budget_bytes
@@ -288,6 +295,7 @@ impl Config {
         !self.limits.is_empty()
             || self.has_records()
             || self.behaviour.is_some()
+            || self.counts_volume()
             || self.identity.as_ref().is_some_and(Identity::needs_memory)
     }
 
@@ -295,6 +303,10 @@ impl Config {
         !self.workflows.is_empty()
             || !self.quotes.is_empty()
             || self.rules.iter().any(|rule| !rule.counters.is_empty())
+    }
+
+    fn counts_volume(&self) -> bool {
+        self.exposure.as_ref().is_some_and(|exposure| !exposure.volumes.is_empty())
     }
 
     /// Where tokens are revoked by request.

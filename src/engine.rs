@@ -301,6 +301,7 @@ impl Open {
         let Self { mut case, request, .. } = self;
         let mut ours = internal_fields(&case.world.config, &request.headers);
         ours.extend(identity::disbelieved(&case.world.config, &request));
+        ours.extend(case.coding_to_refuse(&request).map(str::to_owned));
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {

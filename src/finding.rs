@@ -126,13 +126,15 @@ pub enum Family {
     Business,
     /// What several requests amount to.
     Behaviour,
+    /// What the service gave away.
+    Exposure,
     /// Our own trouble in judging.
     Failure,
 }
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Request,
         Self::Token,
         Self::Binding,
@@ -140,6 +142,7 @@ impl Family {
         Self::Payload,
         Self::Business,
         Self::Behaviour,
+        Self::Exposure,
         Self::Failure,
     ];
 
@@ -153,6 +156,7 @@ impl Family {
             Self::Payload => "payload",
             Self::Business => "business",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "failure",
         }
     }
@@ -166,6 +170,7 @@ impl Family {
             Self::Payload => "inspect",
             Self::Business => "business",
             Self::Behaviour => "behaviour",
+            Self::Exposure => "exposure",
             Self::Failure => "engine",
         }
     }

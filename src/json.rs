@@ -5,6 +5,8 @@
 //! every depth. Nesting and the number of values are bounded, so a small document cannot cost much.
 //! Not covered: numbers beyond 64 bits become floating point, as serde_json reads them.
 
+pub mod outline;
+
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;

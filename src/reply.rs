@@ -69,6 +69,23 @@ impl Reply {
         Self { status, grpc_status: 13, headers, body, details: format!("portcullis_{code}") }
     }
 
+    /// A problem in place of a response that is not passed on. An error stays an error of its kind.
+    pub fn withheld(status: u16, code: &'static str, request_id: &str) -> Self {
+        let (status, title) = match status {
+            403 => (403, "Forbidden"),
+            404 => (404, "Not Found"),
+            409 => (409, "Conflict"),
+            422 => (422, "Unprocessable Content"),
+            429 => (429, "Too Many Requests"),
+            400..=499 => (400, "Bad Request"),
+            500 => (500, "Internal Server Error"),
+            503 => (503, "Service Unavailable"),
+            504 => (504, "Gateway Timeout"),
+            _ => (502, "Bad Gateway"),
+        };
+        Self::problem(status, title, code, request_id)
+    }
+
     /// The answer to a refused request.
     pub fn new(refusal: &Refusal, route: &Route, caller: &Caller, request_id: &str, grpc: bool) -> Self {
         let Refusal { class, code, detail, .. } = refusal;

@@ -12,11 +12,13 @@
 //! | [`quotes`] | Do clients keep to what the service has told them? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
+//! | [`exposure`] | What does the response give away? | 502 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
 pub mod behaviour;
 pub mod business;
+pub mod exposure;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
@@ -152,6 +154,23 @@ pub static CHECKS: &[&Check] = &[
     &behaviour::ROTATION_FINGERPRINT,
     &behaviour::ROTATION_USER_AGENT,
     &behaviour::CHAIN,
+    &exposure::detectors::payment_card::DETECTOR.check,
+    &exposure::detectors::iban::DETECTOR.check,
+    &exposure::detectors::national_id::DETECTOR.check,
+    &exposure::detectors::email::DETECTOR.check,
+    &exposure::detectors::phone::DETECTOR.check,
+    &exposure::detectors::private_key::DETECTOR.check,
+    &exposure::detectors::credential::DETECTOR.check,
+    &exposure::detectors::session_token::DETECTOR.check,
+    &exposure::detectors::password_hash::DETECTOR.check,
+    &exposure::detectors::stack_trace::DETECTOR.check,
+    &exposure::detectors::sql_error::DETECTOR.check,
+    &exposure::detectors::internal_address::DETECTOR.check,
+    &exposure::detectors::introspection::DETECTOR.check,
+    &exposure::FIELDS,
+    &exposure::HEADER,
+    &exposure::VOLUME,
+    &exposure::UNCHECKED,
     &INTERNAL,
 ];
 

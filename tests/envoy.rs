@@ -12,6 +12,7 @@ mod behaviour;
 mod business;
 mod certificates;
 mod configuration;
+mod exposure;
 mod fleet;
 mod holder;
 mod host_facts;

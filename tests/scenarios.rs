@@ -5,12 +5,14 @@
 //! files fails, and so does a check that no example shows. Not covered: what only the host does (`tests/envoy`).
 
 use portcullis::config::Config;
+use portcullis::engine::answer::Course;
 use portcullis::engine::waiting::Wait;
 use portcullis::engine::{Done, Engine, Ports, Step};
+use portcullis::reply::Reply;
 use portcullis::request::body::Unread;
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
-use portcullis::response::Response;
+use portcullis::response::{Head, Response, Unread as AnswerUnread};
 use portcullis::rls::Fault;
 use portcullis::stages::business;
 use portcullis::stages::limits::CONTENDED;
@@ -21,6 +23,7 @@ use portcullis_lab::scenario::replay::{replay, Finding, Observed};
 use portcullis_lab::scenario::request::Ready;
 use portcullis_lab::scenario::{Example, Outcome};
 use portcullis_lab::tokens::{now, Issuer};
+use portcullis_lab::upstream::say::Answer;
 use portcullis_lab::upstream::Upstream;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -41,16 +44,17 @@ fn every_promise_holds_natively() {
             for before in &exchange.before {
                 let service = Response { status: Some(before.status), bytes: 0 };
                 for written in before.requests() {
-                    natively(&engine, &written.prepare(&issuer).expect("a request that can be sent"), service);
+                    let ready = written.prepare(&issuer).expect("a request that can be sent");
+                    natively(&engine, &ready, service, before.answer.as_ref());
                 }
             }
-            let ready = exchange.request.prepare(&issuer).expect("a request that can be sent");
+            let ready = exchange.request().prepare(&issuer).expect("a request that can be sent");
             // Where the request goes on, the answer is the service's.
             let service = Response {
                 status: Some(exchange.expect.status),
                 bytes: exchange.expect.response_bytes.unwrap_or_default(),
             };
-            let observed = natively(&engine, &ready, service);
+            let observed = natively(&engine, &ready, service, exchange.answer.as_ref());
             let differences = observed.differences(&exchange.expect);
             broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
         }
@@ -103,7 +107,7 @@ fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -
 }
 
 /// Drives the engine as the host would.
-fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
+fn natively(engine: &Engine, ready: &Ready, service: Response, said: Option<&Answer>) -> Observed {
     let source = ready.source();
     let request = Request::new(Headers::from_pairs(ready.fields()), move || Some(source));
     let time = Millis::from_secs(now());
@@ -131,30 +135,72 @@ fn natively(engine: &Engine, ready: &Ready, service: Response) -> Observed {
         let Wait::Fleet(asking) = wait else { panic!("it waits for a body that it has") };
         step = asking.judge(Err(Fault::Unavailable("there is none")), time);
     }
-    let (mut done, answer, told) = match step {
-        Step::Forward(_permit, body) => (Box::new(body.finish().finish(service)), service, None),
-        Step::Refuse(reply, done) => {
-            let problem: Value = serde_json::from_str(&reply.body).expect("a problem in JSON");
-            let told = problem["code"].as_str().map(str::to_owned);
-            (done, Response { status: Some(reply.status), bytes: 0 }, told)
-        }
+    let (mut done, answer, body, told) = match step {
+        Step::Forward(_permit, body) => match said {
+            None => (Box::new(body.finish().finish(service)), service, String::new(), None),
+            Some(said) => answered(body.finish(), said, ready.is_head(), time),
+        },
+        Step::Refuse(reply, done) => refused(reply, done),
         Step::Serve(reply, done) => {
             let bytes = u64::try_from(reply.body.len()).unwrap();
-            (done, Response { status: Some(reply.status), bytes }, None)
+            (done, Response { status: Some(reply.status), bytes }, reply.body, None)
         }
         Step::Wait(_) => panic!("it waits twice for the fleet"),
     };
     done.close(answer, time);
-    observed(&done, answer, told)
+    observed(&done, answer, body, told)
 }
 
-fn observed(done: &Done, answer: Response, told: Option<String>) -> Observed {
+/// What came of a request: its end, the answer that the client got, and the code that it was told.
+type Came = (Box<Done>, Response, String, Option<String>);
+
+fn refused(reply: Reply, done: Box<Done>) -> Came {
+    let problem: Value = serde_json::from_str(&reply.body).expect("a problem in JSON");
+    let told = problem["code"].as_str().map(str::to_owned);
+    (done, Response { status: Some(reply.status), bytes: 0 }, reply.body, told)
+}
+
+/// Takes the service's answer through the engine as the host would.
+fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, time: Millis) -> Came {
+    let fields = said.fields().into_iter().chain([(":status".to_owned(), said.status.to_string())]);
+    let text = said.text();
+    let has_body = !is_head && !text.is_empty();
+    let head = Head::new(Headers::from_pairs(fields), has_body).expect("an answer has a status");
+    let mut body = text.clone();
+    let answer = match answer.answer(head, time) {
+        Course::Pass(_, answer) => answer,
+        Course::Watch(_, mut watched) => {
+            let room = watched.room().min(text.len());
+            watched.piece(&text.as_bytes()[..room], text.len());
+            watched.end(time)
+        }
+        Course::Hold(held) => {
+            let read = &text.as_bytes()[..text.len().min(held.bytes_max())];
+            let unread = (text.len() > held.bytes_max()).then_some(AnswerUnread::TooLong);
+            match held.judge(read, unread, time) {
+                Course::Pass(changes, answer) => {
+                    body = changes.body.map_or(body, |body| String::from_utf8(body).expect("text"));
+                    answer
+                }
+                Course::Replace(reply, done) => return refused(reply, done),
+                _ => panic!("a body that is there is held again"),
+            }
+        }
+        Course::Replace(reply, done) => return refused(reply, done),
+    };
+    let bytes = u64::try_from(body.len()).unwrap();
+    let response = Response { status: Some(said.status), bytes };
+    (Box::new(answer.finish(response)), response, body, None)
+}
+
+fn observed(done: &Done, answer: Response, body: String, told: Option<String>) -> Observed {
     let findings = done.findings().iter().map(|weighed| Finding {
         check: weighed.finding.check.id.to_owned(),
         reason: weighed.finding.reason.to_string(),
     });
     Observed {
         status: answer.status.unwrap_or_default(),
+        body,
         bytes: answer.bytes,
         told,
         verdict: done.summary(),

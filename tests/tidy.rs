@@ -50,8 +50,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Stages in their order: one may know those before it.
-const STAGES: &[&str] =
-    &["shape", "oauth", "identity", "limits", "inspect", "business", "workflow", "quotes", "behaviour", "risk"];
+const STAGES: &[&str] = &[
+    "shape",
+    "oauth",
+    "identity",
+    "limits",
+    "inspect",
+    "business",
+    "workflow",
+    "quotes",
+    "behaviour",
+    "risk",
+    "exposure",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

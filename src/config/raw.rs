@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod behaviour;
+mod exposure;
 mod holder;
 mod identity;
 mod inspect;
@@ -19,6 +20,8 @@ mod workflows;
 
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
+pub(crate) use self::exposure::{Exposure, ExposureOnError, ExposureRule, FieldRule, HeaderRule, Volume};
+pub use self::exposure::{Mask, Treatment, Unchecked};
 pub use self::holder::{Bound, Element};
 pub(crate) use self::holder::{Certificate, Dpop, Forwarded, Holder, Nonce};
 pub use self::identity::Demand;
@@ -75,6 +78,7 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) behaviour: Option<Behaviour>,
+    pub(crate) exposure: Option<Exposure>,
     pub(crate) fleet: Option<Fleet>,
     #[serde(default)]
     pub(crate) risk: Risk,

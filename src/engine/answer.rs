@@ -14,10 +14,17 @@
 //! Bounds: of a body at most [`HeldAnswer::bytes_max`] are held back or copied; the rest has passed or follows the policy.
 
 use super::{Answer, Body, Case, Done, Step};
+use crate::config::Mode;
+use crate::finding::Findings;
 use crate::reply::Reply;
+use crate::request::Request;
 use crate::response::{Content, Form, Head, Response, Unread};
+use crate::stages::{exposure, risk};
 use crate::time::Millis;
 use std::rc::Rc;
+
+/// How a client allows compression (RFC 9110 §12.5.3).
+const ACCEPT_ENCODING: &str = "accept-encoding";
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,32 +141,80 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        self.progress.is_under_way() || self.heard.is_listening()
+        self.world.config.exposure.is_some() || self.progress.is_under_way() || self.heard.is_listening()
     }
 
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
     fn wants_of_answer(&self, head: &Head) -> Want {
+        let wish = self.disclosure().map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
         let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
-        if tells {
-            Want::Copy
-        } else {
-            Want::Nothing
+        match (wish.holds, wish.reads || tells) {
+            (true, _) => Want::Hold,
+            (false, true) => Want::Copy,
+            (false, false) => Want::Nothing,
         }
     }
 
     /// What the stages say of a head, and of a body that cannot be read although it is wanted.
-    fn weigh_head(&mut self, _head: &Head, _unread: Option<Unread>) -> Opinion {
-        Opinion::default()
+    fn weigh_head(&mut self, head: &Head, unread: Option<Unread>) -> Opinion {
+        let mut findings = Findings::default();
+        let Some(scene) = self.disclosure() else { return Opinion::default() };
+        let changes = exposure::check_head(&scene, head, unread, &mut findings);
+        self.conclude(head, changes, &findings)
     }
 
     /// What they say of a body. What has passed already can only be noted.
-    fn weigh_answer(&mut self, content: &Content<'_>, _is_held: bool, now: Millis) -> Opinion {
+    fn weigh_answer(&mut self, content: &Content<'_>, is_held: bool, now: Millis) -> Opinion {
         let world = Rc::clone(&self.world);
         if let Some(document) = content.document().filter(|_| self.heard.is_listening()) {
             self.heard.capture(document, &mut self.ledger.trace, &world.ground(now));
         }
-        Opinion::default()
+        let mut findings = Findings::default();
+        let Some(scene) = self.disclosure() else { return Opinion::default() };
+        // What passes as it comes has had its head judged already.
+        let mut changes = exposure::Changes::default();
+        if is_held {
+            changes = exposure::check_head(&scene, content.head, None, &mut findings);
+        }
+        let own = exposure::check_body(&scene, content, is_held, &mut findings);
+        changes.remove.extend(own.remove);
+        let changes = exposure::Changes { remove: changes.remove, ..own };
+        self.tab.records = self.tab.records.saturating_add(changes.records);
+        self.conclude(content.head, changes, &findings)
+    }
+
+    /// The field by which a client allows its answer to be compressed, where that would hide it from a rule in force.
+    pub(super) fn coding_to_refuse(&self, request: &Request) -> Option<&'static str> {
+        let route = self.world.config.routes.get(self.route);
+        let exposure = self.world.config.exposure.as_ref().filter(|exposure| exposure.plain_responses);
+        let is_read =
+            exposure.is_some_and(|exposure| exposure.reads_bodies(&route.name)) || !route.captured.is_empty();
+        let is_in_force = route.mode == Mode::Enforce && is_read;
+        (is_in_force && request.headers.first(ACCEPT_ENCODING).is_some()).then_some(ACCEPT_ENCODING)
+    }
+
+    /// What a response is judged by, if it is.
+    fn disclosure(&self) -> Option<exposure::Scene<'_>> {
+        let config = &self.world.config;
+        let exposure = config.exposure.as_ref()?;
+        Some(exposure::Scene {
+            config,
+            exposure,
+            route: config.routes.get(self.route),
+            claims: self.caller.claims(),
+        })
+    }
+
+    /// Where findings about an answer become its fate.
+    fn conclude(&mut self, head: &Head, changes: exposure::Changes, findings: &Findings) -> Opinion {
+        let world = Rc::clone(&self.world);
+        let route = world.config.routes.get(self.route);
+        let withheld = risk::judge_response(&world.config, route, findings, &mut self.judgement);
+        let reply = withheld.then(|| Reply::withheld(head.status(), risk::WITHHELD, &self.request_id));
+        let exposure::Changes { remove, length, body, .. } = changes;
+        let set = length.map(|length| ("content-length", length.to_string())).into_iter().collect();
+        Opinion { changes: Changes { remove, set, body }, reply }
     }
 }
 

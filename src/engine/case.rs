@@ -11,6 +11,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::stages::behaviour::{self, Watch};
 use crate::stages::business;
+use crate::stages::exposure::volume::{self, Tab};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
@@ -37,6 +38,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
+    /// What its response counts under.
+    pub(super) tab: Tab,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     /// The steps that it does.
@@ -69,6 +72,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            tab: Tab::default(),
             watch: Watch::default(),
             progress: Progress::default(),
             heard: Heard::default(),
@@ -90,6 +94,7 @@ impl Case {
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         limits::recognise(&scene, &mut self.ledger);
         behaviour::recognise(&scene, &mut self.watch);
+        volume::recognise(&scene, &mut self.tab);
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
@@ -174,6 +179,7 @@ impl Case {
     pub(super) fn recall(&mut self, now: Millis) {
         let world = Rc::clone(&self.world);
         behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
+        volume::check(&world.ground(now), &self.tab, &mut self.findings);
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.

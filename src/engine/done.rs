@@ -10,7 +10,7 @@ use crate::response::Response;
 use crate::stages::behaviour::Outcome;
 use crate::stages::identity::Proof;
 use crate::stages::limits::{Deed, Ledger};
-use crate::stages::risk::{Judgement, Verdict, Weighed};
+use crate::stages::risk::{Judgement, Verdict, Weighed, WITHHELD};
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ impl Done {
 
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
-        self.case.ledger.charges_responses()
+        self.case.ledger.charges_responses() || self.case.tab.wants_bytes()
     }
 
     /// Whether it depends on its status.
@@ -43,6 +43,9 @@ impl Done {
         let deed = self.deed(response.status);
         let ground = self.case.world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
+        if self.case.judgement.verdict == Verdict::Allow {
+            self.case.tab.close(response.bytes, &mut self.case.ledger.trace, &ground);
+        }
         if !self.case.watch.wants_status() {
             return;
         }
@@ -56,6 +59,8 @@ impl Done {
     /// `None` for what we could not judge through no fault of the actor.
     fn deed(&self, status: Option<u16>) -> Option<Deed> {
         let Judgement { would, code, weighed, .. } = &self.case.judgement;
+        // What the service gave away is not what the actor did.
+        let would = if code.as_deref() == Some(WITHHELD) { &Verdict::Allow } else { would };
         let decisive = weighed.iter().find(|weighed| Some(weighed.finding.code()) == *code);
         match (would, status) {
             (Verdict::Allow, Some(400..=499)) => Some(Deed::Faulted),

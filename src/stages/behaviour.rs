@@ -166,7 +166,9 @@ impl Outcome<'_> {
     fn is_refused(&self) -> bool {
         self.findings.iter().any(|(check, weight)| {
             let counts = check.family == Family::Limits || Stage::of(check).is_some();
-            counts && check.family != Family::Behaviour && matches!(weight, Weight::Challenge | Weight::Refuse)
+            // Nor what the service gave away: its callers are served.
+            let is_about_request = !matches!(check.family, Family::Behaviour | Family::Exposure);
+            counts && is_about_request && matches!(weight, Weight::Challenge | Weight::Refuse)
         })
     }
 

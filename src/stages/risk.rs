@@ -115,6 +115,9 @@ impl Verdict {
     }
 }
 
+/// The public code of a response that is not passed on. What it had is nobody's business but the operator's.
+pub const WITHHELD: &str = "response_withheld";
+
 impl Judgement {
     /// Every outcome that [`Judgement::outcome`] can name.
     pub const OUTCOMES: [&'static str; 5] = ["allow", "challenge", "deny", "would_challenge", "would_deny"];
@@ -127,6 +130,30 @@ impl Judgement {
             (done, _) => done.name(),
         }
     }
+}
+
+/// Adds what was found in the response to the judgement of its request: it decides about the response, not about the request.
+/// Says whether the response is withheld.
+pub fn judge_response(config: &Config, route: &Route, findings: &Findings, judgement: &mut Judgement) -> bool {
+    let weigh = |finding: &Finding| {
+        let (weight, mode) = config.weigh(finding, route.mode)?;
+        Some(Weighed { finding: finding.clone(), weight, mode })
+    };
+    let weighed: Vec<Weighed> = findings.iter().filter_map(weigh).collect();
+    let would = weighed.iter().any(|weighed| weighed.weight == Weight::Refuse);
+    let withheld = in_force(&weighed).any(|weighed| weighed.weight == Weight::Refuse);
+    if would {
+        judgement.would = Verdict::Deny;
+    }
+    if withheld {
+        judgement.verdict = Verdict::Deny;
+    }
+    if withheld || (would && judgement.code.is_none()) {
+        judgement.code = Some(WITHHELD.into());
+    }
+    judgement.weighed.extend(weighed);
+    judgement.dropped = judgement.dropped.saturating_add(findings.dropped());
+    withheld
 }
 
 /// Turns findings into a judgement and a ruling. `proved` tells whether the caller has proved already what a challenge would

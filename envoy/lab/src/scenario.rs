@@ -27,6 +27,7 @@
 //!   header fields, no body, no token. `{}` is a good token of the demo issuer for `ada`.
 //! - `expect`: see [`Expect`].
 //!
+//! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers.
 //! - `before`: see [`Prelude`].
 //!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
@@ -37,6 +38,7 @@ pub mod request;
 pub mod token;
 
 use crate::bootstrap::Bootstrap;
+use crate::upstream::say::Answer;
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
@@ -80,7 +82,9 @@ pub struct Exchange {
     #[serde(default)]
     pub before: Vec<Prelude>,
     /// What is sent.
-    pub request: request::Written,
+    request: request::Written,
+    /// What the service answers, where that is the matter.
+    pub answer: Option<Answer>,
     /// What has to come of it.
     pub expect: Expect,
 }
@@ -92,8 +96,10 @@ pub struct Exchange {
 pub struct Prelude {
     /// How often.
     pub times: u32,
-    /// What the service answers.
+    /// The status that the service answers with.
     pub status: u16,
+    /// All of its answer, where that is the matter.
+    pub answer: Option<Answer>,
     /// What is sent; `{n}` in its path, body, header fields and source is the number of the time, from 1.
     request: request::Written,
 }
@@ -101,7 +107,14 @@ pub struct Prelude {
 impl Prelude {
     /// Every request of it.
     pub fn requests(&self) -> impl Iterator<Item = request::Written> + '_ {
-        (1..=self.times).map(|number| self.request.numbered(number))
+        (1..=self.times).map(|number| self.request.numbered(number).answered(self.answer.as_ref()))
+    }
+}
+
+impl Exchange {
+    /// The request as it is sent.
+    pub fn request(&self) -> request::Written {
+        self.request.clone().answered(self.answer.as_ref())
     }
 }
 
@@ -115,6 +128,8 @@ pub struct Expect {
     pub status: u16,
     /// The public code, for every verdict but `allow` and `none`.
     pub code: Option<String>,
+    /// The body that the client gets, where the service's answer is the matter.
+    pub body: Option<String>,
     /// Bytes of the service's answer, where limits depend on them.
     pub response_bytes: Option<u64>,
     /// The ids of the checks that found something: these and no others, in any order.

@@ -2,7 +2,8 @@
 //!
 //! It is what an attacker wants to reach, so its answers look real and some of them are sensitive (card numbers,
 //! addresses, an IBAN). `/echo` reports a request as it arrived, and [`Upstream::hits`] counts arrivals: so a test
-//! sees what got past the filter, not what the filter says. `/hold` answers when it is told to ([`Upstream::release`]).
+//! sees what got past the filter, not what the filter says. `/hold` answers when it is told to ([`Upstream::release`]), and whoever says what the
+//! answer is to be gets that ([`say`]).
 //!
 //! Bounds: bodies up to 16 MiB; all data is fixed and in memory, nothing is stored. It checks no tokens and owns
 //! no rights: that is the filter's work. Paths are reported as hyper parsed them, which keeps all but a
@@ -11,6 +12,7 @@
 mod api;
 mod data;
 mod hold;
+pub mod say;
 
 use self::hold::Hold;
 use anyhow::{Context, Result};

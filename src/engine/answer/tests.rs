@@ -71,3 +71,74 @@ fn a_request_is_counted_while_its_answer_passes() {
     let Step::Forward(_, held) = held.judge_request(1024) else { panic!("not forwarded") };
     assert!(matches!(held.judge_request(1), Step::Refuse(reply, _) if reply.status == 413));
 }
+
+fn exposing(exposure: serde_json::Value) -> Answer {
+    let document = serde_json::json!({"version": 1, "mode": "enforce", "exposure": exposure,
+        "telemetry": {"allow_sample": 1}});
+    let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let engine = Engine::new(config, Ports::in_process([7; 16]));
+    let fields = [(":method", "GET"), (":path", "/"), (":authority", "shop.example"), ("accept-encoding", "gzip")];
+    let request = Request::new(Headers::from_pairs(fields), || None);
+    match engine.open(request, NOW, || "r-1".to_owned()).judge(false) {
+        Step::Forward(permit, body) => {
+            assert_eq!(permit.remove, ["accept-encoding"], "what is compressed could not be read");
+            body.finish()
+        }
+        _ => panic!("not forwarded"),
+    }
+}
+
+const LEAK: &[u8] = br#"{"card":"4111111111111111"}"#;
+
+#[test]
+fn a_masked_answer_is_an_allowed_one_with_another_body() {
+    let answer = exposing(serde_json::json!({"rules": [{"action": "mask"}]}));
+    let Course::Hold(held) = answer.answer(head(&[("content-length", "27"), ("etag", "\"1\"")], true), NOW) else {
+        panic!("not held")
+    };
+    let Course::Pass(changes, answer) = held.judge(LEAK, None, NOW) else { panic!("not passed") };
+    assert_eq!(changes.body.as_deref(), Some(br#"{"card":"************1111"}"#.as_slice()));
+    assert_eq!(
+        (changes.remove, changes.set),
+        (vec!["etag".to_owned()], vec![("content-length", "27".to_owned())])
+    );
+    let done = answer.finish(Response::default());
+    assert_eq!(done.summary(), "allow");
+    let receipt = done.receipt(Response { status: Some(200), bytes: 27 }, None, 0);
+    assert!(receipt.contains("1 masked in `card`") && !receipt.contains("411111"), "{receipt}");
+}
+
+#[test]
+fn a_withheld_answer_is_a_problem_that_says_nothing() {
+    let answer = exposing(serde_json::json!({"rules": [{"action": "block"}]}));
+    let Course::Hold(held) = answer.answer(head(&[], true), NOW) else { panic!("not held") };
+    let Course::Replace(reply, done) = held.judge(LEAK, None, NOW) else { panic!("not replaced") };
+    assert_eq!((reply.status, done.summary().as_str()), (502, "deny:response_withheld"));
+    assert!(reply.body.contains("response_withheld") && !reply.body.contains("card"), "{}", reply.body);
+}
+
+#[test]
+fn an_error_that_is_withheld_stays_an_error_of_its_kind() {
+    for (status, told) in [("500", 500), ("404", 404), ("418", 400), ("200", 502)] {
+        let answer = exposing(serde_json::json!({"rules": [{"action": "block"}]}));
+        let head = head(&[(":status", status), ("content-type", "text/plain")], true);
+        let Course::Hold(held) = answer.answer(head, NOW) else { panic!("not held") };
+        let trace = b"Traceback (most recent call last):\n";
+        assert!(
+            matches!(held.judge(trace, None, NOW), Course::Replace(reply, _) if reply.status == told),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_read_passes_or_is_withheld_as_configured() {
+    for (policy, passes) in [("allow", true), ("block", false)] {
+        let rules = serde_json::json!({"rules": [{"action": "mask"}], "on_error": {"compressed": policy, "partial": policy}});
+        for pairs in [[("content-encoding", "gzip")], [(":status", "206")]] {
+            let course = exposing(rules.clone()).answer(head(&pairs, true), NOW);
+            assert_eq!(matches!(course, Course::Pass(..)), passes, "{pairs:?}");
+            assert_eq!(matches!(course, Course::Replace(..)), !passes, "{pairs:?}");
+        }
+    }
+}

@@ -123,8 +123,8 @@ impl Exchange {
     }
 
     /// Ends the wait for a body that does not come.
-    pub(super) fn give_up(&mut self, held: HeldAnswer, now: Millis) {
-        let course = held.judge(&[], Some(Unread::Late), now);
+    pub(super) fn give_up(&mut self, held: HeldAnswer) {
+        let course = held.judge(&[], Some(Unread::Late), now());
         // A stream that cannot go on stays paused until it times out; nothing gets through.
         if self.follow(course, State::Answer) == Action::Continue && calls::continue_response().is_err() {
             calls::log(Level::Error, "portcullis: Envoy did not take up a response that was held back");

@@ -54,6 +54,7 @@ pub const FAMILIES: &[(Family, Option<Stage>)] = &[
     (Family::Payload, Some(Stage::Exploitation)),
     (Family::Business, Some(Stage::Exploitation)),
     (Family::Behaviour, None),
+    (Family::Exposure, Some(Stage::Exfiltration)),
     (Family::Failure, None),
 ];
 
@@ -82,6 +83,9 @@ pub const CHECKS: &[(&str, Option<Stage>)] = &[
     ("graphql.introspection", Some(Stage::Reconnaissance)),
     ("payload.mismatch", Some(Stage::Reconnaissance)),
     ("payload.privileged_field", None),
+    ("exposure.stack_trace", Some(Stage::Reconnaissance)),
+    ("exposure.sql_error", Some(Stage::Reconnaissance)),
+    ("exposure.introspection", Some(Stage::Reconnaissance)),
 ];
 
 /// What an actor was found at lately.

@@ -24,7 +24,9 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 pub struct Observed {
     /// The status code that the client got.
     pub status: u16,
-    /// Bytes of the body that the client got.
+    /// The body that the client got.
+    pub body: String,
+    /// Its bytes.
     pub bytes: u64,
     /// The code that the client was told, if the answer is a problem (RFC 9457).
     pub told: Option<String>,
@@ -60,7 +62,7 @@ pub fn replay(example: &Example, envoy: &Envoy) -> Result<Vec<Observed>> {
         if let Some(id) = last.as_ref().and_then(|response| response.header("x-request-id")) {
             let _in_time = envoy.wait_for(|envoy| by_id(envoy).contains_key(id), LOG_LIMIT);
         }
-        responses.push(send(&exchange.request).with_context(place)?);
+        responses.push(send(&exchange.request()).with_context(place)?);
     }
     let ids: Vec<&str> = responses.iter().filter_map(|response| response.header("x-request-id")).collect();
     let complete = |envoy: &Envoy| {
@@ -94,6 +96,7 @@ impl Observed {
         let told = problem.then(|| response.json().ok()).flatten();
         Observed {
             status: response.status,
+            body: response.text(),
             bytes: u64::try_from(response.body.len()).unwrap_or(u64::MAX),
             told: told.and_then(|problem| Some(problem["code"].as_str()?.to_owned())),
             verdict: text("portcullis_verdict").unwrap_or(Outcome::None.name()).to_owned(),
@@ -113,6 +116,9 @@ impl Observed {
         };
         compare("verdict", expect.summary(), self.verdict.clone());
         compare("status", expect.status.to_string(), self.status.to_string());
+        if let Some(body) = &expect.body {
+            compare("the body", body.clone(), self.body.clone());
+        }
         if let Some(bytes) = expect.response_bytes {
             compare("bytes of the response", bytes.to_string(), self.bytes.to_string());
         }

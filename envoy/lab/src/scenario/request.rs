@@ -6,6 +6,7 @@
 use super::token;
 use crate::client::{raw, Client, Request, Response};
 use crate::tokens::Issuer;
+use crate::upstream::say::{Answer, FIELD};
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -130,6 +131,12 @@ impl Written {
         }
     }
 
+    /// The same that tells the service what to answer.
+    pub(super) fn answered(mut self, answer: Option<&Answer>) -> Self {
+        self.headers.extend(answer.map(|answer| (FIELD.to_owned(), answer.field())));
+        self
+    }
+
     /// Mints the tokens and adds the padding.
     pub fn prepare(&self, issuer: &Issuer) -> Result<Ready> {
         let source: Option<IpAddr> = self.source.as_deref().map(str::parse).transpose().context("a source")?;
@@ -189,6 +196,11 @@ impl Written {
 }
 
 impl Ready {
+    /// Whether its answer has no body.
+    pub fn is_head(&self) -> bool {
+        self.request.method == "HEAD"
+    }
+
     /// All header fields as Envoy shows them to a filter: pseudo-header fields first, and repeated `authorization`
     /// fields as one, joined by a comma. What Envoy itself adds (`x-request-id`, `x-forwarded-proto`, …) is not
     /// among them.

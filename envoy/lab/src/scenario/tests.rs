@@ -13,7 +13,7 @@ fn exchange(request: Value) -> Exchange {
 }
 
 fn fields(request: Value) -> Vec<(String, String)> {
-    let ready = exchange(request).request.prepare(&Issuer::demo()).unwrap();
+    let ready = exchange(request).request().prepare(&Issuer::demo()).unwrap();
     let text = |(name, value): (String, Vec<u8>)| (name, String::from_utf8_lossy(&value).into_owned());
     ready.fields().into_iter().map(text).collect()
 }

@@ -4,6 +4,7 @@
 
 use super::data;
 use super::hold::Hold;
+use super::say;
 use crate::body::Frames;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -33,6 +34,9 @@ pub(super) async fn answer(request: Request<Incoming>, hold: Arc<Hold>) -> Resul
     };
     if head.uri.path() == "/hold" {
         hold.wait().await;
+    }
+    if let Some(said) = head.headers.get(say::FIELD) {
+        return Ok(say::answer(said.as_bytes()).unwrap_or_else(|fault| problem(StatusCode::BAD_REQUEST, &fault)));
     }
     let trailers = collected.trailers().cloned().unwrap_or_default();
     Ok(route(&head, &Received { body: collected.to_bytes(), trailers }))

@@ -61,7 +61,7 @@ impl Row {
         Row {
             cells: [
                 format!("{} {}", exchange.who, exchange.does),
-                exchange.request.line(),
+                exchange.request().line(),
                 promised.to_owned(),
                 format!("{got} {}", observed.status),
             ],

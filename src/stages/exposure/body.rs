@@ -1,0 +1,188 @@
+//! One body: what was found in it, and what is to be changed.
+
+use super::redaction::{self, mask, place, Edit};
+use super::scan::Match;
+use super::{detectors, fields, Scene, FIELDS, PLACES_MAX};
+use crate::config::exposure::{FieldRule, KindRule};
+use crate::config::{Mask, Mode, Treatment};
+use crate::finding::{quoted, Check, Finding, Findings, Weight};
+use crate::json::outline::{Kind, Outline};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// One body, and what is to be changed in it.
+pub(super) struct Work<'a> {
+    scene: &'a Scene<'a>,
+    bytes: &'a [u8],
+    outline: Option<&'a Outline>,
+    /// Whether all of it was read and none of it has passed.
+    can_edit: bool,
+    /// Whether none of it has passed.
+    is_held: bool,
+    /// By the value, where the body is JSON.
+    edits: BTreeMap<usize, Edit>,
+    /// By the place, where it is not.
+    parts: Vec<(Range<usize>, String)>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        scene: &'a Scene<'a>,
+        bytes: &'a [u8],
+        outline: Option<&'a Outline>,
+        is_held: bool,
+        is_whole: bool,
+    ) -> Self {
+        let (edits, parts) = Default::default();
+        Self { scene, bytes, outline, can_edit: is_held && is_whole, is_held, edits, parts }
+    }
+
+    fn is_done(&self, action: Treatment, mode: Mode) -> bool {
+        mode == Mode::Enforce && (self.can_edit || (self.is_held && action == Treatment::Block))
+    }
+
+    /// Looks at its fields.
+    pub(super) fn fields(&mut self, rule: &FieldRule, mode: Mode, findings: &mut Findings) {
+        let Some(outline) = self.outline else { return };
+        let surplus = fields::surplus(self.bytes, outline, &rule.allow);
+        if surplus.is_empty() {
+            return;
+        }
+        let is_done = self.is_done(rule.action, mode);
+        if is_done {
+            for node in &surplus {
+                let edit = match rule.action {
+                    Treatment::Remove => Edit::Drop,
+                    Treatment::Mask => Edit::Value(self.masked_value(outline, *node, rule.mask)),
+                    _ => continue,
+                };
+                self.edits.insert(*node, edit);
+            }
+        }
+        let places = surplus.iter().map(|node| place(self.bytes, outline, *node)).collect();
+        findings.add(finding(&FIELDS, surplus.len(), rule.action, is_done, places));
+    }
+
+    /// What takes the place of a whole value: of its text, or of all that it contains.
+    fn masked_value(&self, outline: &Outline, node: usize, style: Mask) -> String {
+        let Some(node) = outline.nodes().get(node) else { return String::new() };
+        let value = self.bytes.get(node.value()).unwrap_or_default();
+        match node.kind {
+            Kind::Object | Kind::Array => {
+                mask(value, if style == Mask::Last4 { Mask::Redact } else { style }, self.key())
+            }
+            _ => mask(
+                value
+                    .trim_ascii_start()
+                    .strip_prefix(b"\"")
+                    .and_then(|text| text.strip_suffix(b"\""))
+                    .unwrap_or(value),
+                style,
+                self.key(),
+            ),
+        }
+    }
+
+    fn key(&self) -> &[u8] {
+        self.scene.exposure.hash_key()
+    }
+
+    /// Deals with what one detector has found.
+    pub(super) fn kind(
+        &mut self,
+        index: usize,
+        (rule, mode): (&KindRule, Mode),
+        found: &[&Match],
+        findings: &mut Findings,
+    ) {
+        let Some(detector) = detectors::ALL.get(index) else { return };
+        let least = usize::try_from(rule.at_least.unwrap_or(detector.at_least)).unwrap_or(usize::MAX);
+        if found.is_empty() || found.len() < least {
+            return;
+        }
+        let is_done = self.is_done(rule.action, mode);
+        let style = rule.mask.unwrap_or(if detector.shows_end { Mask::Last4 } else { Mask::Redact });
+        let mut places = Vec::new();
+        for found in found {
+            if let Some((outline, node)) =
+                self.outline.and_then(|outline| Some((outline, outline.around(&found.range)?)))
+            {
+                places.push(place(self.bytes, outline, node));
+                if is_done {
+                    self.edit_value(outline, node, found, rule.action, style);
+                }
+            } else if is_done {
+                self.edit_text(found, rule.action, style);
+            }
+        }
+        findings.add(finding(&detector.check, found.len(), rule.action, is_done, places));
+    }
+
+    fn edit_text(&mut self, found: &Match, action: Treatment, style: Mask) {
+        let text = self.bytes.get(found.range.clone()).unwrap_or_default();
+        match action {
+            Treatment::Mask => self.parts.push((found.range.clone(), mask(text, style, self.key()))),
+            Treatment::Remove => self.parts.push((found.range.clone(), String::new())),
+            _ => {}
+        }
+    }
+
+    fn edit_value(&mut self, outline: &Outline, node: usize, found: &Match, action: Treatment, style: Mask) {
+        let Some(value) = outline.nodes().get(node) else { return };
+        let is_within = value.kind == Kind::String
+            && value.value().start < found.range.start
+            && found.range.end < value.value().end;
+        let edit = match action {
+            Treatment::Remove => Edit::Drop,
+            Treatment::Mask if is_within => {
+                let text = self.bytes.get(found.range.clone()).unwrap_or_default();
+                let part = (found.range.clone(), mask(text, style, self.key()));
+                match self.edits.entry(node).or_insert_with(|| Edit::Parts(Vec::new())) {
+                    Edit::Parts(parts) => parts.push(part),
+                    Edit::Drop | Edit::Value(_) => {}
+                }
+                return;
+            }
+            // A number becomes a string; what was found in a key, or across values, takes all of its value with it.
+            Treatment::Mask => Edit::Value(self.masked_value(outline, node, style)),
+            _ => return,
+        };
+        self.edits.insert(node, edit);
+    }
+
+    /// The changed body, if it is changed.
+    pub(super) fn finish(mut self) -> Option<Vec<u8>> {
+        if let Some(outline) = self.outline.filter(|_| !self.edits.is_empty()) {
+            return Some(redaction::rewrite(self.bytes, outline, &mut self.edits));
+        }
+        self.parts.sort_by_key(|(range, _)| range.start);
+        (!self.parts.is_empty()).then(|| redaction::replace(self.bytes, &self.parts))
+    }
+}
+
+/// A finding: how many, what was done, and where.
+fn finding(
+    check: &'static Check,
+    count: usize,
+    action: Treatment,
+    is_done: bool,
+    mut places: Vec<String>,
+) -> Finding {
+    places.sort_unstable();
+    places.dedup();
+    let verb = match action {
+        _ if !is_done => "seen",
+        Treatment::Pass | Treatment::Flag => "seen",
+        Treatment::Mask => "masked",
+        Treatment::Remove => "removed",
+        Treatment::Block => "withheld",
+    };
+    let shown: Vec<String> = places.iter().take(PLACES_MAX).map(|place| quoted(place)).collect();
+    let within = if shown.is_empty() { String::new() } else { format!(" in {}", shown.join(", ")) };
+    let finding = Finding::new(check, format!("{count} {verb}{within}"));
+    if action == Treatment::Block {
+        finding.weighing(Weight::Refuse)
+    } else {
+        finding
+    }
+}

@@ -1,0 +1,104 @@
+//! Payment cards: the issuer's range, its length, and the check digit (ISO/IEC 7812-1, Luhn).
+//!
+//! Together or in the groups that are printed on cards, with spaces or hyphens. Not covered: Maestro, whose range is half of all numbers,
+//! and the 13 digits of old Visa cards, which are those of article numbers.
+
+use super::check;
+use crate::stages::exposure::scan::{Detector, Text};
+use std::ops::Range;
+
+/// Most digits of a card.
+const DIGITS_MAX: usize = 19;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    check: check(
+        "exposure.payment_card",
+        "payment_card_exposed",
+        0.2,
+        "The response has a payment card's number: an issuer's range, its length and a right check digit.",
+    ),
+    words: b"23456",
+    anywhere: b"",
+    find,
+    at_least: 1,
+    shows_end: true,
+};
+
+fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
+    if stands_in_a_number(text, at) {
+        return None;
+    }
+    let mut digits = Vec::with_capacity(DIGITS_MAX);
+    let mut groups = Vec::with_capacity(5);
+    let (mut place, mut separator) = (at, 0);
+    loop {
+        let end = text.run(place, DIGITS_MAX.saturating_add(1), |byte| byte.is_ascii_digit());
+        let group = text.slice(place..end);
+        digits.extend(group);
+        groups.push(group.len());
+        if is_whole(text, end) && has_layout(&groups) && is_card(&digits) {
+            return Some(at..end);
+        }
+        let next = text.at(end);
+        let goes_on = matches!(next, b' ' | b'-') && (separator == 0 || next == separator);
+        if !goes_on || groups.len() >= 5 || group.is_empty() || group.len() > 6 {
+            return None;
+        }
+        (separator, place) = (next, end.saturating_add(1));
+    }
+}
+
+/// Whether a run of digits is a part of something longer: a fraction, an identifier.
+pub(super) fn stands_in_a_number(text: Text<'_>, at: usize) -> bool {
+    let before = text.before(at);
+    before == b'.' || (matches!(before, b'-' | b'+') && text.before(at.saturating_sub(1)).is_ascii_alphanumeric())
+}
+
+/// Whether a number ends here.
+pub(super) fn is_whole(text: Text<'_>, end: usize) -> bool {
+    let goes_on = matches!(text.at(end), b'.' | b'-') && text.at(end.saturating_add(1)).is_ascii_alphanumeric();
+    text.ends_word(end) && !goes_on
+}
+
+fn has_layout(groups: &[usize]) -> bool {
+    matches!(groups, [14..=16] | [19] | [4, 4, 4, 4] | [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4, 3])
+}
+
+fn is_card(digits: &[u8]) -> bool {
+    let start = |count: usize| {
+        digits.iter().take(count).fold(0_u32, |number, digit| {
+            number.saturating_mul(10).saturating_add(u32::from(digit.saturating_sub(b'0')))
+        })
+    };
+    let (two, three, four) = (start(2), start(3), start(4));
+    let fits = match digits.len() {
+        14 => matches!(three, 300..=305) || matches!(two, 36 | 38 | 39),
+        15 => matches!(two, 34 | 37),
+        16 | 19 => {
+            let both = start(1) == 4
+                || four == 6011
+                || matches!(three, 644..=649)
+                || matches!(two, 62 | 65)
+                || matches!(four, 3528..=3589);
+            both || (digits.len() == 16 && (matches!(two, 51..=55) || matches!(four, 2221..=2720)))
+        }
+        _ => false,
+    };
+    fits && luhn(digits)
+}
+
+/// The check digit of ISO/IEC 7812-1, annex B.
+fn luhn(digits: &[u8]) -> bool {
+    let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (place, digit)| {
+        let value = u32::from(digit.saturating_sub(b'0'));
+        let doubled = value.saturating_mul(2);
+        let counted = match place % 2 {
+            0 => value,
+            _ if doubled > 9 => doubled.saturating_sub(9),
+            _ => doubled,
+        };
+        sum.saturating_add(counted)
+    });
+    sum.is_multiple_of(10)
+}

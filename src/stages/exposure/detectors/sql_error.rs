@@ -1,0 +1,63 @@
+//! Messages of databases and their drivers that a client should never see, by the phrases that only they write.
+
+use super::check;
+use crate::stages::exposure::scan::{Detector, Text};
+use std::ops::Range;
+
+/// Longest message that is taken for one.
+const MESSAGE_MAX: usize = 300;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    check: check(
+        "exposure.sql_error",
+        "sql_error_exposed",
+        0.1,
+        "The response has an error message of a database.",
+    ),
+    words: b"YOSPUIscoMEqmjMTnpdu",
+    anywhere: b"",
+    find,
+    at_least: 1,
+    shows_end: false,
+};
+
+const PHRASES: &[&[u8]] = &[
+    b"You have an error in your SQL syntax",
+    b"SQL syntax error",
+    b"SQLSTATE[",
+    b"PG::SyntaxError",
+    b"PG::UndefinedTable",
+    b"PSQLException",
+    b"Unclosed quotation mark after the character string",
+    b"Incorrect syntax near '",
+    b"Unknown column '",
+    b"sqlite3.OperationalError",
+    b"sqlite3.IntegrityError",
+    b"psycopg2.errors.",
+    b"pymysql.err.",
+    b"syntax error at or near ",
+    b"com.mysql.jdbc.exceptions",
+    b"com.mysql.cj.jdbc.exceptions",
+    b"org.postgresql.util.PSQLException",
+    b"org.hibernate.exception.",
+    b"java.sql.SQLException",
+    b"java.sql.SQLSyntaxErrorException",
+    b"MySqlException",
+    b"MongoServerError",
+    b"ER_PARSE_ERROR",
+    b"ER_BAD_FIELD_ERROR",
+    b"unrecognized token: ",
+    b"mysqli_sql_exception",
+    b"duplicate key value violates unique constraint",
+    b"quoted string not properly terminated",
+];
+
+fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
+    let is_oracle = || {
+        let digits = at.saturating_add(4);
+        text.has(at, b"ORA-") && text.run(digits, 6, |byte| byte.is_ascii_digit()) == digits.saturating_add(5)
+    };
+    (PHRASES.iter().any(|phrase| text.has(at, phrase)) || is_oracle())
+        .then(|| at..text.line_end(at.saturating_add(8), MESSAGE_MAX))
+}

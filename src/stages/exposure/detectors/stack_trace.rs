@@ -1,0 +1,98 @@
+//! Stack traces and the error pages of frameworks: how they write where something went wrong.
+//!
+//! One find a line. Covered: Java and its kin, JavaScript, .NET, Python, Go, PHP, Ruby, Rust; the pages of Spring, Django, Werkzeug, Rails,
+//! Tomcat and ASP.NET.
+
+use super::check;
+use crate::stages::exposure::scan::{Detector, Text};
+use std::ops::Range;
+
+/// Longest line that is looked at.
+const LINE_MAX: usize = 300;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    check: check(
+        "exposure.stack_trace",
+        "stack_trace_exposed",
+        0.1,
+        "The response has a stack trace or the error page of a framework.",
+    ),
+    words: b"atTFgESWYAHp",
+    anywhere: b"#",
+    find,
+    at_least: 1,
+    shows_end: false,
+};
+
+/// What stands in no other text.
+const PHRASES: &[&[u8]] = &[
+    b"Traceback (most recent call last)",
+    b"Exception in thread \"",
+    b"Exception in thread \\\"",
+    b"Whitelabel Error Page",
+    b"Werkzeug Debugger",
+    b"Server Error in '/",
+    b"You're seeing this error because you have",
+    b"Action Controller: Exception caught",
+    b"HTTP Status 500 ",
+    b"App\\\\Exceptions\\\\Handler",
+];
+
+/// What ends the names of files with code.
+const FILES: &[&[u8]] = &[
+    b".java:",
+    b".kt:",
+    b".scala:",
+    b".groovy:",
+    b".js:",
+    b".ts:",
+    b".mjs:",
+    b".cjs:",
+    b".rb:",
+    b".rs:",
+    b".go:",
+    b".php(",
+    b".php:",
+    b".cs:line ",
+    b".vb:line ",
+];
+
+fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
+    if PHRASES.iter().any(|phrase| text.has(at, phrase)) {
+        return Some(at..text.line_end(at.saturating_add(20), LINE_MAX));
+    }
+    const STARTS: [&[u8]; 6] = [b"at ", b"File ", b"goroutine ", b"thread '", b"panicked at ", b"#"];
+    if !STARTS.iter().any(|start| text.has(at, start)) {
+        return None;
+    }
+    let end = text.line_end(at, LINE_MAX);
+    let line = text.slice(at..end);
+    let is_frame = match text.at(at) {
+        b'a' => names_a_line(line) || line.ends_with(b"(Native Method)") || line.ends_with(b"(Unknown Source)"),
+        // The quotes of Python's lines end a string or are escaped in one.
+        b'F' => is_python(text, at),
+        b'g' => line.ends_with(b"]:"),
+        b't' => line.windows(13).any(|window| window == b"' panicked at"),
+        b'#' => text.at(at.saturating_add(1)).is_ascii_digit() && names_a_line(line),
+        _ => names_a_line(line),
+    };
+    is_frame.then_some(at..end)
+}
+
+/// Whether a line has the name of a file with code, and a number after it.
+fn names_a_line(line: &[u8]) -> bool {
+    FILES.iter().any(|name| {
+        let at = line.windows(name.len()).position(|window| window == *name);
+        at.and_then(|at| line.get(at.saturating_add(name.len()))).is_some_and(u8::is_ascii_digit)
+    })
+}
+
+/// `File "/srv/app.py", line 12`.
+fn is_python(text: Text<'_>, at: usize) -> bool {
+    let part = text.slice(at..at.saturating_add(LINE_MAX).min(text.0.len()));
+    let name_end = part.windows(3).position(|window| window == b".py").unwrap_or(part.len());
+    let rest = part.get(name_end.saturating_add(3)..).unwrap_or_default();
+    let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
+    rest.strip_prefix(b"\", line ").and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
+}

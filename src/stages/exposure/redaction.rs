@@ -1,0 +1,216 @@
+//! How values become unreadable, and how they are taken out of a text of which every other byte stays.
+
+use super::detectors;
+use super::fields::key;
+use super::scan;
+use crate::config::Mask;
+use crate::json::outline::Outline;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Characters of a masked value at most, so that its length says little.
+const MASKED_MAX: usize = 32;
+
+/// Fewer characters than this show nothing of their end.
+const ENDED_MIN: usize = 8;
+
+/// Names in a place at most.
+const DEPTH_SHOWN: usize = 8;
+
+/// What is done to a value of a JSON text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// It is taken out, with its key.
+    Drop,
+    /// This string takes its place.
+    Value(String),
+    /// Strings take the places of parts of it.
+    Parts(Vec<(Range<usize>, String)>),
+}
+
+/// What takes the place of a value: plain ASCII that means nothing in JSON and HTML.
+pub(super) fn mask(value: &[u8], style: Mask, hash_key: &[u8]) -> String {
+    match style {
+        Mask::Redact => "[redacted]".to_owned(),
+        Mask::Hash => {
+            let hash = hmac_sha256::HMAC::mac(value, hash_key);
+            let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("hmac:{digits}")
+        }
+        Mask::Last4 => {
+            let plain = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+            let hidden = if plain < ENDED_MIN { plain } else { plain.saturating_sub(4) };
+            let mut seen = 0_usize;
+            let shown = value.iter().filter_map(|byte| match byte {
+                byte if byte.is_ascii_alphanumeric() => {
+                    seen = seen.saturating_add(1);
+                    Some(if seen > hidden { char::from(*byte) } else { '*' })
+                }
+                b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+' | b'_' => Some(char::from(*byte)),
+                _ => None,
+            });
+            let shown: Vec<char> = shown.collect();
+            shown.iter().skip(shown.len().saturating_sub(MASKED_MAX)).collect()
+        }
+    }
+}
+
+/// Where a value is, in names of members and `[]`. A name that has itself what is looked for is not told.
+pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
+    let mut names = Vec::new();
+    let mut at = Some(node);
+    while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
+        if !value.key().is_empty() {
+            let name = key(bytes, value);
+            let is_plain = name.len() <= 32 && scan::scan(name.as_bytes(), detectors::ALL, |_| true).is_empty();
+            names.push(if is_plain { name.into_owned() } else { "…".to_owned() });
+        } else if value.parent().is_some() {
+            names.push("[]".to_owned());
+        }
+        at = value.parent();
+    }
+    names.truncate(DEPTH_SHOWN);
+    names.reverse();
+    names.join(".").replace(".[]", "[]")
+}
+
+/// The text with strings in place of some parts, which stand in their order and apart.
+pub(super) fn replace(bytes: &[u8], parts: &[(Range<usize>, String)]) -> Vec<u8> {
+    let mut changed = Vec::with_capacity(bytes.len());
+    let mut at = 0_usize;
+    for (range, text) in parts.iter().filter(|(range, _)| range.start <= range.end) {
+        if range.start >= at {
+            changed.extend_from_slice(bytes.get(at..range.start).unwrap_or_default());
+            changed.extend_from_slice(text.as_bytes());
+            at = range.end;
+        }
+    }
+    changed.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    changed
+}
+
+/// The JSON text with its edits. What is taken out takes a comma with it: the one before it if something before it stays, or
+/// else the one after it.
+pub(super) fn rewrite(bytes: &[u8], outline: &Outline, edits: &mut BTreeMap<usize, Edit>) -> Vec<u8> {
+    let mut parts: Vec<(Range<usize>, String)> = Vec::new();
+    let mut keeps = vec![false; outline.nodes().len()];
+    let mut gone_until = 0_usize;
+    for (index, node) in outline.nodes().iter().enumerate() {
+        if node.whole().start < gone_until {
+            continue;
+        }
+        let keeps_before = node.parent().and_then(|parent| keeps.get_mut(parent));
+        match edits.remove(&index) {
+            Some(Edit::Drop) => {
+                gone_until = node.whole().end;
+                let (start, end) = match (keeps_before.map(|keeps| *keeps), node.before(), node.next()) {
+                    (Some(true), Some(before), _) => (before, node.whole().end),
+                    (Some(false), _, Some(next)) => (node.whole().start, next),
+                    _ => (node.whole().start, node.whole().end),
+                };
+                let text = if node.parent().is_none() { "null" } else { "" };
+                parts.push((start..end, text.to_owned()));
+                continue;
+            }
+            Some(Edit::Value(text)) => {
+                gone_until = node.whole().end;
+                parts.push((node.value(), format!("\"{text}\"")));
+            }
+            Some(Edit::Parts(mut own)) => {
+                own.sort_by_key(|(range, _)| range.start);
+                parts.extend(own);
+            }
+            None => {}
+        }
+        if let Some(keeps) = keeps_before {
+            *keeps = true;
+        }
+    }
+    replace(bytes, &parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Bounds;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    const BOUNDS: Bounds = Bounds { depth: 16, values: 1000 };
+
+    fn rewritten(text: &str, edits: impl IntoIterator<Item = (usize, Edit)>) -> String {
+        let outline = Outline::of_document(text.as_bytes(), BOUNDS).unwrap();
+        String::from_utf8(rewrite(text.as_bytes(), &outline, &mut edits.into_iter().collect())).unwrap()
+    }
+
+    #[test]
+    fn what_is_taken_out_takes_one_comma_with_it() {
+        let text = r#"{ "a": 1 , "b" : [2, 3],"c":4 }"#;
+        for (gone, left) in [
+            (vec![1], r#"{ "b" : [2, 3],"c":4 }"#),
+            (vec![2], r#"{ "a": 1,"c":4 }"#),
+            (vec![5], r#"{ "a": 1 , "b" : [2, 3] }"#),
+            (vec![1, 2], r#"{ "c":4 }"#),
+            (vec![2, 5], r#"{ "a": 1 }"#),
+            (vec![1, 2, 5], r#"{  }"#),
+            (vec![3], r#"{ "a": 1 , "b" : [3],"c":4 }"#),
+            (vec![2, 3], r#"{ "a": 1,"c":4 }"#),
+            (vec![0], "null"),
+        ] {
+            assert_eq!(rewritten(text, gone.into_iter().map(|node| (node, Edit::Drop))), left);
+        }
+    }
+
+    #[test]
+    fn masks_show_little() {
+        let mask = |value: &str, style| mask(value.as_bytes(), style, b"0123456789abcdef");
+        assert_eq!(mask("4111 1111 1111 1111", Mask::Last4), "**** **** **** 1111");
+        assert_eq!(mask("12345", Mask::Last4), "*****");
+        assert_eq!(mask(&"\"\\a<é".repeat(20), Mask::Last4).len(), 20);
+        assert_eq!(mask("x", Mask::Redact), "[redacted]");
+        assert!(
+            mask("4111111111111111", Mask::Hash).starts_with("hmac:")
+                && mask("a", Mask::Hash) != mask("b", Mask::Hash)
+        );
+    }
+
+    #[test]
+    fn places_are_names_that_say_nothing_secret() {
+        let text = br#"{"a":[{"b":1}],"4111111111111111":{"c":2}}"#;
+        let outline = Outline::of_document(text, BOUNDS).unwrap();
+        let places: Vec<String> = (0..outline.nodes().len()).map(|node| place(text, &outline, node)).collect();
+        assert_eq!(places, ["", "a", "a[]", "a[].b", "\u{2026}", "\u{2026}.c"]);
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<u32>().prop_map(Value::from),
+            "[a-z\"\\\\ é]{0,6}".prop_map(Value::from),
+            Just(Value::Null)
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map("[a-z]{1,3}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_changed_the_rest_is_valid_and_the_same(value in json(), pretty: bool, choices in proptest::collection::vec(0..4_u8, 60)) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            let outline = Outline::of_document(text.as_bytes(), BOUNDS).unwrap();
+            let edit = |(index, choice): (usize, &u8)| match choice {
+                0 => Some((index, Edit::Drop)),
+                1 => Some((index, Edit::Value("x".to_owned()))),
+                _ => None,
+            };
+            let nodes = outline.nodes().len();
+            let changed = rewritten(&text, choices.iter().take(nodes).enumerate().filter_map(edit));
+            prop_assert!(serde_json::from_str::<Value>(&changed).is_ok(), "{text} -> {changed}");
+            prop_assert_eq!(rewritten(&text, []), text);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+use super::*;
+use crate::config::Config;
+use crate::config::RouteId;
+use crate::jose::claims::Claims;
+use crate::request::headers::Headers;
+use crate::stages::risk::{self, Judgement, Verdict};
+use crate::stages::CHECKS;
+use serde_json::{json, Value};
+
+/// A card that pays for nothing.
+const CARD: &str = "4111111111111111";
+
+fn config(exposure: Value) -> Config {
+    let routes = json!([{"name": "orders", "path": "/orders"}, {"name": "users", "path": "/users"}]);
+    let document = json!({"version": 1, "mode": "enforce", "routes": routes, "exposure": exposure});
+    Config::parse(document.to_string().as_bytes(), CHECKS).unwrap()
+}
+
+fn head(pairs: &[(&str, &str)]) -> Head {
+    let base = [(":status", "200"), ("content-type", "application/json")];
+    let replaced = |name: &str| pairs.iter().any(|(other, _)| *other == name);
+    let base = base.into_iter().filter(|(name, _)| !replaced(name));
+    Head::new(Headers::from_pairs(base.chain(pairs.iter().copied())), true).unwrap()
+}
+
+/// What became of a body.
+struct Outcome {
+    body: Option<String>,
+    changes: Changes,
+    findings: Vec<(&'static str, String)>,
+    verdict: Verdict,
+    would: Verdict,
+}
+
+fn judged_as(config: &Config, claims: Option<&Claims>, content: &Content<'_>, is_held: bool) -> Outcome {
+    let exposure = config.exposure.as_ref().unwrap();
+    let route = config.routes.get(RouteId::Written(0));
+    let scene = Scene { config, exposure, route, claims };
+    let mut findings = Findings::default();
+    let mut changes = check_body(&scene, content, is_held, &mut findings);
+    let mut judgement = Judgement::default();
+    risk::judge_response(config, route, &findings, &mut judgement);
+    Outcome {
+        body: changes.body.take().map(|body| String::from_utf8(body).unwrap()),
+        changes,
+        findings: findings.iter().map(|finding| (finding.check.id, finding.reason.to_string())).collect(),
+        verdict: judgement.verdict,
+        would: judgement.would,
+    }
+}
+
+fn judged(rules: Value, body: &str) -> Outcome {
+    judged_as(&config(rules), None, &Content::new(&head(&[]), body.as_bytes(), None), true)
+}
+
+fn with_action(action: &str) -> Value {
+    json!({"rules": [{"action": action}]})
+}
+
+#[test]
+fn a_masked_value_is_unreadable_and_everything_else_is_as_it_was() {
+    let body = format!(
+        "{{ \"id\" : 7,\n  \"card\": {{\"number\": \"{CARD}\", \"pin\":null}}, \"é\": \"\\u00e9\\/\" }}\n"
+    );
+    let outcome = judged(with_action("mask"), &body);
+    assert_eq!(outcome.body.as_deref(), Some(body.replace(CARD, "************1111").as_str()));
+    assert_eq!(outcome.findings, [("exposure.payment_card", "1 masked in `card.number`".to_owned())]);
+    assert_eq!(outcome.verdict, Verdict::Allow);
+}
+
+#[test]
+fn a_number_becomes_a_string_and_a_key_takes_its_value_with_it() {
+    let outcome = judged(with_action("mask"), &format!("[{CARD},{{\"{CARD}\":[1]}}]"));
+    assert_eq!(outcome.body.unwrap(), format!("[\"************1111\",{{\"{CARD}\":\"[redacted]\"}}]"));
+    // The name itself is not told.
+    assert_eq!(outcome.findings, [("exposure.payment_card", "2 masked in `[]`, `[].…`".to_owned())]);
+}
+
+#[test]
+fn what_is_removed_is_gone_with_its_member() {
+    let body = format!("{{\"a\":1,\"card\":\"{CARD}\",\"keys\":[\"x\",\"AKIAQ3EGRIY5KXJ7WZ2N\"]}}");
+    assert_eq!(judged(with_action("remove"), &body).body.as_deref(), Some("{\"a\":1,\"keys\":[\"x\"]}"));
+}
+
+#[test]
+fn what_is_flagged_is_told_and_stays() {
+    let outcome = judged(json!({}), &format!("{{\"card\":\"{CARD}\"}}"));
+    assert_eq!(outcome.body, None);
+    assert_eq!(outcome.findings, [("exposure.payment_card", "1 seen in `card`".to_owned())]);
+}
+
+#[test]
+fn a_blocked_response_is_withheld_and_no_other() {
+    let outcome = judged(with_action("block"), &format!("{{\"card\":\"{CARD}\"}}"));
+    assert_eq!((outcome.verdict, outcome.body), (Verdict::Deny, None));
+    assert_eq!(judged(with_action("block"), "{\"card\":\"4111111111111112\"}").verdict, Verdict::Allow);
+}
+
+#[test]
+fn in_monitor_mode_and_for_what_has_passed_nothing_is_changed() {
+    let document = json!({"version": 1, "mode": "monitor", "routes": [{"name": "orders", "path": "/"}],
+        "exposure": {"rules": [{"kinds": ["iban"], "action": "mask"}, {"action": "block"}]}});
+    let monitor = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let body = format!("[\"{CARD}\",\"GB33BUKB20201555555555\"]");
+    let head = head(&[]);
+    let content = Content::new(&head, body.as_bytes(), None);
+    let outcome = judged_as(&monitor, None, &content, false);
+    assert_eq!((outcome.body, outcome.verdict, outcome.would), (None, Verdict::Allow, Verdict::Deny));
+    let exposure = monitor.exposure.as_ref().unwrap();
+    let scene = Scene { config: &monitor, exposure, route: monitor.routes.get(RouteId::Written(0)), claims: None };
+    assert_eq!(wish(&scene, &head), Wish { reads: true, holds: false });
+    let passed = judged_as(&config(with_action("mask")), None, &content, false);
+    assert_eq!(passed.body, None);
+    assert_eq!(passed.findings[0].1, "1 seen in `[]`");
+}
+
+#[test]
+fn only_what_may_change_a_response_holds_it_back() {
+    let wished = |rules: Value| {
+        let config = config(rules);
+        let exposure = config.exposure.as_ref().unwrap();
+        let route = config.routes.get(RouteId::Written(0));
+        let wish = wish(&Scene { config: &config, exposure, route, claims: None }, &head(&[]));
+        (wish.reads, wish.holds)
+    };
+    assert_eq!(wished(json!({})), (true, false));
+    assert_eq!(wished(json!({"rules": []})), (false, false));
+    assert_eq!(wished(with_action("pass")), (false, false));
+    assert_eq!(wished(with_action("mask")), (true, true));
+    assert_eq!(wished(json!({"rules": [{"routes": ["users"], "action": "mask"}]})), (false, false));
+    assert_eq!(wished(json!({"rules": [{"statuses": ["5xx"], "action": "mask"}]})), (false, false));
+    assert_eq!(wished(json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}]})), (true, true));
+    assert_eq!(
+        wished(json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records_max": 1}]})),
+        (true, false)
+    );
+}
+
+#[test]
+fn the_first_rule_that_is_for_the_caller_decides() {
+    let rules = json!({"rules": [
+        {"scopes": ["support"], "kinds": ["payment_card"], "action": "pass"},
+        {"claims": {"role": ["agent"]}, "kinds": ["payment_card"], "action": "flag"},
+        {"kinds": ["payment_card"], "action": "mask", "mask": "redact"}]});
+    let config = config(rules);
+    let body = format!("[\"{CARD}\"]");
+    let as_caller = |claims: Value| {
+        let claims = claims.as_object().cloned().map(Claims::new);
+        let outcome = judged_as(&config, claims.as_ref(), &Content::new(&head(&[]), body.as_bytes(), None), true);
+        (outcome.findings.len(), outcome.body)
+    };
+    assert_eq!(as_caller(json!({"scope": "read support"})), (0, None));
+    assert_eq!(as_caller(json!({"role": "agent"})), (1, None));
+    assert_eq!(as_caller(json!({"role": "user"})), (1, Some("[\"[redacted]\"]".to_owned())));
+    assert_eq!(as_caller(json!(null)), (1, Some("[\"[redacted]\"]".to_owned())));
+}
+
+#[test]
+fn one_address_is_everyday_and_ten_are_a_list() {
+    let list = |count: usize| (0..count).map(|number| format!("user{number}@example.com")).collect::<Vec<_>>();
+    let rules = || json!({"rules": [{"kinds": ["email"], "action": "mask"}]});
+    assert_eq!(judged(rules(), &json!(list(9)).to_string()).findings, []);
+    let outcome = judged(rules(), &json!(list(10)).to_string());
+    assert_eq!(outcome.findings, [("exposure.email", "10 masked in `[]`".to_owned())]);
+    assert!(!outcome.body.unwrap().contains('@'));
+    let strict = json!({"rules": [{"kinds": ["email"], "at_least": 1, "action": "mask"}]});
+    assert_eq!(judged(strict, &json!(list(1)).to_string()).body.as_deref(), Some("[\"[redacted]\"]"));
+}
+
+fn allowed(allow: Value, action: &str, body: &str) -> Outcome {
+    judged(json!({"rules": [], "fields": [{"allow": allow, "action": action}]}), body)
+}
+
+#[test]
+fn fields_that_are_not_listed_are_taken_out() {
+    for (allow, body, left) in [
+        (json!(["id", "name"]), r#"{"id":1, "name":"a", "secret":2}"#, r#"{"id":1, "name":"a"}"#),
+        (json!(["[].id"]), r#"[{"id":1,"x":2},{"x":3}]"#, r#"[{"id":1},{}]"#),
+        (json!(["items[].sku"]), r#"{"items":[{"sku":1,"cost":2}],"total":3}"#, r#"{"items":[{"sku":1}]}"#),
+        (json!(["a.*.b"]), r#"{"a":{"x":{"b":1,"c":2},"y":{"c":3}}}"#, r#"{"a":{"x":{"b":1},"y":{}}}"#),
+        (json!(["card.last4"]), r#"{"card":"4111","o":1}"#, "{}"),
+        (json!(["card.last4"]), r#"{"card":null}"#, r#"{"card":null}"#),
+        (json!(["a"]), r#"{"a":{"deep":[1,2]},"A":1}"#, r#"{"a":{"deep":[1,2]}}"#),
+        (json!(["a"]), r#"{"\u0061":1,"b":1,"b":2,"a":3}"#, r#"{"\u0061":1,"a":3}"#),
+        (json!(["id"]), r#"[1,2]"#, "[]"),
+        (json!(["id"]), "\"text\"", "null"),
+    ] {
+        let outcome = allowed(allow, "remove", body);
+        assert_eq!(outcome.body.unwrap_or_else(|| body.to_owned()), left, "{body}");
+    }
+}
+
+#[test]
+fn fields_are_masked_flagged_or_block() {
+    let body = r#"{"id":1,"email":"ada@example.com","tags":["a"],"n":12345678}"#;
+    let masked = allowed(json!(["id"]), "mask", body);
+    assert_eq!(masked.body.unwrap(), r#"{"id":1,"email":"[redacted]","tags":"[redacted]","n":"[redacted]"}"#);
+    assert_eq!(masked.findings, [("exposure.fields", "3 masked in `email`, `n`, `tags`".to_owned())]);
+    let flagged = allowed(json!(["id"]), "flag", body);
+    assert_eq!((flagged.body, flagged.findings.len()), (None, 1));
+    assert_eq!(allowed(json!(["id"]), "block", body).verdict, Verdict::Deny);
+    assert_eq!(allowed(json!(["id", "email", "tags", "n"]), "block", body).verdict, Verdict::Allow);
+    let ends =
+        judged(json!({"rules": [], "fields": [{"allow": ["id"], "action": "mask", "mask": "last4"}]}), body);
+    assert_eq!(ends.body.unwrap(), r#"{"id":1,"email":"*********e.com","tags":"[redacted]","n":"****5678"}"#);
+}
+
+#[test]
+fn two_actions_at_once_leave_one_valid_document() {
+    let rules = json!({
+        "rules": [{"kinds": ["payment_card"], "action": "mask"}, {"kinds": ["credential"], "action": "remove"}],
+        "fields": [{"allow": ["id", "card", "key", "note"], "action": "remove"}]});
+    let body = format!(
+        r#"{{"x":"{CARD}","id":1,"card":"{CARD} and {CARD}","key":"AKIAQ3EGRIY5KXJ7WZ2N","note":"n","y":[1]}}"#
+    );
+    let outcome = judged(rules, &body);
+    assert_eq!(outcome.body.unwrap(), r#"{"id":1,"card":"************1111 and ************1111","note":"n"}"#);
+    assert_eq!(
+        outcome.findings.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        ["exposure.fields", "exposure.credential", "exposure.payment_card"]
+    );
+}
+
+#[test]
+fn lines_and_text_are_changed_too() {
+    let lines = head(&[("content-type", "application/x-ndjson")]);
+    let body = format!("{{\"a\":1}}\n{{\"card\":{CARD}}}\n");
+    let outcome =
+        judged_as(&config(with_action("mask")), None, &Content::new(&lines, body.as_bytes(), None), true);
+    assert_eq!(outcome.body.unwrap(), "{\"a\":1}\n{\"card\":\"************1111\"}\n");
+    let page = head(&[("content-type", "text/html"), (":status", "500")]);
+    let body = "<pre>java.lang.Error\n\tat a.B.c(B.java:1)\n\tat a.B.<init>(B.java:2)</pre>";
+    let outcome = judged_as(&config(with_action("mask")), None, &Content::new(&page, body.as_bytes(), None), true);
+    assert_eq!(outcome.body.unwrap(), "<pre>java.lang.Error\n\t[redacted]\n\t[redacted]</pre>");
+    assert_eq!(outcome.findings, [("exposure.stack_trace", "2 masked".to_owned())]);
+}
+
+#[test]
+fn what_vouches_for_the_old_bytes_goes_and_the_length_is_new() {
+    let head =
+        head(&[("etag", "\"1\""), ("content-length", "20"), ("accept-ranges", "bytes"), ("repr-digest", "x")]);
+    let body = format!("[\"{CARD}\"]");
+    let config = config(with_action("mask"));
+    let outcome = judged_as(&config, None, &Content::new(&head, body.as_bytes(), None), true);
+    assert_eq!(outcome.changes.remove, ["etag", "repr-digest", "accept-ranges"]);
+    assert_eq!(outcome.changes.length, Some(outcome.body.unwrap().len()));
+    let untouched = judged_as(&config, None, &Content::new(&head, b"[1]", None), true);
+    assert_eq!((untouched.changes, untouched.body), (Changes::default(), None));
+}
+
+#[test]
+fn a_head_without_a_body_does_not_vouch_for_what_would_be_changed() {
+    let fields =
+        [(":status", "200"), ("content-type", "application/json"), ("etag", "\"1\""), ("content-length", "20")];
+    let bare = Head::new(Headers::from_pairs(fields), false).unwrap();
+    let removed = |rules: Value| {
+        let config = config(rules);
+        let exposure = config.exposure.as_ref().unwrap();
+        let route = config.routes.get(RouteId::Written(0));
+        let scene = Scene { config: &config, exposure, route, claims: None };
+        check_head(&scene, &bare, None, &mut Findings::default()).remove
+    };
+    assert_eq!(removed(with_action("mask")), ["etag", "content-length"]);
+    assert_eq!(removed(with_action("flag")), Vec::<String>::new());
+}
+
+#[test]
+fn header_fields_that_tell_of_programs_are_found_and_removed() {
+    let checked = |action: &str, fields: &[(&str, &str)]| {
+        let config = config(json!({"headers": {"action": action}}));
+        let exposure = config.exposure.as_ref().unwrap();
+        let route = config.routes.get(RouteId::Written(0));
+        let scene = Scene { config: &config, exposure, route, claims: None };
+        let mut findings = Findings::default();
+        let changes = check_head(&scene, &head(fields), None, &mut findings);
+        (changes.remove, findings.iter().map(|finding| finding.reason.to_string()).collect::<Vec<_>>())
+    };
+    let telling = [("server", "Apache/2.4.1"), ("x-powered-by", "PHP/8.1")];
+    assert_eq!(
+        checked("remove", &telling),
+        (vec!["x-powered-by".to_owned(), "server".to_owned()], vec!["2 removed: x-powered-by, server".to_owned()])
+    );
+    assert_eq!(checked("flag", &telling).0, Vec::<String>::new());
+    assert_eq!(checked("remove", &[("server", "envoy")]), (vec![], vec![]));
+    assert_eq!(checked("pass", &telling), (vec![], vec![]));
+}
+
+#[test]
+fn what_cannot_be_read_follows_its_policy() {
+    let json = head(&[]);
+    let rules = |policy: &str| json!({"rules": [{"action": "mask"}], "on_error": {"too_long": policy}});
+    let body = format!("[\"{CARD}\"");
+    let cut = || Content::new(&json, body.as_bytes(), Some(Unread::TooLong));
+    let allowed = judged_as(&config(rules("allow")), None, &cut(), true);
+    assert_eq!((allowed.verdict, allowed.body), (Verdict::Allow, None));
+    let ids: Vec<_> = allowed.findings.iter().map(|(id, reason)| (*id, reason.as_str())).collect();
+    assert_eq!(ids, [("exposure.unchecked", "too long"), ("exposure.payment_card", "1 seen")]);
+    assert_eq!(judged_as(&config(rules("block")), None, &cut(), true).verdict, Verdict::Deny);
+    // Whoever is to be stopped is stopped by the beginning alone.
+    assert_eq!(judged_as(&config(with_action("block")), None, &cut(), true).verdict, Verdict::Deny);
+    let broken = judged(
+        json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}], "on_error": {"broken": "block"}}),
+        "{\"id\":",
+    );
+    assert_eq!(
+        (broken.verdict, broken.findings),
+        (Verdict::Deny, vec![("exposure.unchecked", "not JSON".to_owned())])
+    );
+}
+
+#[test]
+fn broken_json_is_masked_as_text() {
+    assert_eq!(
+        judged(with_action("mask"), &format!("{{\"card\":\"{CARD}\"")).body.unwrap(),
+        "{\"card\":\"************1111\""
+    );
+}
+
+#[test]
+fn records_are_the_items_of_the_list() {
+    let volume = |records: Value| json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records": records, "records_max": 9}]});
+    assert_eq!(judged(volume(json!(null)), "[1,[2,3],{}]").changes.records, 3);
+    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{"n":1,"items":[1,2]}}"#).changes.records, 2);
+    assert_eq!(judged(volume(json!("data.items")), r#"{"data":{}}"#).changes.records, 1);
+    assert_eq!(judged(json!({}), "[1,2]").changes.records, 0);
+}
+
+#[test]
+fn no_value_reaches_a_finding() {
+    let secret = "AKIAQ3EGRIY5KXJ7WZ2N";
+    let body = json!({"a": {CARD: secret}, secret: CARD, "list": [CARD, {"x": secret}]}).to_string();
+    for action in ["flag", "mask", "remove", "block"] {
+        let outcome = judged(with_action(action), &body);
+        let told = format!("{:?}", outcome.findings);
+        assert!(!told.contains(CARD) && !told.contains(secret) && outcome.findings.len() == 2, "{told}");
+    }
+}
