@@ -10,13 +10,16 @@ pub mod error;
 pub mod exposure;
 pub mod field;
 pub mod fleet;
+pub mod flows;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
+pub mod manipulation;
 pub mod minting;
 mod moment;
 mod names;
 pub mod oauth;
+mod packs;
 pub mod quotes;
 mod raw;
 pub mod remote;
@@ -31,16 +34,15 @@ pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
+pub use self::flows::Flows;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
-pub use self::quotes::Quote;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
-pub use self::workflows::Workflow;
 
 use self::names::{check_name, check_path, check_prefix};
 use self::raw::{Document, TunedMode};
@@ -92,10 +94,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Where rules find the names of an actor.
     pub actor: rules::Actor,
-    /// What is done in which order; routes refer to these by their place.
-    pub workflows: Vec<Workflow>,
-    /// What the service has said, and clients have to keep to; routes refer to these by their place.
-    pub quotes: Vec<Quote>,
+    /// What the business allows over several requests.
+    pub flows: Flows,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
     /// What actors are watched for over several requests; `None` for nothing.
@@ -176,13 +176,14 @@ impl Config {
         checks: &[&'static Check],
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let written = read(document)?;
+        let mut written = read(document)?;
         if written.version != VERSION {
             return Err(ConfigError::new(
                 "version",
                 format!("is {}, this filter reads version {VERSION}", written.version),
             ));
         }
+        packs::expand(&mut written)?;
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
         let mut minting = written
             .minting
@@ -191,8 +192,7 @@ impl Config {
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
-        let workflows = Workflow::all(&written, &routes::names(&written.routes)?)?;
-        let quotes = Quote::all(&written, &routes::names(&written.routes)?)?;
+        let flows = Flows::new(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
@@ -208,15 +208,7 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(
-                &written,
-                thresholds,
-                &limits,
-                &rules,
-                (&workflows, &quotes),
-                behaviour.as_ref(),
-                endpoints,
-            )?,
+            routes: Routes::compile(&written, thresholds, &limits, &rules, &flows, behaviour.as_ref(), endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -225,8 +217,7 @@ impl Config {
             limits,
             rules,
             actor: rules::Actor::new(&written),
-            workflows,
-            quotes,
+            flows,
             reputation: Reputation::new(&written.reputation)?,
             behaviour,
             exposure: Exposure::section(&written, checks)?,
@@ -273,8 +264,7 @@ impl Config {
             || self.exposure.is_some()
             || self.limits.iter().any(|limit| limit.needs_body)
             || self.rules.iter().any(|rule| rule.needs_body)
-            || self.workflows.iter().any(|workflow| workflow.needs_body)
-            || !self.quotes.is_empty()
+            || self.flows.need_bodies()
             || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
     }
 
@@ -300,9 +290,7 @@ impl Config {
     }
 
     fn has_records(&self) -> bool {
-        !self.workflows.is_empty()
-            || !self.quotes.is_empty()
-            || self.rules.iter().any(|rule| !rule.counters.is_empty())
+        !self.flows.is_empty() || self.rules.iter().any(|rule| !rule.counters.is_empty())
     }
 
     fn counts_volume(&self) -> bool {

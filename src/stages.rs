@@ -10,6 +10,7 @@
 //! | [`business`] | What does the business allow? | 403 |
 //! | [`workflow`] | In which order? | 403 |
 //! | [`quotes`] | Do clients keep to what the service has told them? | 403 |
+//! | [`manipulation`] | Who plays with prices, carts, discounts and stock? | 403 |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //! | [`exposure`] | What does the response give away? | 502 |
@@ -22,6 +23,7 @@ pub mod exposure;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
+pub mod manipulation;
 pub mod oauth;
 pub mod quotes;
 pub mod risk;
@@ -148,6 +150,8 @@ pub static CHECKS: &[&Check] = &[
     &quotes::QUANTITY,
     &quotes::TOTAL,
     &quotes::UNKNOWN,
+    &manipulation::RISK,
+    &manipulation::SIGNS,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

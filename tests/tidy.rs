@@ -59,6 +59,7 @@ const STAGES: &[&str] = &[
     "business",
     "workflow",
     "quotes",
+    "manipulation",
     "behaviour",
     "risk",
     "exposure",

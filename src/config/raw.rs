@@ -10,8 +10,10 @@ mod holder;
 mod identity;
 mod inspect;
 mod limits;
+mod manipulation;
 mod minting;
 mod oauth;
+mod packs;
 mod quotes;
 mod remote;
 mod rules;
@@ -31,9 +33,11 @@ pub(crate) use self::identity::{
 pub(crate) use self::inspect::{Exclusion, Graphql, Inspect};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub(crate) use self::manipulation::{Indicator, Manipulation};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
+pub(crate) use self::packs::{CheckoutPack, GiftCardsPack, LoginPack, Packs, PasswordResetPack, SignupPack};
 pub use self::quotes::Compare;
 pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
 pub(crate) use self::remote::{Introspection, Served};
@@ -75,6 +79,9 @@ pub(crate) struct Document {
     pub(crate) workflows: Vec<Workflow>,
     #[serde(default)]
     pub(crate) quotes: Vec<Quote>,
+    pub(crate) manipulation: Option<Manipulation>,
+    #[serde(default)]
+    pub(crate) packs: Packs,
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) behaviour: Option<Behaviour>,

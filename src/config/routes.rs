@@ -14,12 +14,13 @@ mod tree;
 use self::tree::Methods;
 use super::adapt::permille;
 use super::behaviour::Behaviour;
+use super::flows::Flows;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
-use super::quotes::{self, Quote};
+use super::quotes;
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
-use super::workflows::{self, Workflow};
+use super::workflows;
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub struct Route {
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
     /// The steps that are done on it: the place of a workflow, and that of the step in it.
     pub steps: Vec<(usize, usize)>,
-    /// The quotes that its answers tell: places in [`super::Config::quotes`].
+    /// The quotes that its answers tell: places in [`Flows::quotes`].
     pub captured: Vec<usize>,
     /// The quotes that its requests have to keep to.
     pub asserted: Vec<usize>,
@@ -104,7 +105,7 @@ impl Routes {
         thresholds: Thresholds,
         limits: &[Limit],
         rules: &[Rule],
-        (workflows, quotes): (&[Workflow], &[Quote]),
+        flows: &Flows,
         behaviour: Option<&Behaviour>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
@@ -112,8 +113,7 @@ impl Routes {
         let needs_json = |name: &str| {
             limits::need_body(limits, name)
                 || rules::need_body(rules, name)
-                || workflows::need_body(workflows, name)
-                || !quotes::on_route(quotes, name).1.is_empty()
+                || flows.need_body(name)
                 || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
@@ -140,7 +140,7 @@ impl Routes {
         for (index, raw) in document.routes.iter().enumerate() {
             check(raw, &format!("routes[{index}]"))?;
             let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
-            let (captured, asserted) = quotes::on_route(quotes, &raw.name);
+            let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
                 mode: raw.mode.unwrap_or(document.mode),
@@ -151,7 +151,7 @@ impl Routes {
                 limits: limits::on_route(limits, &raw.name),
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
-                steps: workflows::on_route(workflows, &raw.name),
+                steps: workflows::on_route(&flows.workflows, &raw.name),
                 captured,
                 asserted,
                 needs_json: needs_json(&raw.name),

@@ -194,7 +194,18 @@ pub(super) fn compiled(
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
-    let expression = Expression::compile(text, &SCHEMA, Kinds::BOOL).map_err(|fault| {
+    compiled_to(Kinds::BOOL, text, path, on, routes)
+}
+
+/// The same for a value that can be of these types.
+pub(super) fn compiled_to(
+    expected: Kinds,
+    text: &str,
+    path: &str,
+    on: &[String],
+    routes: &[raw::Route],
+) -> Result<Expression, ConfigError> {
+    let expression = Expression::compile(text, &SCHEMA, expected).map_err(|fault| {
         let hint = fault.hint.clone();
         ConfigError {
             hint,

@@ -15,6 +15,7 @@ use crate::stages::exposure::volume::{self, Tab};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::manipulation;
 use crate::stages::quotes::{self, Heard};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
@@ -141,13 +142,15 @@ impl Case {
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
-    /// Looks at the steps that it does and the quotes that it has to keep to, as far as that can be done now. What is refused
-    /// already does and tells nothing, and what is for an endpoint of ours has no part in either.
+    /// Looks at the steps that it does, the quotes that it has to keep to and what its actor plays with, as far as that can be
+    /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
     pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
         let World { config, memory, shared, outbox, .. } = world.as_ref();
         let route = config.routes.get(self.route);
-        let has_part = !(route.steps.is_empty() && route.captured.is_empty() && route.asserted.is_empty());
+        let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
+        let has_part =
+            is_watched || !(route.steps.is_empty() && route.captured.is_empty() && route.asserted.is_empty());
         if !has_part || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }
@@ -159,6 +162,7 @@ impl Case {
             None => self.heard.listen(&scene),
             Some(_) => quotes::check_request(&scene, &mut self.findings),
         }
+        manipulation::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
     /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.

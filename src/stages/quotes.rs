@@ -92,7 +92,7 @@ impl Heard {
     /// Whose quotes the answer tells, if it does.
     pub fn listen(&mut self, scene: &Scene<'_>) {
         for index in &scene.route.captured {
-            let Some(quote) = scene.config.quotes.get(*index) else { continue };
+            let Some(quote) = scene.config.flows.quotes.get(*index) else { continue };
             let actor = quote.per.as_ref().map(|part| fields::actor(part, scene));
             // Nobody whom a later request could be told to come from is told nothing that counts.
             if actor != Some(None) {
@@ -104,7 +104,7 @@ impl Heard {
     /// Remembers what an answer says.
     pub fn capture(&mut self, document: &Value, trace: &mut Trace, ground: &Ground<'_>) {
         for (index, actor) in std::mem::take(&mut self.quotes) {
-            let Some(quote) = ground.config.quotes.get(index) else { continue };
+            let Some(quote) = ground.config.flows.quotes.get(index) else { continue };
             let (items, _) = items(&quote.capture.each, document);
             let mut heard: Vec<(Hashed, Quoted)> = items
                 .into_iter()
@@ -142,7 +142,7 @@ struct Item<'v> {
 /// Compares what a request says with what was quoted, once its body is there.
 pub fn check_request(scene: &Scene<'_>, findings: &mut Findings) {
     let Some(body) = scene.body else { return };
-    let asserted = scene.route.asserted.iter().filter_map(|index| scene.config.quotes.get(*index));
+    let asserted = scene.route.asserted.iter().filter_map(|index| scene.config.flows.quotes.get(*index));
     for quote in asserted {
         let mut report = Report { quote, found: Vec::new() };
         match (body.fault(), body.get::<&str>(&[])) {

@@ -112,7 +112,7 @@ impl Progress {
     /// The answer is there, or there will be none. `passed` is whether the status is the service's. Call it once.
     pub fn settle(&mut self, status: Option<u16>, passed: bool, trace: &mut Trace, ground: &Ground<'_>) {
         for taken in std::mem::take(&mut self.taken) {
-            let Some((workflow, step)) = find(&ground.config.workflows, (taken.workflow, taken.step)) else {
+            let Some((workflow, step)) = find(&ground.config.flows.workflows, (taken.workflow, taken.step)) else {
                 continue;
             };
             let is_done = passed && status.is_some_and(|status| step.is_completed_by(status));
@@ -136,7 +136,7 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
     let view = View::new(scene, &[]);
     let mut judged = None;
     for at in &scene.route.steps {
-        let Some((workflow, step)) = find(&scene.config.workflows, *at) else { continue };
+        let Some((workflow, step)) = find(&scene.config.flows.workflows, *at) else { continue };
         let is_other = judged != Some(at.0) && workflow.needs_body == scene.body.is_some();
         if !is_other || !does(step, &view) {
             continue;

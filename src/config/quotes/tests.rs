@@ -25,7 +25,7 @@ fn with(pointer: &str, value: Value) -> Value {
 #[test]
 fn the_defaults_are_those_documented() {
     let config = parse(&with("/name", json!("price"))).unwrap();
-    let quote = &config.quotes[0];
+    let quote = &config.flows.quotes[0];
     assert_eq!((quote.lifetime, quote.weight, quote.monitor), (Millis::from_secs(900), None, false));
     let assert = &quote.assert;
     assert_eq!((assert.compare, assert.missing), (Compare::Equal, FailurePolicy::Allow));

@@ -18,7 +18,7 @@ fn steps(steps: Value) -> Value {
 fn the_defaults_are_those_documented() {
     let config =
         parse(&steps(json!([{"name": "a", "routes": ["cart"]}, {"name": "b", "routes": ["pay"]}]))).unwrap();
-    let workflow = &config.workflows[0];
+    let workflow = &config.flows.workflows[0];
     assert_eq!(
         (workflow.expires, workflow.weight, workflow.monitor),
         (Millis::from_secs(1800), None::<Weight>, false)
@@ -37,7 +37,7 @@ fn another_definition_has_other_records() {
     let owner = |expires: &str| {
         let steps = json!([{"name": "a", "routes": ["cart"]}]);
         let workflows = json!([{"name": "w", "per": "source", "expires": expires, "steps": steps}]);
-        parse(&workflows).unwrap().workflows[0].owner.clone()
+        parse(&workflows).unwrap().flows.workflows[0].owner.clone()
     };
     assert_eq!(owner("1m"), owner("1m"));
     assert_ne!(owner("1m"), owner("2m"));

@@ -28,7 +28,7 @@ impl<'a> View<'a> {
     }
 
     /// For the keys of counters.
-    pub(super) const fn of_keys(scene: &'a Scene<'a>) -> Self {
+    pub(in crate::stages) const fn of_keys(scene: &'a Scene<'a>) -> Self {
         Self { scene, outcomes: &[], is_for_keys: true }
     }
 

@@ -225,7 +225,7 @@ fn checkout() -> Workflow {
     let document = br#"{"version": 1, "routes": [{"name": "a", "path": "/a"}, {"name": "b", "path": "/b"}], "workflows": [
         {"name": "w", "per": "source", "expires": "1h", "steps": [
             {"name": "one", "routes": ["a"]}, {"name": "two", "routes": ["b"], "once": true, "min_gap": "1s", "max_gap": "1m"}]}]}"#;
-    Config::parse(document, CHECKS).unwrap().workflows.pop().unwrap()
+    Config::parse(document, CHECKS).unwrap().flows.workflows.pop().unwrap()
 }
 
 fn record(state: [u8; 16]) -> Record {
