@@ -11,6 +11,7 @@ use crate::expression::fault::{Cause, Failure};
 use crate::expression::node::{Base, Node, Over, Step};
 use crate::expression::value::{Items, Value};
 use crate::expression::{Missing, Scope, STEPS_MAX};
+use std::borrow::Cow;
 
 /// One evaluation.
 pub(super) struct Run<'a> {
@@ -113,9 +114,7 @@ impl<'a> Run<'a> {
         let mut value = match base {
             Base::Name(tag) => self.scope.value(*tag).map_err(|missing| at(offset)(missing.into()))?,
             Base::Entry(table, key) => self.entry(*table, key, offset)?,
-            Base::Variable(slot) => {
-                self.variables.get(*slot).cloned().ok_or(Failure { cause: Cause::Absent, offset })?
-            }
+            Base::Variable(slot) => self.variable(*slot, offset)?,
             Base::Outcome(call) => self.scope.outcome(*call).map_err(at(offset))?,
             Base::Of(node) => self.value(node)?,
         };
@@ -125,6 +124,15 @@ impl<'a> Run<'a> {
                 Step::Element(at) => value.element(*at),
             }
             .map_err(at(offset))?;
+        }
+        Ok(value)
+    }
+
+    /// A copy of a variable, for which a text that was made costs by its length.
+    fn variable(&mut self, slot: usize, offset: usize) -> Result<Value<'a>, Failure> {
+        let value = self.variables.get(slot).cloned().ok_or(Failure { cause: Cause::Absent, offset })?;
+        if let Value::Text(Cow::Owned(_)) = value {
+            self.charge(value.weight(), offset)?;
         }
         Ok(value)
     }
@@ -175,7 +183,7 @@ impl<'a> Run<'a> {
                     kept.push(element);
                 }
             }
-            return Ok(Value::List(Items::Owned(kept)));
+            return Ok(Value::List(Items::Owned(kept.into())));
         }
         let (mut count, mut failed) = (0_u32, None::<Failure>);
         for element in elements {

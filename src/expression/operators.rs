@@ -202,7 +202,7 @@ fn add<'a>(left: Value<'a>, right: Value<'a>) -> Result<Value<'a>, Cause> {
         (left, right) if left.kind() == Kinds::LIST && right.kind() == Kinds::LIST => {
             let mut items = left.elements()?;
             items.extend(right.elements()?);
-            Value::List(Items::Owned(items))
+            Value::List(Items::Owned(items.into()))
         }
         _ => return Err(Cause::Type),
     })

@@ -456,6 +456,9 @@ fn an_evaluation_is_bounded() {
         "body.items.map(a, body.items)  == body.items.map(a, body.items)",
         "body.s.contains('y')",
         "body.items.map(a, 'x').all(a, body.s == body.s)",
+        // A list that was made is compared by its elements, a text that was made is copied by its length.
+        "[body.items.map(a, a)].all(l, body.items.all(x, l == l))",
+        "[body.s.substring(0, 30000) + 'z'].all(t, body.items.all(x, t != ''))",
         // What costs too much is not absorbed.
         "body.items.all(a, body.items.all(b, a == b)) || true",
     ] {

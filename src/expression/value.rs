@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// Nesting of documents that is compared.
 const COMPARED_DEPTH_MAX: u32 = 64;
@@ -43,8 +44,8 @@ pub enum Value<'a> {
 pub enum Items<'a> {
     /// Of a constant.
     Borrowed(&'a [Value<'a>]),
-    /// Made during the evaluation.
-    Owned(Vec<Value<'a>>),
+    /// Made during the evaluation; shared, since a variable is read often.
+    Owned(Arc<[Value<'a>]>),
 }
 
 /// A set of types.
@@ -180,11 +181,8 @@ impl<'a> Value<'a> {
             Self::Duration(value) => Value::Duration(value),
             Self::Time(value) => Value::Time(value),
             Self::List(items) => {
-                let items = match items {
-                    Items::Borrowed(items) => items.to_vec(),
-                    Items::Owned(items) => items,
-                };
-                Value::List(Items::Owned(items.into_iter().map(Value::constant).collect::<Option<_>>()?))
+                let items = items.as_slice().iter().cloned().map(Value::constant);
+                Value::List(Items::Owned(items.collect::<Option<_>>()?))
             }
             Self::Array(_) | Self::Object(_) => return None,
         })
@@ -228,11 +226,18 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What it costs to look at all of it: steps beyond one.
+    /// What it costs to look at all of it, or to copy it: steps beyond one. A list within a list is shared, not copied.
     pub(super) fn weight(&self) -> u32 {
-        let units = match self {
+        let of_text = |value: &Self| match value {
             Self::Text(text) => text.len() >> 4,
-            other => other.length().unwrap_or(0),
+            _ => 0,
+        };
+        let units = match self {
+            Self::List(items) => {
+                let texts = items.as_slice().iter().map(of_text);
+                texts.fold(items.as_slice().len(), usize::saturating_add)
+            }
+            other => other.length().unwrap_or_else(|| of_text(other)),
         };
         u32::try_from(units).unwrap_or(u32::MAX)
     }

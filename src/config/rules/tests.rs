@@ -25,6 +25,7 @@ fn rule(more: Value) -> Value {
 
 #[test]
 fn faults_name_the_place_within_the_text_too() {
+    let nine = ["count(1, duration('1m')) < 3"; 9].join(" && ");
     for (written, expected) in [
         (json!({}), "rules[0]: has neither `require` nor `forbid`"),
         (json!({"require": "true", "forbid": "true"}), "rules[0]: has both `require` and `forbid`"),
@@ -61,7 +62,7 @@ fn faults_name_the_place_within_the_text_too() {
         (json!({"require": "path[body.x] == 'a'", "routes": ["orders"]}), "rules[0].require: column 1: expected the name"),
         (json!({"require": "path.id == 'a'", "routes": ["orders", "plain"]}), "rules[0].require: column 1: unknown parameter"),
         (
-            json!({"require": ["count(1, duration('1m')) < 3"; 9].join(" && ")}),
+            json!({"require": nine}),
             "rules[0].require: has 9 counters, at most 8",
         ),
         (json!({"require": "true", "message": "m", "on_error": "maybe"}), "rules[0].on_error: unknown variant"),

@@ -52,6 +52,7 @@ fn route(head: &Parts, received: &Received) -> Response<Frames> {
         ("GET", ["api", "orders"]) => json(StatusCode::OK, &data::orders()),
         ("GET", ["api", "orders", id]) => found(data::order(id)),
         ("POST", ["api", "orders"]) => create_order(received),
+        ("POST", ["api", "orders", id, "payment"]) => found(data::order(id)),
         ("GET", ["api", "users", id]) => found(data::user(id)),
         ("GET", ["api", "export"]) => export(),
         ("GET", ["admin", "users"]) => json(StatusCode::OK, &data::users()),
