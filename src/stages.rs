@@ -150,6 +150,7 @@ pub static CHECKS: &[&Check] = &[
     &quotes::QUANTITY,
     &quotes::TOTAL,
     &quotes::UNKNOWN,
+    &quotes::UNREAD,
     &manipulation::RISK,
     &manipulation::SIGNS,
     &behaviour::SCANNING,

@@ -83,6 +83,8 @@ pub struct Assert {
     pub tolerance: Tolerance,
     /// What a request weighs for which there is no quote.
     pub missing: FailurePolicy,
+    /// What a request gets that cannot be compared.
+    pub on_error: FailurePolicy,
 }
 
 /// How many of an item.
@@ -205,6 +207,7 @@ impl Assert {
             total: place(&written.total, "total")?,
             tolerance: Tolerance::new(&written.tolerance, &format!("{path}.tolerance"))?,
             missing: written.missing,
+            on_error: written.on_error,
         };
         let Self { value, currency, quantity, total, .. } = &assert;
         if value.is_none() && currency.is_none() && quantity.is_none() && total.is_none() {

@@ -9,17 +9,18 @@
 //! | [`CURRENCY`] | the currency is another one |
 //! | [`QUANTITY`] | how many is no number, less than `min`, more than `max`, or a fraction |
 //! | [`TOTAL`] | the total is not what the items amount to at what was quoted |
-//! | [`UNKNOWN`] | there is no quote, or the request cannot be read: `missing` decides |
+//! | [`UNKNOWN`] | there is no quote: `missing` decides |
+//! | [`UNREAD`] | the request cannot be compared: `on_error` decides |
 //!
 //! **Exact.** Values are decimals of six digits behind the point ([`crate::decimal`]); nothing is rounded but the product of a price
 //! and a quantity. What a client leaves out is not asserted: the service has its own price then.
 //!
 //! **When.** A body is remembered when it has passed to the client, so that its next request finds the quote. The last one
 //! counts. Only answers of 2xx with one JSON document are listened to. Only a body that is one JSON document can be compared; any
-//! other is [`UNKNOWN`], so that nobody hides a price in a form.
+//! other is [`UNREAD`], so that nobody hides a price in a form.
 //!
 //! Bounds: [`ITEMS_MAX`] items of an answer are remembered, and as many of a request compared; with more, a request is
-//! [`UNKNOWN`]. A record has 40 bytes and no debt. The quotes of an actor are spread over [`record::SPREAD`] buckets, those for anyone over all. A quote
+//! [`UNREAD`]. A record has 40 bytes and no debt. The quotes of an actor are spread over [`record::SPREAD`] buckets, those for anyone over all. A quote
 //! that is heard again unchanged is written again when an eighth of its life is over. What cannot be written for contention is
 //! not remembered.
 //!
@@ -65,10 +66,18 @@ pub static TOTAL: Check = check(
 /// There is nothing to compare with.
 pub static UNKNOWN: Check = Check {
     weight: Weight::Note,
+    ..check("quote.unknown", "quote_unknown", "There is no quote for what the request names; `missing` decided.")
+};
+
+/// It cannot be compared.
+pub static UNREAD: Check = Check {
+    class: Class::Invalid,
+    weight: Weight::Note,
+    tunable: false,
     ..check(
-        "quote.unknown",
-        "quote_unknown",
-        "There is no quote for what the request names, or the request cannot be read; `missing` decided.",
+        "quote.unread",
+        "quote_unread",
+        "A request that has to keep to quotes is not one JSON document, names no item, or too many; `on_error` decided.",
     )
 };
 
@@ -146,7 +155,7 @@ pub fn check_request(scene: &Scene<'_>, findings: &mut Findings) {
     for quote in asserted {
         let mut report = Report { quote, found: Vec::new() };
         match (body.fault(), body.get::<&str>(&[])) {
-            (Some(fault), _) => report.unknown(fault.reason()),
+            (Some(fault), _) => report.unread(fault.reason()),
             (None, Some(document)) => compare(quote, document, scene, &mut report),
             (None, None) => {}
         }
@@ -157,7 +166,7 @@ pub fn check_request(scene: &Scene<'_>, findings: &mut Findings) {
 fn compare(quote: &Quote, document: &Value, scene: &Scene<'_>, report: &mut Report<'_>) {
     let (values, is_cut) = items(&quote.assert.each, document);
     if is_cut {
-        return report.unknown(format!("more than {ITEMS_MAX} items"));
+        return report.unread(format!("more than {ITEMS_MAX} items"));
     }
     let items = recalled(quote, values, document, scene, report);
     let mut sum = Some(Sum::default());
@@ -197,7 +206,7 @@ fn recalled<'v>(
         let key = quote.assert.key.as_ref().map(|key| text(key.find(value, document)?));
         let key = match key {
             Some(None) => {
-                report.unknown(format!("item {number} has no key"));
+                report.unread(format!("item {number} has no key"));
                 continue;
             }
             key => key.flatten().unwrap_or_default(),
@@ -288,6 +297,10 @@ impl Report<'_> {
 
     fn unknown(&mut self, what: impl Into<Cow<'static, str>>) {
         self.add(&UNKNOWN, &what.into(), Some(self.quote.assert.missing.weight()));
+    }
+
+    fn unread(&mut self, what: impl Into<Cow<'static, str>>) {
+        self.add(&UNREAD, &what.into(), Some(self.quote.assert.on_error.weight()));
     }
 
     fn add(&mut self, check: &'static Check, what: &str, weight: Option<Weight>) {

@@ -48,6 +48,8 @@ pub(crate) struct Assert {
     pub(crate) tolerance: Tolerance,
     #[serde(default = "let_pass")]
     pub(crate) missing: FailurePolicy,
+    #[serde(default)]
+    pub(crate) on_error: FailurePolicy,
 }
 
 /// How what a client sends has to compare with what was quoted.

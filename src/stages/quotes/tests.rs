@@ -159,7 +159,7 @@ fn each_way_to_tamper_is_found() {
         (
             tampered("/lines/0/sku", json!(null)),
             vec![
-                "quote.unknown price: item 1 has no key",
+                "quote.unread price: item 1 has no key",
                 "quote.total price: total 283.50, the items amount to 24.50",
             ],
         ),
@@ -214,12 +214,12 @@ fn what_cannot_be_read_is_unknown() {
     for body in ["sku=p-1&price=1", "{\"lines\": [], \"lines\": []}", "{"] {
         let found = shop.send("eve", "/order", 1, body, (201, ""));
         assert!(
-            found.contains(&"quote.unknown price: not one JSON document with one meaning".to_owned()),
+            found.contains(&"quote.unread price: not one JSON document with one meaning".to_owned()),
             "{found:?}"
         );
     }
     let lines: Vec<Value> = (0..65).map(|_| json!({"sku": "p-1", "price": 129.5})).collect();
-    assert_eq!(shop.order("eve", 1, &json!({"lines": lines})), ["quote.unknown price: more than 64 items"]);
+    assert_eq!(shop.order("eve", 1, &json!({"lines": lines})), ["quote.unread price: more than 64 items"]);
 }
 
 #[test]
