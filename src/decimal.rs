@@ -89,7 +89,7 @@ impl Sum {
 
     /// The sum, cut off behind six digits. `None` if it is out of range.
     pub fn total(self) -> Option<Decimal> {
-        i64::try_from(self.0 / i128::from(ONE)).ok().map(Decimal)
+        self.0.checked_div(ONE.into()).and_then(|units| i64::try_from(units).ok()).map(Decimal)
     }
 }
 
@@ -98,9 +98,10 @@ impl fmt::Display for Decimal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (size, one) = (self.0.unsigned_abs(), ONE.unsigned_abs());
-        let fraction = format!("{:06}", size % one);
+        let whole = size.checked_div(one).unwrap_or_default();
+        let fraction = format!("{:06}", size.checked_rem(one).unwrap_or_default());
         let (cents, finer) = fraction.split_at_checked(2).unwrap_or_default();
-        write!(formatter, "{sign}{}.{cents}{}", size / one, finer.trim_end_matches('0'))
+        write!(formatter, "{sign}{whole}.{cents}{}", finer.trim_end_matches('0'))
     }
 }
 

@@ -12,6 +12,7 @@
 mod behaviour;
 mod business;
 mod once;
+mod shop;
 mod workflow;
 
 use portcullis::memory::in_process::InProcess;
