@@ -80,6 +80,15 @@ bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filt
 # Data that is no part of the project; without it, the evaluation says so and measures nothing.
 DATA ?= ../shared/data
 
+# Seconds for each target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## Look for bytes that a parser cannot take (FUZZ_SECONDS: for each; needs cargo-fuzz and a nightly compiler)
+	@for target in $$(sed -n 's/^name = "\([a-z_]*\)"/\1/p' fuzz/Cargo.toml); do \
+		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; \
+	done
+
 .PHONY: eval
 eval: ## Measure how well payloads are told from harmless values (DATA: the folder of the data set)
 	@cargo bench --locked --bench detection -- $(DATA) $(if $(WRONG),--wrong)

@@ -74,6 +74,7 @@ fn main() -> Result<()> {
     reached.push(unseen(&rows));
     others(&engine, &data)?;
     cost::print(&engine, &engine_of(br#"{"version": 1, "mode": "enforce"}"#));
+    cost::print_hostile(&Inspector::built_in([7; 16]).map_err(anyhow::Error::msg)?)?;
     for ((name, detected, passed), floor) in reached.into_iter().zip(FLOORS) {
         println!("{name}: {detected:.2} % of attacks detected, {passed:.2} % of harmless requests passed");
         ensure!(

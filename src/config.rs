@@ -5,6 +5,7 @@
 //! Bounds: [`DOCUMENT_BYTES_MAX`], [`routes::ROUTES_MAX`], and those of each section.
 
 pub mod adapt;
+pub mod anomaly;
 pub mod behaviour;
 pub mod error;
 pub mod exposure;
@@ -18,10 +19,13 @@ pub mod manipulation;
 pub mod minting;
 mod moment;
 mod names;
+mod needs;
 pub mod oauth;
+pub mod objects;
 mod packs;
 pub mod quotes;
 mod raw;
+mod reading;
 pub mod remote;
 pub mod routes;
 pub mod rules;
@@ -30,6 +34,7 @@ mod units;
 pub mod workflows;
 
 pub use self::adapt::Reputation;
+pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::exposure::Exposure;
@@ -40,6 +45,7 @@ pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
+pub use self::objects::Objects;
 pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
@@ -63,9 +69,6 @@ const DOCUMENT_BOUNDS: Bounds = Bounds { depth: 32, values: 100_000 };
 
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
-
-/// Room for the failed tokens of some 80,000 sources.
-const FAILURES_BUDGET_BYTES: u64 = 4 << 20;
 
 /// Everything that was decided when the configuration was loaded.
 #[derive(Debug)]
@@ -98,6 +101,10 @@ pub struct Config {
     pub flows: Flows,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
+    /// Whose things may be asked for, and how many; `None` for anything.
+    pub objects: Option<Objects>,
+    /// When something unusual is told; `None` for never.
+    pub anomaly: Option<Anomaly>,
     /// What actors are watched for over several requests; `None` for nothing.
     pub behaviour: Option<Behaviour>,
     /// What responses may say; `None` when nobody looks.
@@ -194,6 +201,7 @@ impl Config {
         let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
         let flows = Flows::new(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
+        let objects = Objects::section(&written)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
         if let Some(minting) = &mut minting {
             minting.settle_subjects(identity.as_ref().map_or(&[], |identity| &identity.issuers))?;
@@ -208,7 +216,16 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(&written, thresholds, &limits, &rules, &flows, behaviour.as_ref(), endpoints)?,
+            routes: Routes::compile(
+                &written,
+                thresholds,
+                &limits,
+                &rules,
+                &flows,
+                behaviour.as_ref(),
+                objects.as_ref(),
+                endpoints,
+            )?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -219,6 +236,8 @@ impl Config {
             actor: rules::Actor::new(&written),
             flows,
             reputation: Reputation::new(&written.reputation)?,
+            objects,
+            anomaly: Anomaly::section(&written)?,
             behaviour,
             exposure: Exposure::section(&written, checks)?,
             fleet: written.fleet.as_ref().map(Fleet::new).transpose()?,
@@ -252,51 +271,6 @@ impl Config {
         self.weigh(finding, mode) == Some((Weight::Refuse, Mode::Enforce))
     }
 
-    /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.
-    pub fn may_wait(&self) -> bool {
-        let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
-        asks_others
-            || self.minting.is_some()
-            || self.inspect.as_ref().is_some_and(|inspect| inspect.bodies)
-            || self.revocation_endpoint().is_some()
-            || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
-            || self.fleet.is_some()
-            || self.exposure.is_some()
-            || self.limits.iter().any(|limit| limit.needs_body)
-            || self.rules.iter().any(|rule| rule.needs_body)
-            || self.flows.need_bodies()
-            || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
-    }
-
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits, counters of rules, the uses of tokens and
-    /// behaviour there are failed tokens to remember at most, which need little.
-    pub fn memory_budget_bytes(&self) -> u64 {
-        let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        let counts = !self.limits.is_empty() || self.has_records() || self.counts_volume();
-        if !counts && !counts_uses && self.behaviour.is_none() {
-            self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
-        } else {
-            self.memory.budget_bytes
-        }
-    }
-
-    /// Whether something is remembered about sources, tokens or actors.
-    pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty()
-            || self.has_records()
-            || self.behaviour.is_some()
-            || self.counts_volume()
-            || self.identity.as_ref().is_some_and(Identity::needs_memory)
-    }
-
-    fn has_records(&self) -> bool {
-        !self.flows.is_empty() || self.rules.iter().any(|rule| !rule.counters.is_empty())
-    }
-
-    fn counts_volume(&self) -> bool {
-        self.exposure.as_ref().is_some_and(|exposure| !exposure.volumes.is_empty())
-    }
-
     /// Where tokens are revoked by request.
     pub fn revocation_endpoint(&self) -> Option<&RevocationEndpoint> {
         self.identity.as_ref()?.revocation.as_ref()?.endpoint.as_ref()
@@ -322,7 +296,7 @@ fn read(document: &[u8]) -> Result<Document, ConfigError> {
         ));
     }
     let value = json::parse(document, DOCUMENT_BOUNDS).map_err(|fault| ConfigError::new("", fault.to_string()))?;
-    serde_path_to_error::deserialize(value).map_err(|error| ConfigError::from_serde(&error))
+    reading::read(&value).map_err(|fault| ConfigError::from_reading(&fault))
 }
 
 fn digest(document: &[u8]) -> String {

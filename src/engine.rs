@@ -1,9 +1,9 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits, inspect] ─► business ─► [fleet] ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► [body: oauth, limits] ─► [fleet] ─► workflow ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
-//!                                                                                           └─► Reply ────────────────────► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► inspect ─► business ─► workflow ─► quotes ─► manipulation ─► objects
+//!      ──► [body: the same, where they need it] ─► [fleet] ─► anomaly ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//!                                                                                                      └─► Reply ────────────────────► Done
 //! ```
 //!
 //! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
@@ -239,6 +239,7 @@ impl Open {
         self.case.inspect_head(&self.request);
         self.case.apply_rules(&self.request, None, self.now);
         self.case.follow(&self.request, None, self.now);
+        self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -255,21 +256,23 @@ impl Open {
         // What is upgraded may send anything later on, which is not for a rule about a body to pass.
         let content = if self.request.is_upgrade() { Err(Unread::Unavailable) } else { Ok(&[][..]) };
         let document = content.map_or_else(request::body::Body::unread, |_| request::body::Body::default());
-        self.weigh_body(content, &document);
+        self.weigh_body(content, b"", &document);
         self.ask(0)
     }
 
-    /// Applies the rules that look into a body. What they refuse is charged to nobody.
-    fn weigh_body(&mut self, content: Result<&[u8], Unread>, document: &request::body::Body) {
+    /// Applies the rules that look into a body, of which the beginning may be there where the whole is not. What they refuse is
+    /// charged to nobody.
+    fn weigh_body(&mut self, content: Result<&[u8], Unread>, beginning: &[u8], document: &request::body::Body) {
         let world = Rc::clone(&self.case.world);
         let route = world.config.routes.get(self.case.route);
         oauth::check_body(route, &self.request, content, &mut self.case.findings);
         self.case.limit(&self.request, Some(document), self.now);
         if self.inspects_body() {
-            self.case.inspect_body(&self.request, document, content.unwrap_or_default());
+            self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
         self.case.apply_rules(&self.request, Some(document), self.now);
         self.case.follow(&self.request, Some(document), self.now);
+        self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.
@@ -290,7 +293,7 @@ impl Open {
 
     /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
     fn conclude(mut self, body_bytes: u64) -> Step<Body> {
-        self.case.recall(self.now);
+        self.case.recall(&self.request, self.now);
         match &self.service {
             Some(_) => self.serve(None),
             None => self.settle(body_bytes),

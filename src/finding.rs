@@ -124,6 +124,10 @@ pub enum Family {
     Payload,
     /// What the business allows.
     Business,
+    /// Whose things are asked for, and how many of them.
+    Objects,
+    /// What is usual.
+    Anomaly,
     /// What several requests amount to.
     Behaviour,
     /// What the service gave away.
@@ -134,13 +138,15 @@ pub enum Family {
 
 impl Family {
     /// Every family, in a fixed order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Request,
         Self::Token,
         Self::Binding,
         Self::Limits,
         Self::Payload,
         Self::Business,
+        Self::Objects,
+        Self::Anomaly,
         Self::Behaviour,
         Self::Exposure,
         Self::Failure,
@@ -155,6 +161,8 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "payload",
             Self::Business => "business",
+            Self::Objects => "objects",
+            Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
             Self::Exposure => "exposure",
             Self::Failure => "failure",
@@ -169,6 +177,8 @@ impl Family {
             Self::Limits => "limits",
             Self::Payload => "inspect",
             Self::Business => "business",
+            Self::Objects => "objects",
+            Self::Anomaly => "anomaly",
             Self::Behaviour => "behaviour",
             Self::Exposure => "exposure",
             Self::Failure => "engine",
@@ -306,6 +316,17 @@ impl Findings {
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
+}
+
+/// What became of a request.
+#[derive(Debug, Copy, Clone)]
+pub struct Outcome<'a> {
+    /// The status that the client got, where there was one.
+    pub status: Option<u16>,
+    /// Whether it was let through, so that the status is the service's.
+    pub passed: bool,
+    /// Everything that was found, with its weight, in force or not: this is about what an actor did.
+    pub findings: &'a [(&'static Check, Weight)],
 }
 
 /// Client text made safe for a reason: escaped, in backquotes, at most 48 characters.

@@ -16,6 +16,7 @@ pub mod in_process;
 pub mod once;
 pub mod record;
 pub mod roll;
+pub mod tally;
 
 use self::bucket::{Bucket, Room};
 use self::record::Record;

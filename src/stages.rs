@@ -11,12 +11,15 @@
 //! | [`workflow`] | In which order? | 403 |
 //! | [`quotes`] | Do clients keep to what the service has told them? | 403 |
 //! | [`manipulation`] | Who plays with prices, carts, discounts and stock? | 403 |
+//! | [`objects`] | Whose things do they ask for, and how many? | 403 |
+//! | [`anomaly`] | Is this usual? | – |
 //! | [`behaviour`] | What do several requests amount to? | – |
 //! | [`risk`] | What do all findings together amount to? | 401, 403 |
 //! | [`exposure`] | What does the response give away? | 502 |
 //!
 //! A stage may use what an earlier one produced, never a later one. Stages know nothing of the host.
 
+pub mod anomaly;
 pub mod behaviour;
 pub mod business;
 pub mod exposure;
@@ -25,6 +28,7 @@ pub mod inspect;
 pub mod limits;
 pub mod manipulation;
 pub mod oauth;
+pub mod objects;
 pub mod quotes;
 pub mod risk;
 pub mod shape;
@@ -153,6 +157,16 @@ pub static CHECKS: &[&Check] = &[
     &quotes::UNREAD,
     &manipulation::RISK,
     &manipulation::SIGNS,
+    &objects::OWNER,
+    &objects::ENUMERATION,
+    &objects::SEQUENCE,
+    &objects::REFUSED,
+    &objects::PRIVILEGE,
+    &anomaly::RATE,
+    &anomaly::RHYTHM,
+    &anomaly::SIZE,
+    &anomaly::TRANSITION,
+    &anomaly::ERRORS,
     &behaviour::SCANNING,
     &behaviour::STUFFING_SOURCE,
     &behaviour::STUFFING_ACCOUNT,

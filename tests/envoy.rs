@@ -23,6 +23,7 @@ mod limits;
 mod login;
 mod minting;
 mod oauth;
+mod objects;
 mod protocol;
 mod replay;
 mod revocation;

@@ -16,6 +16,7 @@
 )]
 
 mod envoy;
+mod hostile;
 mod scenarios;
 mod simulation;
 mod tidy;

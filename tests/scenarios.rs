@@ -88,8 +88,14 @@ fn every_check_is_shown_by_an_example() {
         exchanges.flat_map(|exchange| &exchange.expect.findings).map(String::as_str).collect();
     // No single request can bring the filter's own failures about; and no example has a service that is asked about tokens
     // (`tests/envoy` has), as many of them as a memory takes to be full, or proofs made for
-    // one request.
-    let asked = ["token.inactive", "token.replay_unknown", "token.holder.proof_replayed"];
+    // one request, or lasts for minutes (`tests/simulation/anomaly.rs` does).
+    let asked = [
+        "token.inactive",
+        "token.replay_unknown",
+        "token.holder.proof_replayed",
+        "anomaly.rate",
+        "anomaly.rhythm",
+    ];
     // Nor does a scenario last until something is too late.
     let late = [workflow::TOO_LATE.id, workflow::CONTENDED.id];
     let ours = [INTERNAL.id, CONTENDED.id, business::CONTENDED.id]
@@ -127,8 +133,12 @@ fn natively(engine: &Engine, ready: &Ready, service: Response, said: Option<&Ans
     }
     if let Step::Wait(Wait::Body(held)) = step {
         let body = pieces.concat();
-        let fits = body.len() <= held.bytes_max();
-        step = if fits { held.judge(&body, time) } else { held.judge_unread(Unread::TooLong, body.len(), time) };
+        let beginning = &body[..body.len().min(held.bytes_max())];
+        step = if beginning.len() == body.len() {
+            held.judge(&body, time)
+        } else {
+            held.judge_unread(Unread::TooLong, beginning, body.len(), time)
+        };
     } else {
         for piece in pieces {
             step = match step {

@@ -9,9 +9,11 @@
 //! bounds that their pages state, in both directions: never too much, and no refusal without reason. Not covered: the
 //! host's own memory, which `tests/envoy/limits.rs` meets.
 
+mod anomaly;
 mod behaviour;
 mod business;
 mod once;
+mod population;
 mod shop;
 mod workflow;
 
@@ -416,6 +418,7 @@ fn agree(expected: bool, is: bool, why: impl FnOnce() -> String) -> Result<(), S
 }
 
 /// Numbers that look random and are the same in every run (xorshift64*).
+#[derive(Debug)]
 struct Dice(u64);
 
 impl Dice {

@@ -60,6 +60,8 @@ const STAGES: &[&str] = &[
     "workflow",
     "quotes",
     "manipulation",
+    "objects",
+    "anomaly",
     "behaviour",
     "risk",
     "exposure",

@@ -2,7 +2,10 @@
 
 use crate::outcome;
 use crate::rows::Sent;
+use anyhow::{ensure, Result};
 use portcullis::engine::Engine;
+use portcullis::request::values::VALUE_BYTES_MAX;
+use portcullis::stages::inspect::inspector::Inspector;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -50,6 +53,66 @@ pub fn print(engine: &Engine, without: &Engine) {
         let (with, without) = (micros(engine, &sent), micros(without, &sent));
         println!("{name}: {:.1} us of {with:.1} us, {} bytes of body", with - without, sent.body.len());
     }
+}
+
+/// What a value is made of that costs the most: what parsers look ahead for, and never find the end of.
+const HOSTILE: &[&str] = &[
+    "/*",
+    "/**/",
+    "/*!",
+    "'",
+    "(",
+    "\\",
+    "%25",
+    "&#x",
+    "<!--",
+    "{{",
+    "union ",
+    "union/**/",
+    "select from ",
+    "' or ",
+    "../",
+    "a=",
+    "a.b@c ",
+    "<a onx=",
+    "$(",
+    "${",
+    "\u{200b}",
+    "QUFB",
+    "é",
+    "0x",
+    "-- ",
+    "\n",
+];
+
+/// How much longer a byte may take in a long value than in a short one: more would be worse than linear.
+const GROWTH_MAX: f64 = 2.0;
+
+/// Prints the nanoseconds that a byte of a hostile value costs in short and in long ones.
+///
+/// # Errors
+/// It costs more than [`GROWTH_MAX`] times as much in a long one.
+pub fn print_hostile(inspector: &Inspector) -> Result<()> {
+    let nanos_per_byte = |bytes: usize, unit: &str| {
+        let value = unit.repeat(bytes / unit.len());
+        let (start, mut rounds) = (Instant::now(), 0_u32);
+        while rounds < 3 || start.elapsed() < LONG_ENOUGH / 10 {
+            std::hint::black_box(inspector.inspect(&value));
+            rounds += 1;
+        }
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(rounds) / value.len() as f64
+    };
+    let mut worst = (0.0, "");
+    for unit in HOSTILE {
+        let [short, long] = [VALUE_BYTES_MAX / 16, VALUE_BYTES_MAX].map(|bytes| nanos_per_byte(bytes, unit));
+        ensure!(
+            long <= short * GROWTH_MAX,
+            "{unit:?}: {short:.0} ns a byte in a short value, {long:.0} in a long one"
+        );
+        worst = if long > worst.0 { (long, *unit) } else { worst };
+    }
+    println!("hostile values: at most {:.0} ns a byte ({:?}), in long values as in short ones", worst.0, worst.1);
+    Ok(())
 }
 
 fn micros(engine: &Engine, sent: &Sent) -> f64 {

@@ -1,5 +1,6 @@
 //! Every refusal of a configuration: where, what stands there, what was expected, and the likely key.
 
+use super::reading::Fault as Found;
 use crate::nearest::nearest;
 use std::fmt;
 
@@ -32,15 +33,11 @@ impl ConfigError {
         Self { path: path.into(), fault, hint: nearest(name, &known).map(str::to_owned) }
     }
 
-    /// What serde found, with the place where it found it.
-    pub(crate) fn from_serde(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
-        let path = match error.path().to_string() {
-            path if path == "." => String::new(),
-            path => path,
-        };
-        let fault = error.inner().to_string();
+    /// What is not of the written form, with its place.
+    pub(super) fn from_reading(found: &Found) -> Self {
+        let fault = found.to_string();
         let hint = unknown_name(&fault).and_then(|(name, known)| nearest(name, &known).map(str::to_owned));
-        Self { path, fault, hint }
+        Self { path: found.path(), fault, hint }
     }
 }
 

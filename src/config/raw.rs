@@ -3,6 +3,7 @@
 //! Every struct refuses unknown keys. An absent section is the same as an empty one, and both mean the defaults that
 //! stand here; a test holds that. What the values mean together is checked in `config.rs` and its other files.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod exposure;
@@ -13,6 +14,7 @@ mod limits;
 mod manipulation;
 mod minting;
 mod oauth;
+mod objects;
 mod packs;
 mod quotes;
 mod remote;
@@ -20,6 +22,7 @@ mod rules;
 mod usage;
 mod workflows;
 
+pub(crate) use self::anomaly::Anomaly;
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
 pub(crate) use self::behaviour::{Behaviour, LoginRoute};
 pub(crate) use self::exposure::{Exposure, ExposureOnError, ExposureRule, FieldRule, HeaderRule, Volume};
@@ -37,6 +40,7 @@ pub(crate) use self::manipulation::{Indicator, Manipulation};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
+pub(crate) use self::objects::{Enumeration, Kind, Objects, Privilege, Unless};
 pub(crate) use self::packs::{CheckoutPack, GiftCardsPack, LoginPack, Packs, PasswordResetPack, SignupPack};
 pub use self::quotes::Compare;
 pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
@@ -84,6 +88,8 @@ pub(crate) struct Document {
     pub(crate) packs: Packs,
     #[serde(default)]
     pub(crate) reputation: Reputation,
+    pub(crate) objects: Option<Objects>,
+    pub(crate) anomaly: Option<Anomaly>,
     pub(crate) behaviour: Option<Behaviour>,
     pub(crate) exposure: Option<Exposure>,
     pub(crate) fleet: Option<Fleet>,

@@ -17,6 +17,7 @@ use super::behaviour::Behaviour;
 use super::flows::Flows;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
+use super::objects::Objects;
 use super::quotes;
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
@@ -55,14 +56,13 @@ pub struct Route {
     pub rules: Vec<usize>,
     /// The template of its path; empty for requests on no configured route.
     pub template: String,
-    /// Whether a limit or a rule looks into a JSON body, or the watch over logins does.
     /// The steps that are done on it: the place of a workflow, and that of the step in it.
     pub steps: Vec<(usize, usize)>,
     /// The quotes that its answers tell: places in [`Flows::quotes`].
     pub captured: Vec<usize>,
     /// The quotes that its requests have to keep to.
     pub asserted: Vec<usize>,
-    /// Whether one of them looks into a JSON body, or the watch over logins does.
+    /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
@@ -107,6 +107,7 @@ impl Routes {
         rules: &[Rule],
         flows: &Flows,
         behaviour: Option<&Behaviour>,
+        objects: Option<&Objects>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
@@ -115,6 +116,7 @@ impl Routes {
                 || rules::need_body(rules, name)
                 || flows.need_body(name)
                 || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
+                || objects.is_some_and(|objects| objects.needs_body(name))
         };
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),

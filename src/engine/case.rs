@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stages::anomaly;
 use crate::stages::behaviour::{self, Watch};
 use crate::stages::business;
 use crate::stages::exposure::volume::{self, Tab};
@@ -16,6 +17,7 @@ use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
 use crate::stages::manipulation;
+use crate::stages::objects;
 use crate::stages::quotes::{self, Heard};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
@@ -41,6 +43,10 @@ pub(super) struct Case {
     pub(super) ledger: Ledger,
     /// What its response counts under.
     pub(super) tab: Tab,
+    /// Which things it asks for.
+    pub(super) objects: objects::Watch,
+    /// What it is compared with.
+    pub(super) anomaly: anomaly::Watch,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     /// The steps that it does.
@@ -74,6 +80,8 @@ impl Case {
             findings: Findings::default(),
             ledger: Ledger::default(),
             tab: Tab::default(),
+            objects: objects::Watch::default(),
+            anomaly: anomaly::Watch::default(),
             watch: Watch::default(),
             progress: Progress::default(),
             heard: Heard::default(),
@@ -179,9 +187,26 @@ impl Case {
         self.settle(next)
     }
 
-    /// Adds what is known of the actors it belongs to. Once.
-    pub(super) fn recall(&mut self, now: Millis) {
+    /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
+    pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        objects::check(&scene, &mut self.objects, &mut self.findings);
+    }
+
+    /// Adds what is known of the actors it belongs to. Once.
+    pub(super) fn recall(&mut self, request: &Request, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let (route, shared, caller) = (config.routes.get(self.route), shared.as_ref(), &self.caller);
+        let scene = Scene { config, memory, shared, outbox, route, request, body: None, caller, risk: 0, now };
+        anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
         behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
         volume::check(&world.ground(now), &self.tab, &mut self.findings);
     }

@@ -4,12 +4,12 @@ use super::Done;
 use crate::config::RouteId;
 use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
-use crate::finding::{Check, Family, Weight};
+use crate::finding::{Check, Family, Outcome, Weight};
 use crate::receipt::{self, Subject};
 use crate::response::Response;
-use crate::stages::behaviour::Outcome;
 use crate::stages::identity::Proof;
 use crate::stages::limits::{Deed, Ledger};
+use crate::stages::objects;
 use crate::stages::risk::{Judgement, Verdict, Weighed, WITHHELD};
 use crate::time::Millis;
 use std::borrow::Cow;
@@ -28,12 +28,15 @@ impl Done {
 
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
-        self.case.ledger.charges_responses() || self.case.tab.wants_bytes()
+        let case = &self.case;
+        case.ledger.charges_responses() || case.tab.wants_bytes() || case.anomaly.wants_answer()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
-        self.case.ledger.remembers_actors() || self.case.watch.wants_status() || self.case.progress.is_under_way()
+        let case = &self.case;
+        let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
+        watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
@@ -46,13 +49,12 @@ impl Done {
         if self.case.judgement.verdict == Verdict::Allow {
             self.case.tab.close(response.bytes, &mut self.case.ledger.trace, &ground);
         }
-        if !self.case.watch.wants_status() {
-            return;
-        }
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
         let outcome = Outcome { status: response.status, passed, findings: &findings };
+        self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
+        self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
         self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }
 
@@ -70,7 +72,7 @@ impl Done {
                     Some(Family::Failure) => None,
                     Some(Family::Limits) => Some(Deed::Limited),
                     // What was found of earlier requests says nothing about this one: they have been counted.
-                    _ if weighed.iter().all(|weighed| weighed.finding.check.family == Family::Behaviour) => None,
+                    _ if weighed.iter().all(|weighed| is_of_the_past(weighed.finding.check)) => None,
                     _ => Some(Deed::Refused),
                 }
             }
@@ -151,6 +153,11 @@ impl Done {
             spent_nanos,
         })
     }
+}
+
+/// Whether a check is about earlier requests of the actor.
+fn is_of_the_past(check: &Check) -> bool {
+    matches!(check.family, Family::Behaviour | Family::Anomaly) || objects::is_of_the_past(check)
 }
 
 /// A hash as a number from 0 to 1.

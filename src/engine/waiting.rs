@@ -72,7 +72,7 @@ impl Wait {
                 unidentified.answer(Err(remote::answer::Fault("no answer in time".to_owned())), now)
             }
             Self::Identity(unidentified) => unidentified.retry(now),
-            Self::Body(held) => held.judge_unread(Unread::Late, 0, now),
+            Self::Body(held) => held.judge_unread(Unread::Late, b"", 0, now),
             Self::Fleet(asking) => asking.judge(Err(Fault::Timeout), now),
         }
     }
@@ -152,15 +152,15 @@ impl Held {
 
     /// The whole body is there.
     pub fn judge(self, bytes: &[u8], now: Millis) -> Step<Body> {
-        self.judge_read(Ok(bytes), bytes.len(), now)
+        self.judge_read(Ok(bytes), b"", bytes.len(), now)
     }
 
-    /// It could not be read. `seen` bytes of it have arrived.
-    pub fn judge_unread(self, why: Unread, seen: usize, now: Millis) -> Step<Body> {
-        self.judge_read(Err(why), seen, now)
+    /// It could not be read whole. `seen` bytes of it have arrived, of which these are the first.
+    pub fn judge_unread(self, why: Unread, beginning: &[u8], seen: usize, now: Millis) -> Step<Body> {
+        self.judge_read(Err(why), beginning, seen, now)
     }
 
-    fn judge_read(self, content: Result<&[u8], Unread>, seen: usize, now: Millis) -> Step<Body> {
+    fn judge_read(self, content: Result<&[u8], Unread>, beginning: &[u8], seen: usize, now: Millis) -> Step<Body> {
         let mut open = *self.open;
         open.now = now;
         if let Some(service) = &mut open.service {
@@ -178,7 +178,7 @@ impl Held {
         if route.needs_json {
             shape::check_read(&document, &mut open.case.findings);
         }
-        open.weigh_body(content, &document);
+        open.weigh_body(content, beginning, &document);
         open.ask(seen)
     }
 }

@@ -255,10 +255,10 @@ impl Exchange {
         }
         self.judged_bytes = size;
         match calls::buffer(Buffer::RequestBody, held.bytes_max().saturating_add(1)) {
-            _ if is_long => held.judge_unread(Unread::TooLong, size, now()),
+            bytes if is_long => held.judge_unread(Unread::TooLong, &bytes.unwrap_or_default(), size, now()),
             Some(bytes) => held.judge(&bytes, now()),
             None if size == 0 => held.judge(b"", now()),
-            None => held.judge_unread(Unread::Unavailable, size, now()),
+            None => held.judge_unread(Unread::Unavailable, b"", size, now()),
         }
     }
 

@@ -182,7 +182,8 @@ fn escaped(tail: &[u8]) -> Option<(Decoding, usize)> {
     }
 }
 
-/// UTF-8 in its shortest form: `c0 af` is a slash to decoders that do not mind (RFC 3629 §10).
+/// UTF-8 in its shortest form: `c0 af` is a slash to decoders that do not mind (RFC 3629 §10), and so is `c0 2f`. What begins
+/// another character stays with it.
 fn shortest(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !bytes.iter().any(|byte| matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0)) {
         return Cow::Borrowed(bytes);
@@ -191,9 +192,9 @@ fn shortest(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = bytes;
     while let Some((first, tail)) = rest.split_first() {
         let (byte, used) = match rest {
-            [lead @ (0xc0 | 0xc1), last, ..] => (((lead & 1) << 6) | (last & 0x3f), 2),
-            [0xe0, middle @ (0x80 | 0x81), last, ..] => (((middle & 1) << 6) | (last & 0x3f), 3),
-            [0xf0, 0x80, middle @ (0x80 | 0x81), last, ..] => (((middle & 1) << 6) | (last & 0x3f), 4),
+            [lead @ (0xc0 | 0xc1), last @ ..0xc0, ..] => (((lead & 1) << 6) | (last & 0x3f), 2),
+            [0xe0, middle @ (0x80 | 0x81), last @ ..0xc0, ..] => (((middle & 1) << 6) | (last & 0x3f), 3),
+            [0xf0, 0x80, middle @ (0x80 | 0x81), last @ ..0xc0, ..] => (((middle & 1) << 6) | (last & 0x3f), 4),
             _ => (*first, 1),
         };
         out.push(byte);
@@ -233,6 +234,7 @@ mod tests {
             ("%25253Cb", "<b", 3),
             ("%2525253Cb", "%3Cb", 3),
             ("%u003Cb", "<b", 1),
+            ("%c0é", "\u{fffd}é", 1),
             ("%c0%af%e0%80%af", "//", 1),
             ("&lt;b&#62;&#x3c;&#60", "<b><<", 1),
             (r"\u003cb\x3e\u{3c}\074", "<b><<", 1),

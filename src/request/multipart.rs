@@ -119,6 +119,25 @@ impl Fault {
 /// # Errors
 /// The first thing on which parsers disagree, or the bound that is exceeded.
 pub fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<Part<'a>>, Fault> {
+    read(content_type, body, Extent::Whole)
+}
+
+/// The parts that are whole in the beginning of a body.
+///
+/// # Errors
+/// See [`parts`]; a missing end is none.
+pub fn parts_of_beginning<'a>(content_type: &[u8], beginning: &'a [u8]) -> Result<Vec<Part<'a>>, Fault> {
+    read(content_type, beginning, Extent::Beginning)
+}
+
+/// How much of a body is there.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Beginning,
+}
+
+fn read<'a>(content_type: &[u8], body: &'a [u8], extent: Extent) -> Result<Vec<Part<'a>>, Fault> {
     let delimiter = [b"--".as_slice(), boundary(content_type)?].concat();
     let mut places = places(body, &delimiter);
     match places.next() {
@@ -131,8 +150,12 @@ pub fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<Part<'a>>, F
     // Where `rest` begins in the body.
     let mut start = delimiter.len();
     while !rest.starts_with(b"--") {
+        let next = match (places.next(), extent) {
+            (Some(next), _) => next,
+            (None, Extent::Beginning) => return Ok(found),
+            (None, Extent::Whole) => return Err(unfinished(rest)),
+        };
         let inside = rest.strip_prefix(b"\r\n").ok_or(line_end_fault(rest))?;
-        let next = places.next().ok_or(Fault::Unfinished)?;
         let length = next.saturating_sub(start).saturating_sub(2);
         let (region, after) = inside.split_at_checked(length).ok_or(Fault::Delimiter)?;
         if found.len() >= PARTS_MAX {
@@ -145,6 +168,15 @@ pub fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<Part<'a>>, F
     match rest {
         b"--" | b"--\r\n" => Ok(found),
         _ => Err(Fault::Epilogue),
+    }
+}
+
+/// What is wrong with a last part that has no end.
+fn unfinished(rest: &[u8]) -> Fault {
+    if rest.starts_with(b"\r\n") {
+        Fault::Unfinished
+    } else {
+        line_end_fault(rest)
     }
 }
 

@@ -140,6 +140,36 @@ pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
     !walker.cut
 }
 
+/// The texts in the beginning of a JSON document, names among them: what is whole of it has no tree to be walked. Returns whether all
+/// were looked at.
+pub fn of_beginning_of_document(beginning: &[u8], visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut rest = beginning;
+    while let Some(start) = rest.iter().position(|byte| *byte == b'"') {
+        let literal = rest.get(start..).unwrap_or_default();
+        let end = end_of_literal(literal);
+        let (literal, after) = literal.split_at_checked(end).unwrap_or((literal, &[]));
+        match serde_json::from_slice::<String>(literal) {
+            Ok(text) => walker.take(Part::Json, Place::Whole, &text),
+            // The last one may have no end.
+            Err(_) => walker.take(Part::Json, Place::Whole, &String::from_utf8_lossy(literal)),
+        }
+        rest = after;
+    }
+    !walker.cut
+}
+
+/// Where the text ends that a quote begins, its last quote included.
+fn end_of_literal(literal: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let closing = literal.iter().skip(1).position(|byte| {
+        let closes = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        closes
+    });
+    closing.map_or(literal.len(), |closing| closing.saturating_add(2))
+}
+
 /// The values of a form's text. Returns whether all were looked at.
 pub fn of_form(text: &[u8], visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
@@ -313,6 +343,14 @@ mod tests {
     fn a_document_is_walked_in_its_order() {
         let seen = document(r#"{"a": {"b": ["x", {"c": "\u0079"}, 1]}, "z": "end", "$where": true}"#);
         assert_eq!(seen, ["$where#name=$where", "a.b[0]=x", "a.b[1].c=y", "z=end"]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_document_has_its_texts() {
+        let mut seen = Vec::new();
+        let beginning = br#"{"a": ["x\"y", "\u0041", "\\"], "b": {"c": "no en"#;
+        assert!(of_beginning_of_document(beginning, &mut |_, _, text| seen.push(text.to_owned())));
+        assert_eq!(seen, ["a", "x\"y", "A", "\\", "b", "c", "\"no en"]);
     }
 
     #[test]

@@ -11,13 +11,13 @@
 //! | [`ROTATION_USER_AGENT`] | source network, subject | user agents that were refused |
 //! | [`CHAIN`] | source network, subject | the stages of an attack that findings belong to ([`chain`]) |
 //!
-//! All but the last are one thing: *different* things that went wrong, and their share of the requests ([`tally`]). Both have to
+//! All but the last are one thing: *different* things that went wrong, and their share of the requests ([`crate::memory::tally`]). Both have to
 //! be large. A chain needs a share as well, though a smaller one. A crawler meets dead links, the users of an office behind one address mistype passwords, and some of the millions
 //! who have the same browser reach a limit: different things go wrong, in a small share of the requests. A program that is
 //! broken fails always, at the same thing. Only who tries out what there is fails often *and* at different things.
 //!
 //! **When.** A request's findings come from what was there before it; what it adds is written when it is over and its status
-//! known. Where nothing has gone wrong, nothing is written.
+//! known. Where nothing has gone wrong, nothing is written, so what was good before the first fault is not in the share.
 //!
 //! **No feedback.** What is refused for its risk, or by a check of this stage, does not count as refused: a suspicion is not to
 //! feed on itself. A login counts as failed only if the service said so. What callers get refused for every day (a token that
@@ -35,15 +35,14 @@
 
 pub mod chain;
 mod fingerprint;
-mod tally;
 
 pub use self::chain::Stage;
 
 use self::chain::Chain;
-use self::tally::{half, worth, Tally};
 use crate::config::behaviour::{Behaviour, Login};
-use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
 use crate::memory::record::Record;
+use crate::memory::tally::{half, worth, Tally};
 use crate::memory::{Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
@@ -133,17 +132,6 @@ enum What {
     Identities,
     UserAgents,
     Chain,
-}
-
-/// What became of a request.
-#[derive(Debug, Copy, Clone)]
-pub struct Outcome<'a> {
-    /// The status that the client got, where there was one.
-    pub status: Option<u16>,
-    /// Whether it was let through, so that the status is the service's.
-    pub passed: bool,
-    /// Everything that was found, with its weight, in force or not: this is about what an actor did.
-    pub findings: &'a [(&'static Check, Weight)],
 }
 
 impl What {

@@ -124,7 +124,7 @@ pub fn check_head(
     }
 }
 
-/// Inspects a body, or says why it was not. `bytes` is what was read of it.
+/// Inspects a body, or as much of it as there is, and says what was not. `bytes` is what was read of it.
 pub fn check_body(
     inspector: &Inspector,
     inspect: &Inspect,
@@ -137,12 +137,12 @@ pub fn check_body(
         findings.add(uninspected(inspect, "the body is compressed"));
         return;
     }
+    if let Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)) = body.fault() {
+        findings.add(uninspected(inspect, why.reason()));
+        return check_beginning(inspector, inspect, route, request, bytes, findings);
+    }
     let mut whole = Findings::default();
     let kind = match (body.fault(), kind(request, bytes)) {
-        (Some(why @ (Unread::TooLong | Unread::Late | Unread::Unavailable)), _) => {
-            findings.add(uninspected(inspect, why.reason()));
-            return;
-        }
         (Some(Unread::NotJson), Kind::Json) => {
             whole.add(Finding::new(&MISMATCH, "said to be JSON, and not one document with one meaning"));
             Kind::Text
@@ -185,6 +185,31 @@ pub fn check_body(
     if !complete {
         findings.add(uninspected(inspect, "the body has more values than are looked at, or longer ones"));
     }
+}
+
+/// Inspects what has come of a body whose end is missing.
+fn check_beginning(
+    inspector: &Inspector,
+    inspect: &Inspect,
+    route: &Route,
+    request: &Request,
+    bytes: &[u8],
+    findings: &mut Findings,
+) {
+    let mut scene = Scene { inspector, inspect, route, findings };
+    let mut look = |part: Part, place: Place<'_>, text: &str| scene.look(part, place, text);
+    // Whether all of it was looked at makes no difference to what is said already.
+    let _ = match kind(request, bytes) {
+        Kind::Json => values::of_beginning_of_document(bytes, &mut look),
+        Kind::Form => values::of_form(bytes, &mut look),
+        Kind::Multipart => {
+            let written = request.headers.first("content-type").unwrap_or_default();
+            let parts = multipart::parts_of_beginning(written, bytes).unwrap_or_default();
+            values::of_parts(&parts, &mut look)
+        }
+        Kind::Text => values::of_text(bytes, &mut look),
+        Kind::Other => true,
+    };
 }
 
 /// Adds what was found about a head or body as a whole, unless it is excluded: such findings have no place.

@@ -1,12 +1,17 @@
 //! Payloads in a real Envoy: what is an attack never reaches the service, what is none arrives whole.
 //!
-//! Every place and framing: heads, bodies in pieces over both protocols, multipart, trailers, a body that is longer than is read.
+//! Every place and framing: heads, bodies in pieces over both protocols, multipart, trailers, a body that is longer than is read,
+//! streams that are not held back; monitor mode, and an exclusion that comes under load.
 //! Not covered here: how well attacks are told from harmless text (`make eval`), waiting as such (`waiting.rs`).
 
-use super::{code, echoed, enforcing, Gate, Shared};
+use super::{code, echoed, enforcing, Gate, Scratch, Shared, SOON};
 use portcullis_lab::client::Request;
 use serde_json::{json, Value};
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 const ATTACK: &str = "x'); DROP TABLE orders; --";
 
@@ -91,4 +96,93 @@ fn a_body_that_is_too_long_follows_the_policy() {
         let short = Request::post("/echo").json(&json!({"notes": "short"}));
         assert_eq!(client.send(short).unwrap().status, 200, "{protocol}");
     }
+}
+
+/// What is not read passes by default; what is read of it is inspected.
+#[test]
+fn the_beginning_of_a_body_that_is_too_long_is_inspected() {
+    let gate = Gate::start(&config(&json!({})));
+    let notes = |first: &str, last: &str| json!({"notes": [first, "x".repeat(20_000), last]});
+    for (protocol, client) in gate.both() {
+        for request in [Request::post("/echo").json(&notes(ATTACK, "")), {
+            Request::post("/echo").json(&notes(ATTACK, "")).chunked(3000)
+        }] {
+            let response = client.send(request).unwrap();
+            assert_eq!((response.status, code(&response).as_str()), (403, "risk_denied"), "{protocol}");
+        }
+        let behind = client.send(Request::post("/echo").json(&notes("harmless", ATTACK))).unwrap();
+        assert_eq!(behind.status, 200, "{protocol}: beyond the bound nothing is looked at, as is documented");
+    }
+}
+
+/// Sends the head and the beginning of a request, and tells whether that much of it reaches the service.
+fn arrives(gate: &Gate, content_type: &str) -> bool {
+    let before = gate.upstream.hits();
+    let mut connection = TcpStream::connect(gate.envoy.address()).unwrap();
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(b"5\r\n{\"a\":\r\n").unwrap();
+    gate.envoy.wait_for(|_| gate.upstream.hits() > before, Duration::from_secs(2))
+}
+
+#[test]
+fn streams_are_not_held_back() {
+    let gate = Gate::start(&config(&json!({})));
+    for stream in ["application/grpc", "text/event-stream", "application/octet-stream", "video/mp4"] {
+        assert!(arrives(&gate, stream), "{stream}");
+    }
+    for document in ["application/json", "application/x-www-form-urlencoded"] {
+        assert!(!arrives(&gate, document), "{document}");
+    }
+}
+
+#[test]
+fn in_monitor_mode_an_attack_is_told_and_passes() {
+    let mut document = config(&json!({}));
+    document["mode"] = json!("monitor");
+    let gate = Gate::start(&document);
+    let response = gate.http1().send(Request::post("/echo").json(&json!({"note": ATTACK}))).unwrap();
+    assert_eq!(response.status, 200);
+    let receipt = gate.receipt(echoed(&response.json().unwrap(), "headers", "x-request-id")[0]);
+    assert_eq!((&receipt["portcullis.verdict"], &receipt["portcullis.would"]), (&json!("allow"), &json!("deny")));
+    let finding = &receipt["portcullis.findings"][0];
+    assert_eq!((&finding["check"], &finding["mode"]), (&json!("payload.sql"), &json!("monitor")));
+    assert!(finding["reason"].as_str().unwrap().starts_with("`json.note`: a second statement"), "{finding}");
+    assert!(!receipt.to_string().contains("DROP"), "the value is nowhere: {receipt}");
+    gate.envoy.wait_for(|_| gate.requests("would_deny", "unmatched", "monitor") == 1, SOON);
+    assert_eq!(gate.requests("would_deny", "unmatched", "monitor"), 1, "{:?}", gate.envoy.stats());
+}
+
+#[test]
+fn an_exclusion_comes_under_load_and_lets_through_what_it_names_alone() {
+    let scratch = Scratch::new();
+    let gate = Gate::start_with(&config(&json!({})), |bootstrap| bootstrap.concurrency(2).ecds(&scratch.0));
+    let note = Request::post("/echo").json(&json!({"note": ATTACK}));
+    let other = Request::post("/echo").json(&json!({"other": ATTACK}));
+    let (stop, passing) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for client in [gate.http1(), gate.http1(), gate.http2(), gate.http2()] {
+            let (note, other, stop, passing) = (&note, &other, &stop, &passing);
+            scope.spawn(move || {
+                let mut has_passed = false;
+                while !stop.load(Ordering::SeqCst) {
+                    let status = client.send(note.clone()).unwrap().status;
+                    assert!(status == if has_passed { 200 } else { status } && [200, 403].contains(&status));
+                    if status == 200 && !has_passed {
+                        has_passed = true;
+                        passing.fetch_add(1, Ordering::SeqCst);
+                    }
+                    assert_eq!(client.send(other.clone()).unwrap().status, 403);
+                }
+            });
+        }
+        let excluded = config(&json!({"exclusions": [{"place": "json.note", "check": "payload.sql"}]}));
+        gate.envoy.push_filter_config(&excluded.to_string()).unwrap();
+        let all_moved = gate.envoy.wait_for(|_| passing.load(Ordering::SeqCst) == 4, SOON);
+        stop.store(true, Ordering::SeqCst);
+        assert!(all_moved, "{}", gate.envoy.log());
+    });
+    gate.expect_unharmed();
 }

@@ -300,7 +300,7 @@ fn forms_have_one_meaning() {
     let Step::Wait(Wait::Body(held)) = open(&engine, &json, HOME, NOW, true) else { panic!("it does not wait") };
     assert_eq!(served(held.judge(b"{}", NOW)).0.status, 415);
     let Step::Wait(Wait::Body(held)) = open(&engine, &json, HOME, NOW, true) else { panic!("it does not wait") };
-    assert_eq!(served(held.judge_unread(Unread::TooLong, 99_999, NOW)).0.status, 413);
+    assert_eq!(served(held.judge_unread(Unread::TooLong, b"", 99_999, NOW)).0.status, 413);
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn what_is_no_form_is_told_apart() {
     assert_eq!(error(&served(held.judge(body.as_bytes(), NOW)).0).0, 415);
     for (why, status) in [(Unread::TooLong, 413), (Unread::Late, 408), (Unread::Unavailable, 503)] {
         let Step::Wait(Wait::Body(held)) = step(&engine, &POST, true) else { panic!("it does not wait") };
-        assert_eq!(error(&served(held.judge_unread(why, 9, NOW)).0).0, status);
+        assert_eq!(error(&served(held.judge_unread(why, b"", 9, NOW)).0).0, status);
     }
     assert_eq!(error(&served(step(&engine, &POST, false)).0).0, 400, "no body");
     let (reply, done) = served(step(&engine, &[(":path", "/oauth/token")], false));

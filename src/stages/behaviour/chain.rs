@@ -13,7 +13,7 @@
 //!
 //! A stage is *seen* once it had so many findings as are configured; more than one stage is a chain. Findings and strength
 //! are halved with every half window: the strongest finding of a stage decides how long it is remembered, from one half window
-//! (a score up to 0.13) to four (a refusal). The checks that refused are counted as [`super::tally`] counts, in 16 bits: at most
+//! (a score up to 0.13) to four (a refusal). The checks that refused are counted as [`crate::memory::tally`] counts, in 16 bits: at most
 //! as many as there were, and with an error of 20 % at six.
 //!
 //! Not covered: the order of the stages. Attackers who come back skip the first ones.
@@ -27,7 +27,7 @@ pub const STAGES: usize = 5;
 /// The strength of a refusal.
 const STRONGEST: u8 = 15;
 
-/// `16 ln(16 / zeros)`, as in [`super::tally`].
+/// `16 ln(16 / zeros)`, as in [`crate::memory::tally`].
 const ESTIMATES: [u32; 17] = [0, 1, 2, 3, 5, 6, 8, 9, 11, 13, 16, 19, 22, 27, 33, 44, 55];
 
 /// What an attacker is after at the moment.
@@ -53,6 +53,8 @@ pub const FAMILIES: &[(Family, Option<Stage>)] = &[
     (Family::Limits, None),
     (Family::Payload, Some(Stage::Exploitation)),
     (Family::Business, Some(Stage::Exploitation)),
+    (Family::Objects, Some(Stage::Exfiltration)),
+    (Family::Anomaly, None),
     (Family::Behaviour, None),
     (Family::Exposure, Some(Stage::Exfiltration)),
     (Family::Failure, None),
@@ -86,6 +88,8 @@ pub const CHECKS: &[(&str, Option<Stage>)] = &[
     ("exposure.stack_trace", Some(Stage::Reconnaissance)),
     ("exposure.sql_error", Some(Stage::Reconnaissance)),
     ("exposure.introspection", Some(Stage::Reconnaissance)),
+    ("objects.owner", Some(Stage::Exploitation)),
+    ("objects.privilege", Some(Stage::Exploitation)),
 ];
 
 /// What an actor was found at lately.

@@ -59,7 +59,7 @@ impl<'a> Sent<'a> {
         if let Step::Wait(Wait::Body(held)) = step {
             step = match self.body {
                 Ok(body) => held.judge(body.as_bytes(), self.now),
-                Err(why) => held.judge_unread(why, 9, self.now),
+                Err(why) => held.judge_unread(why, b"", 9, self.now),
             };
         }
         let (done, reply) = match step {

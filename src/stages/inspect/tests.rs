@@ -11,6 +11,10 @@ thread_local! {
 }
 
 fn findings_of(section: Value, head: &[(&str, &str)], body: &[u8]) -> Vec<Finding> {
+    findings_of_body(section, head, body, &Body::read(body))
+}
+
+fn findings_of_body(section: Value, head: &[(&str, &str)], bytes: &[u8], body: &Body) -> Vec<Finding> {
     let document = json!({"version": 1, "inspect": section, "routes": [{"name": "notes", "path": "/notes"}]});
     let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
     let inspect = config.inspect.as_ref().unwrap();
@@ -20,8 +24,8 @@ fn findings_of(section: Value, head: &[(&str, &str)], body: &[u8]) -> Vec<Findin
     let mut findings = Findings::default();
     INSPECTOR.with(|inspector| {
         check_head(inspector, inspect, route, &request, &mut findings);
-        if !body.is_empty() && wants_body(Some(inspect), route, &request) {
-            check_body(inspector, inspect, route, &request, (&Body::read(body), body), &mut findings);
+        if !bytes.is_empty() && wants_body(Some(inspect), route, &request) {
+            check_body(inspector, inspect, route, &request, (body, bytes), &mut findings);
         }
     });
     findings.iter().cloned().collect()
@@ -342,5 +346,28 @@ fn what_a_program_wrote_before_is_found_again_and_again() {
     for _ in 0..3 {
         // What is not believed was not remembered as harmless.
         assert_eq!(ids(&findings_of(json!({}), &attack, b"")), ["payload.script"]);
+    }
+}
+
+#[test]
+fn the_beginning_of_a_body_is_inspected_where_its_end_is_not_there() {
+    let form = "multipart/form-data; boundary=x";
+    let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    let attack = "1' OR 'a'='a";
+    let harmless = "a note, of no interest (to anybody)";
+    let bodies = [
+        ("application/json", format!(r#"{{"orders": [{{"note": "{attack}"}}, {{"note": "and so"#)),
+        ("application/x-www-form-urlencoded", format!("a={attack}&b=and+so")),
+        (form, format!("{part}{attack}\r\n{part}and so")),
+        ("text/plain", format!("{attack} and so")),
+    ];
+    for (kind, beginning) in bodies {
+        let head = [(":method", "POST"), (":path", "/notes"), ("content-type", kind)];
+        let found = |beginning: &str| {
+            let unread = Body::unread(Unread::TooLong);
+            ids(&findings_of_body(json!({}), &head, beginning.as_bytes(), &unread))
+        };
+        assert_eq!(found(&beginning), ["payload.uninspected", "payload.sql"], "{kind}");
+        assert_eq!(found(&beginning.replace(attack, harmless)), ["payload.uninspected"], "{kind}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 
 /// Every value of a field as text: a header field, cookie or parameter may be repeated.
-fn values(field: &Field, scene: &Scene<'_>) -> Vec<Vec<u8>> {
+pub(in crate::stages) fn values(field: &Field, scene: &Scene<'_>) -> Vec<Vec<u8>> {
     let headers = &scene.request.headers;
     match field {
         Field::Claim(name) => {
@@ -47,7 +47,8 @@ pub(super) fn matches(field: &Field, allowed: &[String], scene: &Scene<'_>) -> b
     }
 }
 
-fn plain(value: &Value) -> Option<Vec<u8>> {
+/// The text of a value that has one.
+pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.clone().into_bytes()),
         Value::Number(number) => Some(number.to_string().into_bytes()),
@@ -113,7 +114,7 @@ fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
 
 /// A method as it is counted: `HEAD` with `GET`, and all that are not of HTTP (RFC 9110 §9, RFC 5789) as one, or whoever
 /// invents methods would have a count for each.
-fn method(method: &str) -> &str {
+pub(in crate::stages) fn method(method: &str) -> &str {
     match method {
         "HEAD" => "GET",
         "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT" => method,

@@ -382,7 +382,7 @@ fn sent(fields: &[(&str, &str)], document: &Value, body: Option<Result<&[u8], Un
     let step = engine.open(request("POST", "/token", fields), NOW, || "r-1".to_owned()).judge(body.is_some());
     let step = match (step, body) {
         (Step::Wait(Wait::Body(held)), Some(Ok(bytes))) => held.judge(bytes, NOW),
-        (Step::Wait(Wait::Body(held)), Some(Err(why))) => held.judge_unread(why, 9, NOW),
+        (Step::Wait(Wait::Body(held)), Some(Err(why))) => held.judge_unread(why, b"", 9, NOW),
         (step, _) => step,
     };
     match step {

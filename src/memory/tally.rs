@@ -1,4 +1,4 @@
-//! How many different things went wrong lately, and what share of all they are: one record.
+//! How many different things there were lately, and in what share of the requests something went wrong: one record.
 //!
 //! ```text
 //! 0       4          8          12          14         16
@@ -17,10 +17,10 @@
 //! **The share** is of good and bad in bytes, which are halved together when one of them is full: that keeps their share and
 //! loses their sum. Of the two halves the one with more requests then counts too little, by design: what is new matters more.
 //!
-//! Nothing is counted before something has gone wrong, so that whoever does nothing wrong costs no write; what was good before
-//! the first fault is therefore not in the share. Clocks of workers may be apart: time does not go back.
+//! What a *thing* is, and when one counts, is the owner's business: for [`crate::stages::behaviour`] a thing counts when it went
+//! wrong, for [`crate::stages::objects`] whenever it was asked for. Clocks of workers may be apart: time does not go back.
 
-use crate::memory::record::{Debt, Record, Share, State};
+use super::record::{Debt, Record, Share, State};
 use crate::time::Millis;
 
 /// Bits of a set.
@@ -33,9 +33,9 @@ const ESTIMATES: [u32; 33] = [
     89, 111, 133,
 ];
 
-/// What went wrong lately under one key.
+/// What there was lately under one key.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Tally {
+pub struct Tally {
     half: u32,
     now: u32,
     before: u32,
@@ -44,20 +44,20 @@ pub(super) struct Tally {
 }
 
 /// The number of the half window that a moment is in; never zero, by which a record is told from a new one.
-pub(super) fn half(now: Millis, window: Millis) -> u32 {
+pub fn half(now: Millis, window: Millis) -> u32 {
     let halves = now.as_u64().checked_div(window.as_u64() / 2).unwrap_or_default();
     u32::try_from(halves).unwrap_or(u32::MAX).max(1)
 }
 
 /// What a record with evidence is worth: no debt, or strangers would start their limits with it. Among those without debt it
 /// stays until its evidence no longer counts.
-pub(super) fn worth(now: Millis, window: Millis) -> Debt {
+pub fn worth(now: Millis, window: Millis) -> Debt {
     Debt { share: Share::NONE, since: now, settled: now.saturating_add(window) }
 }
 
 impl Tally {
     /// What a record holds, as of a half.
-    pub(super) fn of(record: &Record, half: u32) -> Self {
+    pub fn of(record: &Record, half: u32) -> Self {
         if record.is_new() {
             return Self { half, ..Self::default() };
         }
@@ -76,49 +76,59 @@ impl Tally {
         }
     }
 
-    /// With one request more, in which something went wrong, or nothing.
-    pub(super) fn with(self, wrong: Option<u64>) -> Self {
-        let bit = wrong.and_then(|thing| 1_u32.checked_shl(u32::try_from(thing % BITS).unwrap_or_default()));
+    /// With one request more, in which something went wrong, or nothing. Only what went wrong is a thing.
+    pub fn with(self, wrong: Option<u64>) -> Self {
+        wrong.map_or(self, |thing| self.seeing(thing)).counting(wrong.is_some())
+    }
+
+    /// With one thing more, by its hash.
+    pub fn seeing(self, thing: u64) -> Self {
+        let bit = 1_u32.checked_shl(u32::try_from(thing % BITS).unwrap_or_default());
+        Self { now: self.now | bit.unwrap_or_default(), ..self }
+    }
+
+    /// With one request more in the share.
+    pub fn counting(self, is_wrong: bool) -> Self {
         let ([good, good_before], [bad, bad_before]) = (self.good, self.bad);
         let (good, bad) = if good == u8::MAX || bad == u8::MAX { (good / 2, bad / 2) } else { (good, bad) };
-        let good = good.saturating_add(u8::from(bit.is_none()));
-        let bad = bad.saturating_add(u8::from(bit.is_some()));
-        Self { now: self.now | bit.unwrap_or_default(), good: [good, good_before], bad: [bad, bad_before], ..self }
+        let good = good.saturating_add(u8::from(!is_wrong));
+        let bad = bad.saturating_add(u8::from(is_wrong));
+        Self { good: [good, good_before], bad: [bad, bad_before], ..self }
     }
 
     /// What a record is to hold.
-    pub(super) fn state(self) -> State {
+    pub fn state(self) -> State {
         let ([h0, h1, h2, h3], [n0, n1, n2, n3]) = (self.half.to_le_bytes(), self.now.to_le_bytes());
         let ([b0, b1, b2, b3], [g0, g1], [f0, f1]) = (self.before.to_le_bytes(), self.good, self.bad);
         [h0, h1, h2, h3, n0, n1, n2, n3, b0, b1, b2, b3, g0, g1, f0, f1]
     }
 
-    /// Whether nothing has gone wrong.
-    pub(super) const fn is_clean(&self) -> bool {
+    /// Whether nothing was seen.
+    pub const fn is_clean(&self) -> bool {
         self.now | self.before == 0
     }
 
-    /// About how many different things went wrong.
-    pub(super) fn distinct(&self) -> u32 {
+    /// About how many different things there were.
+    pub fn distinct(&self) -> u32 {
         let set = usize::try_from((self.now | self.before).count_ones()).unwrap_or_default();
         ESTIMATES.get(set).copied().unwrap_or_default()
     }
 
     /// In how many requests of how many, as far as they were counted.
-    pub(super) fn requests(&self) -> (u32, u32) {
+    pub fn requests(&self) -> (u32, u32) {
         let sum = |[now, before]: [u8; 2]| u32::from(now).saturating_add(u32::from(before));
         let bad = sum(self.bad);
         (bad, bad.saturating_add(sum(self.good)))
     }
 
     /// Whether something went wrong in so many requests, and in such a share of them (in thousandths).
-    pub(super) fn goes_wrong(&self, requests: u32, share: u32) -> bool {
+    pub fn goes_wrong(&self, requests: u32, share: u32) -> bool {
         let (bad, all) = self.requests();
         bad >= requests && bad.saturating_mul(1000) >= share.saturating_mul(all)
     }
 
-    /// Whether so many different things went wrong, in such a share of the requests (in thousandths).
-    pub(super) fn reaches(&self, distinct: u32, share: u32) -> bool {
+    /// Whether there were so many different things, and something went wrong in such a share of the requests (in thousandths).
+    pub fn reaches(&self, distinct: u32, share: u32) -> bool {
         self.distinct() >= distinct && self.goes_wrong(0, share)
     }
 }
