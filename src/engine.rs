@@ -6,7 +6,7 @@
 //!                                                                                                      └─► Reply ────────────────────► Done
 //! ```
 //!
-//! A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
+//! How the answer is held, changed or replaced: [`answer`]. A request for an endpoint of ours has no identity stage of its own; it is answered after the judgement ([`serving`]).
 //!
 //! In brackets stands what the request waits for, where a rule needs it ([`waiting`]).
 //!
@@ -304,7 +304,7 @@ impl Open {
         let Self { mut case, request, .. } = self;
         let mut ours = internal_fields(&case.world.config, &request.headers);
         ours.extend(identity::disbelieved(&case.world.config, &request));
-        ours.extend(case.coding_to_refuse(&request).map(str::to_owned));
+        ours.extend(case.evasive_fields(&request).map(str::to_owned));
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {

@@ -16,6 +16,7 @@
 )]
 
 mod envoy;
+mod exposure;
 mod hostile;
 mod scenarios;
 mod simulation;

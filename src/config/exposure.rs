@@ -5,6 +5,7 @@
 //! out is meant for all.
 
 mod paths;
+mod schema;
 mod volume;
 
 pub use self::paths::Tree;
@@ -16,6 +17,7 @@ use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
 use super::ConfigError;
 use crate::finding::Check;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
@@ -121,7 +123,9 @@ impl Exposure {
         let raw::ExposureOnError { too_long, late, compressed, partial, broken } = written.on_error;
         let exposure = Self {
             rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
-            fields: each(&written.fields, "fields", |rule, path| FieldRule::new(rule, &routes, path))?,
+            fields: each(&written.fields, "fields", |rule, path| {
+                FieldRule::new(rule, &routes, &written.schemas, path)
+            })?,
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
@@ -150,11 +154,11 @@ impl Exposure {
         self.volumes.iter().enumerate().filter(move |(_, volume)| volume.routes.iter().any(|name| name == route))
     }
 
-    /// Whether a rule reads bodies on a route, whatever the status and the caller.
-    pub fn reads_bodies(&self, route: &str) -> bool {
-        self.rules.iter().any(|rule| rule.whom.is_on(route) && rule.action != Treatment::Pass)
-            || self.fields.iter().any(|rule| rule.whom.is_on(route) && rule.action != Treatment::Pass)
-            || self.volumes_on(route).next().is_some()
+    /// Whether a rule may change responses on a route, whatever their status and the caller.
+    pub fn may_change(&self, route: &str) -> bool {
+        let changes = |action: Treatment| !matches!(action, Treatment::Pass | Treatment::Flag);
+        self.rules.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
+            || self.fields.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
     }
 }
 
@@ -270,15 +274,22 @@ impl KindRule {
 }
 
 impl FieldRule {
-    fn new(written: &raw::FieldRule, routes: &[&str], path: &str) -> Result<Self, ConfigError> {
-        if written.allow.is_empty() || written.allow.len() > PATHS_MAX {
-            let fault = format!("expected 1 to {PATHS_MAX} paths like `id` or `items[].sku`");
+    fn new(
+        written: &raw::FieldRule,
+        routes: &[&str],
+        schemas: &BTreeMap<String, Value>,
+        path: &str,
+    ) -> Result<Self, ConfigError> {
+        let lists_nothing = written.allow.is_empty() && written.schema.is_none();
+        if lists_nothing || written.allow.len() > PATHS_MAX {
+            let fault = format!("expected 1 to {PATHS_MAX} paths like `id` or `items[].sku`, or a `schema`");
             return Err(ConfigError::new(format!("{path}.allow"), fault));
         }
         if written.mask.is_some() && written.action != Treatment::Mask {
             return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
         }
-        let mut allow = Tree::default();
+        let schema = written.schema.as_deref().map(|name| schema::list(name, schemas, &format!("{path}.schema")));
+        let mut allow = schema.transpose()?.unwrap_or_default();
         for (index, text) in written.allow.iter().enumerate() {
             let fault = || {
                 ConfigError::new(

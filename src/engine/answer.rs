@@ -26,6 +26,9 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// What makes an answer one that cannot be read: compressed, or a part (RFC 9110 §14.2). A service need not do either.
+const EVASIVE: [&str; 3] = [ACCEPT_ENCODING, "range", "if-range"];
+
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Want {
@@ -147,7 +150,9 @@ impl Case {
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
     fn wants_of_answer(&self, head: &Head) -> Want {
-        let wish = self.disclosure().map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
+        // A tunnel has no body.
+        let scene = self.disclosure().filter(|_| self.method != "CONNECT");
+        let wish = scene.map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
         let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
         match (wish.holds, wish.reads || tells) {
             (true, _) => Want::Hold,
@@ -180,18 +185,21 @@ impl Case {
         let own = exposure::check_body(&scene, content, is_held, &mut findings);
         changes.remove.extend(own.remove);
         let changes = exposure::Changes { remove: changes.remove, ..own };
-        self.tab.records = self.tab.records.saturating_add(changes.records);
+        self.tab.records.clone_from(&changes.records);
         self.conclude(content.head, changes, &findings)
     }
 
-    /// The field by which a client allows its answer to be compressed, where that would hide it from a rule in force.
-    pub(super) fn coding_to_refuse(&self, request: &Request) -> Option<&'static str> {
+    /// Fields by which a client asks for its answer in a form that would hide it from a rule in force.
+    pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
+        let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
-        let exposure = self.world.config.exposure.as_ref().filter(|exposure| exposure.plain_responses);
-        let is_read =
-            exposure.is_some_and(|exposure| exposure.reads_bodies(&route.name)) || !route.captured.is_empty();
-        let is_in_force = route.mode == Mode::Enforce && is_read;
-        (is_in_force && request.headers.first(ACCEPT_ENCODING).is_some()).then_some(ACCEPT_ENCODING)
+        let changing = exposure.filter(|own| own.may_change(&route.name));
+        let is_heard = !route.captured.is_empty();
+        let is_plain = is_heard || changing.is_some_and(|exposure| exposure.plain_responses);
+        let is_read = route.mode == Mode::Enforce && (is_heard || changing.is_some());
+        let asks = |name: &str| is_read && request.headers.first(name).is_some();
+        let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
+        evasive.collect::<Vec<_>>().into_iter()
     }
 
     /// What a response is judged by, if it is.

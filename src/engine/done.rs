@@ -41,7 +41,9 @@ impl Done {
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
-        let passed = self.case.judgement.verdict == Verdict::Allow;
+        let Judgement { verdict, code, .. } = &self.case.judgement;
+        // A response that was withheld is the service's answer to a request that had passed.
+        let passed = *verdict == Verdict::Allow || code.as_deref() == Some(WITHHELD);
         self.case.settle_steps(response.status, passed, now);
         let deed = self.deed(response.status);
         let ground = self.case.world.ground(now);

@@ -90,8 +90,8 @@ pub struct Changes {
     pub length: Option<usize>,
     /// The body in place of the one that was read.
     pub body: Option<Vec<u8>>,
-    /// Records that the actor took.
-    pub records: u32,
+    /// Records that the actor took, for each volume of the route.
+    pub records: Vec<u32>,
 }
 
 /// What the rules want of a response with this head.
@@ -206,15 +206,15 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
     changes
 }
 
-/// Records that a response has: the items of the list that the route's volume names, or lines, or one.
-fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) -> u32 {
-    let Some(outline) = outline else { return 0 };
-    let Some((_, volume)) = scene.exposure.volumes_on(&scene.route.name).next() else { return 0 };
-    let count = match content.head.form() {
+/// Records that a response has, for each volume of the route: the items of its list, or lines, or one.
+fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) -> Vec<u32> {
+    let count = |outline: &Outline, path: &[String]| match content.head.form() {
         Form::Lines => outline.nodes().iter().filter(|node| node.parent().is_none()).count(),
-        _ => fields::list(content.bytes, outline, &volume.records).map_or(1, |list| outline.children(list)),
+        _ => fields::list(content.bytes, outline, path).map_or(1, |list| outline.children(list)),
     };
-    u32::try_from(count).unwrap_or(u32::MAX)
+    let volumes = scene.exposure.volumes_on(&scene.route.name);
+    let counts = volumes.map(|(_, volume)| outline.map_or(0, |outline| count(outline, &volume.records)));
+    counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 
 #[cfg(test)]

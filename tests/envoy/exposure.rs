@@ -18,13 +18,13 @@ fn config() -> Value {
     let routes = json!([
         {"name": "mask", "path": "/mask"}, {"name": "remove", "path": "/remove"}, {"name": "block", "path": "/block"},
         {"name": "flag", "path": "/flag"}, {"name": "fields", "path": "/fields"}, {"name": "strict", "path": "/strict"},
-        {"name": "both", "path": "/both"}, {"name": "echo", "path": "/echo", "methods": ["GET"]}, {"name": "watch", "path": "/watch", "mode": "monitor"}]);
+        {"name": "grpc", "path": "/grpc.Demo/Ping"}, {"name": "both", "path": "/both"}, {"name": "echo", "path": "/echo", "methods": ["GET"]}, {"name": "watch", "path": "/watch", "mode": "monitor"}]);
     let rule = |route: &str, action: &str| json!({"routes": [route], "action": action});
     enforcing(json!({
         "routes": routes,
         "response": {"body_read_max": "256KiB"},
         "exposure": {
-            "rules": [rule("mask", "mask"), rule("echo", "mask"), rule("strict", "mask"), rule("remove", "remove"), rule("block", "block"), rule("flag", "flag"),
+            "rules": [rule("mask", "mask"), rule("echo", "mask"), rule("grpc", "mask"), rule("strict", "mask"), rule("remove", "remove"), rule("block", "block"), rule("flag", "flag"),
                 {"routes": ["both"], "kinds": ["payment_card"], "action": "mask"}, rule("both", "remove"), rule("watch", "block")],
             "fields": [{"routes": ["fields"], "allow": ["id", "card.last4"], "action": "remove"}],
             "headers": {"action": "remove"},
@@ -210,9 +210,11 @@ fn what_is_compressed_or_partial_follows_its_policy() {
     }
     // Services are asked not to compress where that would hide something, and only there.
     for (method, is_checked) in [("GET", true), ("PUT", false)] {
-        let request = Request::new(method, "/echo").header("accept-encoding", "gzip");
+        let request = Request::new(method, "/echo").header("accept-encoding", "gzip").header("range", "bytes=0-9");
         let echo = gate.http1().send(request).unwrap().json().unwrap();
-        assert_eq!(echoed(&echo, "headers", "accept-encoding").is_empty(), is_checked, "{method}");
+        for field in ["accept-encoding", "range"] {
+            assert_eq!(echoed(&echo, "headers", field).is_empty(), is_checked, "{method} {field}");
+        }
     }
     gate.expect_unharmed();
     strict.expect_unharmed();
@@ -333,4 +335,40 @@ fn the_first_byte_of_what_nobody_checks_does_not_wait() {
             began.elapsed()
         );
     }
+}
+
+#[test]
+fn grpc_passes_with_its_trailers() {
+    let gate = Gate::start_with(&config(), |bootstrap| bootstrap.http2_upstream());
+    let ping =
+        Request::post("/grpc.Demo/Ping").header("content-type", "application/grpc").header("te", "trailers");
+    let answer = gate.http2().send(ping.body([0; 5])).unwrap();
+    assert_eq!(
+        (answer.status, answer.body.as_slice(), answer.trailer("grpc-status")),
+        (200, &[0; 5][..], Some("0"))
+    );
+    gate.expect_unharmed();
+}
+
+#[test]
+fn an_envoy_that_never_shows_a_body_hangs_nobody() {
+    let mut config = config();
+    config["response"]["body_wait_max"] = json!("50ms");
+    let gate = Gate::start_with(&config, |bootstrap| {
+        bootstrap.edit(|document| {
+            let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+            let filters = document.pointer_mut(filters).and_then(Value::as_array_mut).unwrap();
+            let wasm = filters[0].pointer_mut("/typed_config/config").unwrap();
+            assert_eq!(wasm["allow_on_headers_stop_iteration"], true);
+            wasm["allow_on_headers_stop_iteration"] = false.into();
+        })
+    });
+    for (protocol, client) in gate.both() {
+        let got = ask(&client, "/mask", &Answer::json(&leak()));
+        assert_eq!((got.status, got.text()), (200, leak()), "{protocol}");
+    }
+    gate.expect_accounted(2);
+    let told = |receipt: &Value| receipt.to_string().contains("not there in time");
+    assert!(gate.receipts().iter().all(told), "{:?}", gate.receipts());
+    gate.expect_unharmed();
 }

@@ -48,10 +48,25 @@ impl Tree {
             return;
         };
         match first {
-            Step::Member(name) => self.members.entry((*name).to_owned()).or_default().add(rest),
-            Step::AnyMember => self.any_member.get_or_insert_default().add(rest),
-            Step::Items => self.items.get_or_insert_default().add(rest),
+            Step::Member(name) => self.member_mut(name).add(rest),
+            Step::AnyMember => self.any_member_mut().add(rest),
+            Step::Items => self.items_mut().add(rest),
         }
+    }
+
+    /// The place of a member's fields.
+    pub(super) fn member_mut(&mut self, name: &str) -> &mut Self {
+        self.members.entry(name.to_owned()).or_default()
+    }
+
+    /// The place of the fields of members that are not named.
+    pub(super) fn any_member_mut(&mut self) -> &mut Self {
+        self.any_member.get_or_insert_default()
+    }
+
+    /// The place of the items' fields.
+    pub(super) fn items_mut(&mut self) -> &mut Self {
+        self.items.get_or_insert_default()
     }
 
     /// What may pass of a member.

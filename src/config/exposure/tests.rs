@@ -17,7 +17,7 @@ fn an_empty_section_flags_everything_everywhere() {
     assert!(rule.is_about("exposure.iban") && rule.whom.is_on("orders") && rule.whom.has_status(500));
     assert!(exposure.fields.is_empty() && exposure.volumes.is_empty() && exposure.plain_responses);
     assert_eq!((exposure.headers.0.len(), exposure.headers.1), (6, Treatment::Flag));
-    assert!(exposure.reads_bodies("orders") && config.may_wait() && !config.needs_memory());
+    assert!(!exposure.may_change("orders") && config.may_wait() && !config.needs_memory());
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn rules_say_for_which_responses_they_are() {
     assert!(rule.is_about("exposure.iban") && !rule.is_about("exposure.phone") && rule.mask == Some(Mask::Last4));
     assert!(rule.whom.is_on("unmatched") && !rule.whom.is_on("ambiguous"));
     assert!([200, 204, 404].into_iter().all(|status| rule.whom.has_status(status)) && !rule.whom.has_status(500));
-    assert!(exposure.reads_bodies("orders") && !exposure.reads_bodies("other"));
+    assert!(exposure.may_change("orders") && !exposure.may_change("other"));
 }
 
 #[test]
@@ -69,6 +69,7 @@ fn faults_are_named_with_their_place() {
         (rule(json!({"action": "erase"})), "exposure.rules[0].action: "),
         (rule(json!({"action": "mask", "mask": "hash"})), "exposure.hash_key: "),
         (fields(json!({"action": "remove"})), "exposure.fields[0].allow: "),
+        (fields(json!({"schema": "user"})), "exposure.fields[0].schema: unknown schema"),
         (fields(json!({"allow": ["a..b"]})), "exposure.fields[0].allow[0]: "),
         (fields(json!({"allow": ["a[0]"]})), "exposure.fields[0].allow[0]: "),
         (json!({"headers": {"action": "mask"}}), "exposure.headers.action: "),

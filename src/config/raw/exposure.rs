@@ -3,6 +3,7 @@
 use super::Secret;
 use crate::config::units::{ByteSize, Duration};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What responses may say.
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Exposure {
     pub(crate) rules: Vec<ExposureRule>,
     pub(crate) fields: Vec<FieldRule>,
+    pub(crate) schemas: BTreeMap<String, Value>,
     pub(crate) headers: HeaderRule,
     pub(crate) volume: Vec<Volume>,
     pub(crate) hash_key: Option<Secret>,
@@ -23,6 +25,7 @@ impl Default for Exposure {
         Self {
             rules: vec![ExposureRule::default()],
             fields: Vec::new(),
+            schemas: BTreeMap::new(),
             headers: HeaderRule::default(),
             volume: Vec::new(),
             hash_key: None,
@@ -83,6 +86,7 @@ pub(crate) struct FieldRule {
     pub(crate) scopes: Vec<String>,
     pub(crate) claims: BTreeMap<String, Vec<String>>,
     pub(crate) allow: Vec<String>,
+    pub(crate) schema: Option<String>,
     pub(crate) action: Treatment,
     pub(crate) mask: Option<Mask>,
 }

@@ -77,11 +77,21 @@ fn exposing(exposure: serde_json::Value) -> Answer {
         "telemetry": {"allow_sample": 1}});
     let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
     let engine = Engine::new(config, Ports::in_process([7; 16]));
-    let fields = [(":method", "GET"), (":path", "/"), (":authority", "shop.example"), ("accept-encoding", "gzip")];
+    let fields = [
+        (":method", "GET"),
+        (":path", "/"),
+        (":authority", "shop.example"),
+        ("accept-encoding", "gzip"),
+        ("range", "bytes=0-9"),
+    ];
     let request = Request::new(Headers::from_pairs(fields), || None);
     match engine.open(request, NOW, || "r-1".to_owned()).judge(false) {
         Step::Forward(permit, body) => {
-            assert_eq!(permit.remove, ["accept-encoding"], "what is compressed could not be read");
+            assert_eq!(
+                permit.remove,
+                ["accept-encoding", "range"],
+                "what is compressed or partial could not be read"
+            );
             body.finish()
         }
         _ => panic!("not forwarded"),
@@ -141,4 +151,28 @@ fn what_cannot_be_read_passes_or_is_withheld_as_configured() {
             assert_eq!(matches!(course, Course::Replace(..)), !passes, "{pairs:?}");
         }
     }
+}
+
+#[test]
+fn what_an_actor_was_given_counts_for_its_next_requests() {
+    let document = br#"{"version": 1, "mode": "monitor", "exposure": {}, "behaviour": {}}"#;
+    let engine = Engine::new(Config::parse(document, CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let ask = |path: &str, status: u16| {
+        let fields = [(":method", "GET"), (":path", path), (":authority", "shop.example")];
+        let source = || Some(std::net::Ipv4Addr::LOCALHOST.into());
+        let request = Request::new(Headers::from_pairs(fields), source);
+        let Step::Forward(_, body) = engine.open(request, NOW, || "r-1".to_owned()).judge(false) else {
+            panic!("not forwarded")
+        };
+        let head = head(&[(":status", &status.to_string())], true);
+        let Course::Watch(_, mut watched) = body.finish().answer(head, NOW) else { panic!("not watched") };
+        watched.piece(LEAK, LEAK.len());
+        let mut done = Box::new(watched.end().finish(Response::default()));
+        done.close(Response { status: Some(status), bytes: 27 }, NOW);
+        done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>()
+    };
+    for number in 0..3 {
+        assert_eq!(ask(&format!("/probe-{number};a"), 404), ["request.path.parameter", "exposure.payment_card"]);
+    }
+    assert!(ask("/orders", 200).contains(&"behaviour.chain"), "reconnaissance and exfiltration are a chain");
 }

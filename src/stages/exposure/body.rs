@@ -56,7 +56,7 @@ impl<'a> Work<'a> {
                     Treatment::Mask => Edit::Value(self.masked_value(outline, *node, rule.mask)),
                     _ => continue,
                 };
-                self.edits.insert(*node, edit);
+                self.put(*node, edit);
             }
         }
         let places = surplus.iter().map(|node| place(self.bytes, outline, *node)).collect();
@@ -147,7 +147,14 @@ impl<'a> Work<'a> {
             Treatment::Mask => Edit::Value(self.masked_value(outline, node, style)),
             _ => return,
         };
-        self.edits.insert(node, edit);
+        self.put(node, edit);
+    }
+
+    /// What is taken out by one rule is not put back by another.
+    fn put(&mut self, node: usize, edit: Edit) {
+        if self.edits.get(&node) != Some(&Edit::Drop) {
+            self.edits.insert(node, edit);
+        }
     }
 
     /// The changed body, if it is changed.

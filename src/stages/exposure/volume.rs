@@ -33,8 +33,8 @@ const USUAL_MAX: u32 = (1 << 24) - 1;
 pub struct Tab {
     /// Places of volumes in the configuration, and of their records.
     places: Vec<(usize, Hashed)>,
-    /// Records that the response had.
-    pub records: u32,
+    /// Records that the response had, for each of them.
+    pub records: Vec<u32>,
 }
 
 /// What one actor has taken.
@@ -148,7 +148,8 @@ impl Tab {
         let _ = ground.memory.change_all(ground.shared, &places, ground.now, trace, |at, mut record| {
             let volume = own.get(at).and_then(|(index, _)| exposure.volumes.get(*index))?;
             let number = window(ground.now, volume);
-            let taken = Taken::of(&record, number).with(self.records, bytes);
+            let records = self.records.get(at).copied().unwrap_or_default();
+            let taken = Taken::of(&record, number).with(records, bytes);
             let most = volume.records_max.or(volume.kib_max).unwrap_or(u32::MAX);
             let share = Share::of(taken.records.max(taken.kib).into(), most.into());
             let settled = Millis::new(u64::from(number).saturating_mul(volume.window.as_u64()));

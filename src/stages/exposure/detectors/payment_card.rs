@@ -1,14 +1,39 @@
 //! Payment cards: the issuer's range, its length, and the check digit (ISO/IEC 7812-1, Luhn).
 //!
-//! Together or in the groups that are printed on cards, with spaces or hyphens. Not covered: Maestro, whose range is half of all numbers,
+//! Together or in the groups that are printed on cards, with spaces or hyphens. Of numbers that anybody makes up, one in about
+//! fifty of sixteen digits is right by chance, so a number without groups is none where its member is named after something else
+//! ([`OTHERS`], or an id). Not covered: Maestro, whose range is half of all numbers,
 //! and the 13 digits of old Visa cards, which are those of article numbers.
 
 use super::check;
 use crate::stages::exposure::scan::{Detector, Text};
 use std::ops::Range;
 
+/// Longest name of a member that is looked at.
+const NAME_MAX: usize = 40;
+
 /// Most digits of a card.
 const DIGITS_MAX: usize = 19;
+
+/// What members are named after whose long numbers are no cards.
+const OTHERS: &[&[u8]] = &[
+    b"track",
+    b"parcel",
+    b"serial",
+    b"sequence",
+    b"snowflake",
+    b"barcode",
+    b"ean",
+    b"gtin",
+    b"imei",
+    b"time",
+    b"nonce",
+    b"cursor",
+    b"offset",
+];
+
+/// What makes a member one of cards all the same.
+const CARDS: &[&[u8]] = &[b"card", b"pan", b"payment"];
 
 /// The detector.
 pub static DETECTOR: Detector = Detector {
@@ -26,7 +51,7 @@ pub static DETECTOR: Detector = Detector {
 };
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    if stands_in_a_number(text, at) {
+    if stands_in_a_number(text, at) || is_named_otherwise(text, at) {
         return None;
     }
     let mut digits = Vec::with_capacity(DIGITS_MAX);
@@ -47,6 +72,25 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         }
         (separator, place) = (next, end.saturating_add(1));
     }
+}
+
+/// Whether a number without groups is the value of a member that is named after something else.
+fn is_named_otherwise(text: Text<'_>, at: usize) -> bool {
+    if text.at(at.saturating_add(4)).is_ascii_digit() {
+        let value = at.saturating_sub(usize::from(text.before(at) == b'"'));
+        let colon = text.run_back(value, 4, 0, |byte| byte == b' ').saturating_sub(1);
+        let quote = text.run_back(colon, 4, 0, |byte| byte == b' ').saturating_sub(1);
+        let name =
+            text.run_back(quote, NAME_MAX, 0, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let is_member = text.at(colon) == b':' && text.at(quote) == b'"' && text.before(name) == b'"';
+        let written = text.slice(name..quote);
+        let folded = written.to_ascii_lowercase();
+        let has = |words: &[&[u8]]| words.iter().any(|word| folded.windows(word.len()).any(|part| part == *word));
+        let is_id =
+            folded == b"id" || folded.ends_with(b"_id") || written.ends_with(b"Id") || written.ends_with(b"ID");
+        return is_member && (is_id || has(OTHERS)) && !has(CARDS);
+    }
+    false
 }
 
 /// Whether a run of digits is a part of something longer: a fraction, an identifier.

@@ -1,0 +1,153 @@
+//! What checking a response costs: CPU time of a real Envoy per response and per byte, beside an Envoy without the filter, and the
+//! core alone.
+//!
+//! `cargo bench --bench exposure` (with `target/portcullis.wasm` and `$ENVOY`). All contenders forward the same answers of the
+//! same service, JSON of 2 KiB, 64 KiB and 1 MiB; they take turns, and the median of the rounds is told. The limits of what
+//! Envoy holds back are raised for the largest. `BENCH_ROUNDS` (5) makes it longer or shorter.
+//! Not covered: several workers, TLS, latency.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "runs on a developer's machine and may stop with a message"
+)]
+
+use portcullis::stages::exposure::detectors::ALL;
+use portcullis::stages::exposure::scan::scan;
+use portcullis_lab::bootstrap::Bootstrap;
+use portcullis_lab::client::{Client, Request};
+use portcullis_lab::envoy::Envoy;
+use portcullis_lab::upstream::say::{Answer, FIELD};
+use portcullis_lab::upstream::Upstream;
+use serde_json::{json, Value};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const SIZES: [(&str, usize); 3] = [("2 KiB", 2 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
+
+/// One record of an answer: about what a list of orders has.
+const RECORD: &str = "{\"id\":\"o-100017\",\"owner\":\"ada\",\"created_at\":\"2026-11-20T12:31:07Z\",\"total\":{\"amount\":129.5,\"currency\":\"EUR\"},\
+    \"items\":[{\"product\":\"p-1\",\"quantity\":1,\"note\":\"Delivered at the door, signed for by a neighbour.\"}],\"uuid\":\"0b6f7f52-9a51-4c1e-b0e4-5f2b8c1e9d7a\"},";
+
+/// A card that pays for nothing, at the end of the answer.
+const LEAK: &str = "{\"card\":\"4111111111111111\"}]";
+
+/// CPU time is counted in hundredths of a second.
+const ROUND: Duration = Duration::from_millis(200);
+
+struct Contender {
+    name: &'static str,
+    envoy: Envoy,
+    client: Client,
+    answer: Answer,
+    requests: usize,
+    rounds: Vec<f64>,
+}
+
+fn main() {
+    native();
+    let upstream = Upstream::start();
+    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_usize);
+    println!("{:<8}{:<24}{:>14}{:>12}{:>14}", "size", "contender", "CPU us", "added us", "added MB/s");
+    for (label, size) in SIZES {
+        let mut contenders: Vec<Contender> =
+            rules().into_iter().map(|(name, rules, leaks)| start(name, rules, leaks, size, &upstream)).collect();
+        for round in 0..=rounds {
+            for contender in &mut contenders {
+                let used = contender.run(contender.requests);
+                if round > 0 {
+                    contender.rounds.push(used.as_secs_f64() * 1e6 / contender.requests as f64);
+                }
+            }
+        }
+        let bare = median(&contenders[0].rounds);
+        for contender in &contenders {
+            let own = median(&contender.rounds);
+            let added = own - bare;
+            let speed = if added > 0.5 { format!("{:.0}", size as f64 / added) } else { "-".to_owned() };
+            println!("{label:<8}{:<24}{own:>14.0}{added:>12.0}{speed:>14}", contender.name);
+        }
+    }
+}
+
+/// Name, rules (none for no filter), and whether the answer has something to hide.
+fn rules() -> Vec<(&'static str, Option<Value>, bool)> {
+    let allow = json!(["[].id", "[].owner", "[].created_at", "[].total", "[].items", "[].uuid", "[].card"]);
+    vec![
+        ("no filter", None, false),
+        ("not checked", Some(json!({"rules": [], "headers": {"action": "pass"}})), false),
+        ("flagged", Some(json!({})), false),
+        ("masked, nothing found", Some(json!({"rules": [{"action": "mask"}]})), false),
+        ("masked, one found", Some(json!({"rules": [{"action": "mask"}]})), true),
+        ("fields", Some(json!({"rules": [], "fields": [{"allow": allow, "action": "remove"}]})), false),
+    ]
+}
+
+fn start(name: &'static str, rules: Option<Value>, leaks: bool, size: usize, upstream: &Upstream) -> Contender {
+    let shipped = Bootstrap::shipped().unwrap().upstream(upstream.address()).edit(|document| {
+        let listener = document.pointer_mut("/static_resources/listeners/0").unwrap();
+        listener["per_connection_buffer_limit_bytes"] = json!(8 << 20);
+        let log = listener.pointer_mut("/filter_chains/0/filters/0/typed_config").unwrap();
+        log.as_object_mut().unwrap().remove("access_log");
+    });
+    let bootstrap = match rules {
+        None => shipped.without_filter(),
+        Some(exposure) => {
+            let config = json!({"version": 1, "mode": "enforce", "response": {"body_read_max": "2MiB"}, "exposure": exposure});
+            shipped.filter_config(&config.to_string())
+        }
+    };
+    let envoy = Envoy::start(&bootstrap).unwrap();
+    let client = Client::http1(envoy.address());
+    let end = if leaks { LEAK } else { "{}]" };
+    let answer =
+        Answer { more: RECORD.to_owned(), times: size / RECORD.len(), end: end.to_owned(), ..Answer::json("[") };
+    let mut contender = Contender { name, envoy, client, answer, requests: 0, rounds: Vec::new() };
+    let mut requests = 20;
+    contender.requests = loop {
+        let used = contender.run(requests);
+        if used >= ROUND / 2 {
+            break (requests as f64 * ROUND.as_secs_f64() / used.as_secs_f64()).ceil() as usize;
+        }
+        requests *= 2;
+    };
+    contender
+}
+
+impl Contender {
+    fn run(&self, requests: usize) -> Duration {
+        let length = self.answer.text().len();
+        let before = self.envoy.cpu_time().unwrap();
+        for _ in 0..requests {
+            let response = self.client.send(Request::get("/").header(FIELD, self.answer.field())).unwrap();
+            assert!(response.status == 200 && response.body.len().abs_diff(length) < 64, "{}", response.status);
+        }
+        self.envoy.cpu_time().unwrap().saturating_sub(before)
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// The pass over the bytes alone, as native code.
+fn native() {
+    for (label, size) in SIZES {
+        let text = RECORD.repeat(size / RECORD.len());
+        let times = (64 << 20) / size;
+        let began = Instant::now();
+        for _ in 0..times {
+            assert!(scan(black_box(text.as_bytes()), ALL, |_| true).is_empty());
+        }
+        let bytes = (text.len() * times) as f64;
+        println!("{label:<8}scan, natively: {:.0} MB/s", bytes / began.elapsed().as_secs_f64() / 1e6);
+    }
+}
