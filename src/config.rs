@@ -11,14 +11,19 @@ pub mod error;
 pub mod exposure;
 pub mod field;
 pub mod fleet;
+pub mod flows;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
+pub mod manipulation;
 pub mod minting;
 mod moment;
 mod names;
+mod needs;
 pub mod oauth;
 pub mod objects;
+mod packs;
+pub mod quotes;
 mod raw;
 mod reading;
 pub mod remote;
@@ -26,6 +31,7 @@ pub mod routes;
 pub mod rules;
 mod tuning;
 mod units;
+pub mod workflows;
 
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;
@@ -33,6 +39,7 @@ pub use self::behaviour::Behaviour;
 pub use self::error::ConfigError;
 pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
+pub use self::flows::Flows;
 pub use self::identity::{Identity, Requirement, RevocationEndpoint};
 pub use self::inspect::Inspect;
 pub use self::limits::{Limit, Memory};
@@ -63,9 +70,6 @@ const DOCUMENT_BOUNDS: Bounds = Bounds { depth: 32, values: 100_000 };
 /// Hex digits of the document's SHA-256 that name it in receipts.
 const DIGEST_DIGITS: usize = 12;
 
-/// Room for the failed tokens of some 80,000 sources.
-const FAILURES_BUDGET_BYTES: u64 = 4 << 20;
-
 /// Everything that was decided when the configuration was loaded.
 #[derive(Debug)]
 pub struct Config {
@@ -93,6 +97,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Where rules find the names of an actor.
     pub actor: rules::Actor,
+    /// What the business allows over several requests.
+    pub flows: Flows,
     /// How an actor's past is weighed.
     pub reputation: Reputation,
     /// Whose things may be asked for, and how many; `None` for anything.
@@ -177,13 +183,14 @@ impl Config {
         checks: &[&'static Check],
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let written = read(document)?;
+        let mut written = read(document)?;
         if written.version != VERSION {
             return Err(ConfigError::new(
                 "version",
                 format!("is {}, this filter reads version {VERSION}", written.version),
             ));
         }
+        packs::expand(&mut written)?;
         let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
         let mut minting = written
             .minting
@@ -192,6 +199,7 @@ impl Config {
             .transpose()?;
         let limits = Limit::all(&written, &routes::names(&written.routes)?)?;
         let rules = Rule::all(&written, &routes::names(&written.routes)?)?;
+        let flows = Flows::new(&written, &routes::names(&written.routes)?)?;
         let behaviour = Behaviour::new(&written, &routes::names(&written.routes)?)?;
         let objects = Objects::section(&written)?;
         let identity = written.identity.as_ref().map(|own| Identity::new(own, minting.as_ref())).transpose()?;
@@ -204,19 +212,18 @@ impl Config {
             written.oauth.as_ref().map(|own| Oauth::new(own, &written.routes, key_parameter)).transpose()?;
         let (oauth, endpoints) =
             oauth.map_or_else(Default::default, |(oauth, endpoints)| (Some(oauth), endpoints));
+        let sections = routes::Sections {
+            limits: &limits,
+            rules: &rules,
+            flows: &flows,
+            behaviour: behaviour.as_ref(),
+            objects: objects.as_ref(),
+        };
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(
-                &written,
-                thresholds,
-                &limits,
-                &rules,
-                behaviour.as_ref(),
-                objects.as_ref(),
-                endpoints,
-            )?,
+            routes: Routes::compile(&written, thresholds, &sections, endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -225,6 +232,7 @@ impl Config {
             limits,
             rules,
             actor: rules::Actor::new(&written),
+            flows,
             reputation: Reputation::new(&written.reputation)?,
             objects,
             anomaly: Anomaly::section(&written)?,
@@ -259,54 +267,6 @@ impl Config {
     /// Whether a finding keeps a request from going on, on a route of this mode.
     pub fn stops(&self, finding: &Finding, mode: Mode) -> bool {
         self.weigh(finding, mode) == Some((Weight::Refuse, Mode::Enforce))
-    }
-
-    /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.
-    pub fn may_wait(&self) -> bool {
-        let asks_others = self.identity.as_ref().is_some_and(Identity::asks_others);
-        asks_others
-            || self.minting.is_some()
-            || self.inspect.as_ref().is_some_and(|inspect| inspect.bodies)
-            || self.revocation_endpoint().is_some()
-            || self.oauth.as_ref().is_some_and(|oauth| oauth.has_endpoints)
-            || self.fleet.is_some()
-            || self.exposure.is_some()
-            || self.limits.iter().any(|limit| limit.needs_body)
-            || self.rules.iter().any(|rule| rule.needs_body)
-            || self.objects.as_ref().is_some_and(Objects::needs_bodies)
-            || self.behaviour.iter().flat_map(|own| &own.logins).any(|login| login.account.needs_body())
-    }
-
-    /// Bytes for what is remembered about sources, tokens and actors. Without limits, counters of rules, the uses of tokens and
-    /// behaviour there are failed tokens to remember at most, which need little.
-    pub fn memory_budget_bytes(&self) -> u64 {
-        let counts_uses = self.identity.as_ref().is_some_and(|identity| identity.usage.is_some());
-        let watches = self.objects.is_some() || self.anomaly.is_some() || self.behaviour.is_some();
-        let counts = counts_uses || self.has_counters() || self.counts_volume();
-        if self.limits.is_empty() && !counts && !watches {
-            self.memory.budget_bytes.min(FAILURES_BUDGET_BYTES)
-        } else {
-            self.memory.budget_bytes
-        }
-    }
-
-    /// Whether something is remembered about sources, tokens or actors.
-    pub fn needs_memory(&self) -> bool {
-        !self.limits.is_empty()
-            || self.has_counters()
-            || self.objects.is_some()
-            || self.anomaly.is_some()
-            || self.behaviour.is_some()
-            || self.counts_volume()
-            || self.identity.as_ref().is_some_and(Identity::needs_memory)
-    }
-
-    fn has_counters(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.counters.is_empty())
-    }
-
-    fn counts_volume(&self) -> bool {
-        self.exposure.as_ref().is_some_and(|exposure| !exposure.volumes.is_empty())
     }
 
     /// Where tokens are revoked by request.

@@ -1,8 +1,8 @@
 //! A request's life: Head → Body → Answer → Done.
 //!
 //! ```text
-//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► inspect ─► business ─► objects
-//!      ──► [body: oauth, limits, inspect, business, objects] ─► [fleet] ─► anomaly ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
+//! Head ──► shape ─► oauth ─► identity [documents] ─► limits ─► inspect ─► business ─► workflow ─► quotes ─► manipulation ─► objects
+//!      ──► [body: the same, where they need it] ─► [fleet] ─► anomaly ─► behaviour ─► risk ─┬─► Permit, Body ──► Answer ──► Done
 //!                                                                                                      └─► Reply ────────────────────► Done
 //! ```
 //!
@@ -238,6 +238,7 @@ impl Open {
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
         self.case.apply_rules(&self.request, None, self.now);
+        self.case.follow(&self.request, None, self.now);
         self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
@@ -270,6 +271,7 @@ impl Open {
             self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
         self.case.apply_rules(&self.request, Some(document), self.now);
+        self.case.follow(&self.request, Some(document), self.now);
         self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 

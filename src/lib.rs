@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
 pub mod config;
+pub mod decimal;
 pub mod endpoints;
 pub mod engine;
 pub mod entropy;

@@ -8,6 +8,9 @@
 //! | [`limits`] | How often? | 429 |
 //! | [`inspect`] | What are they sending? | 403 |
 //! | [`business`] | What does the business allow? | 403 |
+//! | [`workflow`] | In which order? | 403 |
+//! | [`quotes`] | Do clients keep to what the service has told them? | 403 |
+//! | [`manipulation`] | Who plays with prices, carts, discounts and stock? | 403 |
 //! | [`objects`] | Whose things do they ask for, and how many? | 403 |
 //! | [`anomaly`] | Is this usual? | – |
 //! | [`behaviour`] | What do several requests amount to? | – |
@@ -23,10 +26,13 @@ pub mod exposure;
 pub mod identity;
 pub mod inspect;
 pub mod limits;
+pub mod manipulation;
 pub mod oauth;
 pub mod objects;
+pub mod quotes;
 pub mod risk;
 pub mod shape;
+pub mod workflow;
 
 use crate::finding::{Check, Class, Family, Weight};
 
@@ -138,6 +144,19 @@ pub static CHECKS: &[&Check] = &[
     &business::RULE,
     &business::UNDECIDED,
     &business::CONTENDED,
+    &workflow::ORDER,
+    &workflow::REPEATED,
+    &workflow::TOO_FAST,
+    &workflow::TOO_LATE,
+    &workflow::CONTENDED,
+    &quotes::MISMATCH,
+    &quotes::CURRENCY,
+    &quotes::QUANTITY,
+    &quotes::TOTAL,
+    &quotes::UNKNOWN,
+    &quotes::UNREAD,
+    &manipulation::RISK,
+    &manipulation::SIGNS,
     &objects::OWNER,
     &objects::ENUMERATION,
     &objects::SEQUENCE,

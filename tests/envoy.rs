@@ -30,6 +30,7 @@ mod revocation;
 mod revocation_endpoint;
 mod robustness;
 mod served_keys;
+mod shop;
 mod telemetry;
 mod usage;
 mod waiting;

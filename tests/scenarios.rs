@@ -16,6 +16,7 @@ use portcullis::response::{Head, Response, Unread as AnswerUnread};
 use portcullis::rls::Fault;
 use portcullis::stages::business;
 use portcullis::stages::limits::CONTENDED;
+use portcullis::stages::workflow;
 use portcullis::stages::{CHECKS, INTERNAL};
 use portcullis::time::Millis;
 use portcullis_lab::envoy::Envoy;
@@ -95,7 +96,13 @@ fn every_check_is_shown_by_an_example() {
         "anomaly.rate",
         "anomaly.rhythm",
     ];
-    let ours = [INTERNAL.id, CONTENDED.id, business::CONTENDED.id].into_iter().chain(asked).collect::<Vec<_>>();
+    // Nor does a scenario last until something is too late.
+    let late = [workflow::TOO_LATE.id, workflow::CONTENDED.id];
+    let ours = [INTERNAL.id, CONTENDED.id, business::CONTENDED.id]
+        .into_iter()
+        .chain(asked)
+        .chain(late)
+        .collect::<Vec<_>>();
     let missing: Vec<&str> =
         CHECKS.iter().map(|check| check.id).filter(|id| !ours.contains(id) && !shown.contains(id)).collect();
     assert!(missing.is_empty(), "no example shows {missing:?}");
@@ -182,12 +189,12 @@ fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, ti
         Course::Watch(_, mut watched) => {
             let room = watched.room().min(text.len());
             watched.piece(&text.as_bytes()[..room], text.len());
-            watched.end()
+            watched.end(time)
         }
         Course::Hold(held) => {
             let read = &text.as_bytes()[..text.len().min(held.bytes_max())];
             let unread = (text.len() > held.bytes_max()).then_some(AnswerUnread::TooLong);
-            match held.judge(read, unread) {
+            match held.judge(read, unread, time) {
                 Course::Pass(changes, answer) => {
                     body = changes.body.map_or(body, |body| String::from_utf8(body).expect("text"));
                     answer

@@ -14,6 +14,8 @@ mod behaviour;
 mod business;
 mod once;
 mod population;
+mod shop;
+mod workflow;
 
 use portcullis::memory::in_process::InProcess;
 use portcullis::memory::record::Share;

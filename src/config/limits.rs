@@ -183,7 +183,7 @@ impl Limit {
 }
 
 impl KeyPart {
-    fn needs_body(&self) -> bool {
+    pub(super) fn needs_body(&self) -> bool {
         matches!(self, Self::Field(field) if field.needs_body())
     }
 }

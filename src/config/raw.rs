@@ -11,12 +11,16 @@ mod holder;
 mod identity;
 mod inspect;
 mod limits;
+mod manipulation;
 mod minting;
 mod oauth;
 mod objects;
+mod packs;
+mod quotes;
 mod remote;
 mod rules;
 mod usage;
+mod workflows;
 
 pub(crate) use self::anomaly::Anomaly;
 pub(crate) use self::api_keys::{ApiKey, ApiKeys};
@@ -32,13 +36,18 @@ pub(crate) use self::identity::{
 pub(crate) use self::inspect::{Exclusion, Graphql, Inspect};
 pub use self::limits::FleetMode;
 pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub(crate) use self::manipulation::{Indicator, Manipulation};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
 pub(crate) use self::oauth::{AuthorizationEndpoint, Oauth, OauthClient};
 pub(crate) use self::objects::{Enumeration, Kind, Objects, Privilege, Unless};
+pub(crate) use self::packs::{CheckoutPack, GiftCardsPack, LoginPack, Packs, PasswordResetPack, SignupPack};
+pub use self::quotes::Compare;
+pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
+pub(crate) use self::workflows::{Step, Workflow};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;
@@ -70,6 +79,13 @@ pub(crate) struct Document {
     pub(crate) limits: Vec<Limit>,
     #[serde(default)]
     pub(crate) rules: Vec<Rule>,
+    #[serde(default)]
+    pub(crate) workflows: Vec<Workflow>,
+    #[serde(default)]
+    pub(crate) quotes: Vec<Quote>,
+    pub(crate) manipulation: Option<Manipulation>,
+    #[serde(default)]
+    pub(crate) packs: Packs,
     #[serde(default)]
     pub(crate) reputation: Reputation,
     pub(crate) objects: Option<Objects>,

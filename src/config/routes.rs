@@ -14,11 +14,14 @@ mod tree;
 use self::tree::Methods;
 use super::adapt::permille;
 use super::behaviour::Behaviour;
+use super::flows::Flows;
 use super::limits::{self, Limit};
 use super::oauth::{Endpoint, Endpoints};
 use super::objects::Objects;
+use super::quotes;
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
+use super::workflows;
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +56,12 @@ pub struct Route {
     pub rules: Vec<usize>,
     /// The template of its path; empty for requests on no configured route.
     pub template: String,
+    /// The steps that are done on it: the place of a workflow, and that of the step in it.
+    pub steps: Vec<(usize, usize)>,
+    /// The quotes that its answers tell: places in [`Flows::quotes`].
+    pub captured: Vec<usize>,
+    /// The quotes that its requests have to keep to.
+    pub asserted: Vec<usize>,
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
     /// What it is of an authorization server, if anything.
@@ -89,24 +98,37 @@ pub struct Routes {
     any_host: Methods,
 }
 
+/// The sections that say something about routes.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct Sections<'a> {
+    pub(super) limits: &'a [Limit],
+    pub(super) rules: &'a [Rule],
+    pub(super) flows: &'a Flows,
+    pub(super) behaviour: Option<&'a Behaviour>,
+    pub(super) objects: Option<&'a Objects>,
+}
+
+impl Sections<'_> {
+    /// Whether one of them looks into the JSON bodies of a route.
+    fn need_body(&self, route: &str) -> bool {
+        limits::need_body(self.limits, route)
+            || rules::need_body(self.rules, route)
+            || self.flows.need_body(route)
+            || self.behaviour.is_some_and(|behaviour| behaviour.needs_body(route))
+            || self.objects.is_some_and(|objects| objects.needs_body(route))
+    }
+}
+
 impl Routes {
     /// Compiles the routes of a document, with what its other sections say about each.
     pub(super) fn compile(
         document: &Document,
         thresholds: Thresholds,
-        limits: &[Limit],
-        rules: &[Rule],
-        behaviour: Option<&Behaviour>,
-        objects: Option<&Objects>,
+        sections: &Sections<'_>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
-        let needs_json = |name: &str| {
-            limits::need_body(limits, name)
-                || rules::need_body(rules, name)
-                || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
-                || objects.is_some_and(|objects| objects.needs_body(name))
-        };
+        let Sections { limits, rules, flows, .. } = *sections;
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
             Some(identity) => (Requirement::general(identity)?, Requirement::by_route(identity, &names)?),
@@ -121,13 +143,17 @@ impl Routes {
             limits: limits::on_route(limits, UNMATCHED),
             rules: rules::on_route(rules, UNMATCHED),
             template: String::new(),
-            needs_json: needs_json(UNMATCHED),
+            steps: Vec::new(),
+            captured: Vec::new(),
+            asserted: Vec::new(),
+            needs_json: sections.need_body(UNMATCHED),
             oauth: None,
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
             check(raw, &format!("routes[{index}]"))?;
             let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+            let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
                 mode: raw.mode.unwrap_or(document.mode),
@@ -138,7 +164,10 @@ impl Routes {
                 limits: limits::on_route(limits, &raw.name),
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
-                needs_json: needs_json(&raw.name),
+                steps: workflows::on_route(&flows.workflows, &raw.name),
+                captured,
+                asserted,
+                needs_json: sections.need_body(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });
         }

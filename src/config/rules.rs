@@ -127,10 +127,10 @@ impl Rule {
             (None, None) => return Err(ConfigError::new(path, "has neither `require` nor `forbid`")),
             (Some(_), Some(_)) => return Err(ConfigError::new(path, "has both `require` and `forbid`")),
         };
-        let condition = compiled(text, &format!("{path}.{key}"), written, routes)?;
+        let condition = compiled(text, &format!("{path}.{key}"), &written.routes, routes)?;
         let when = written.when.as_ref().map(|text| {
             let path = format!("{path}.when");
-            let when = compiled(text, &path, written, routes)?;
+            let when = compiled(text, &path, &written.routes, routes)?;
             match when.calls().first() {
                 Some(call) => Err(ConfigError::new(
                     path,
@@ -187,8 +187,25 @@ pub(super) fn need_body(rules: &[Rule], route: &str) -> bool {
     rules.iter().any(|rule| rule.needs_body && rule.holds_on(route))
 }
 
-fn compiled(text: &str, path: &str, rule: &raw::Rule, routes: &[raw::Route]) -> Result<Expression, ConfigError> {
-    let expression = Expression::compile(text, &SCHEMA, Kinds::BOOL).map_err(|fault| {
+/// A condition for requests on some routes, whose paths have the parameters that it may speak of.
+pub(super) fn compiled(
+    text: &str,
+    path: &str,
+    on: &[String],
+    routes: &[raw::Route],
+) -> Result<Expression, ConfigError> {
+    compiled_to(Kinds::BOOL, text, path, on, routes)
+}
+
+/// The same for a value that can be of these types.
+pub(super) fn compiled_to(
+    expected: Kinds,
+    text: &str,
+    path: &str,
+    on: &[String],
+    routes: &[raw::Route],
+) -> Result<Expression, ConfigError> {
+    let expression = Expression::compile(text, &SCHEMA, expected).map_err(|fault| {
         let hint = fault.hint.clone();
         ConfigError {
             hint,
@@ -200,7 +217,7 @@ fn compiled(text: &str, path: &str, rule: &raw::Rule, routes: &[raw::Route]) -> 
         let Some(name) = &used.key else {
             return Err(ConfigError::new(path, format!("{place}: expected the name of a parameter of the path")));
         };
-        let named = routes.iter().filter(|route| rule.routes.contains(&route.name)).collect::<Vec<_>>();
+        let named = routes.iter().filter(|route| on.contains(&route.name)).collect::<Vec<_>>();
         if named.is_empty() {
             let fault = format!("{place}: `path.{name}` needs `routes`, whose paths have that parameter");
             return Err(ConfigError::new(path, fault));

@@ -101,6 +101,7 @@ impl Case {
         now: Millis,
         next: impl FnOnce(Self) -> Next,
     ) -> Course<Next> {
+        self.settle_steps(Some(head.status()), true, now);
         let readable = matches!(head.form(), Form::Json | Form::Lines | Form::Text);
         let bytes_max = self.world.config.response.body_read_max;
         let is_long = head
@@ -143,7 +144,7 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        self.world.config.exposure.is_some()
+        self.world.config.exposure.is_some() || self.progress.is_under_way() || self.heard.is_listening()
     }
 
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
@@ -152,7 +153,8 @@ impl Case {
         // A tunnel has no body.
         let scene = self.disclosure().filter(|_| self.method != "CONNECT");
         let wish = scene.map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
-        match (wish.holds, wish.reads) {
+        let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
+        match (wish.holds, wish.reads || tells) {
             (true, _) => Want::Hold,
             (false, true) => Want::Copy,
             (false, false) => Want::Nothing,
@@ -168,7 +170,11 @@ impl Case {
     }
 
     /// What they say of a body. What has passed already can only be noted.
-    fn weigh_answer(&mut self, content: &Content<'_>, is_held: bool) -> Opinion {
+    fn weigh_answer(&mut self, content: &Content<'_>, is_held: bool, now: Millis) -> Opinion {
+        let world = Rc::clone(&self.world);
+        if let Some(document) = content.document().filter(|_| self.heard.is_listening()) {
+            self.heard.capture(document, &mut self.ledger.trace, &world.ground(now));
+        }
         let mut findings = Findings::default();
         let Some(scene) = self.disclosure() else { return Opinion::default() };
         // What passes as it comes has had its head judged already.
@@ -187,9 +193,11 @@ impl Case {
     pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
         let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
-        let changing = exposure.filter(|own| route.mode == Mode::Enforce && own.may_change(&route.name));
-        let is_plain = changing.is_some_and(|exposure| exposure.plain_responses);
-        let asks = |name: &str| changing.is_some() && request.headers.first(name).is_some();
+        let changing = exposure.filter(|own| own.may_change(&route.name));
+        let is_heard = !route.captured.is_empty();
+        let is_plain = is_heard || changing.is_some_and(|exposure| exposure.plain_responses);
+        let is_read = route.mode == Mode::Enforce && (is_heard || changing.is_some());
+        let asks = |name: &str| is_read && request.headers.first(name).is_some();
         let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
         evasive.collect::<Vec<_>>().into_iter()
     }
@@ -261,9 +269,9 @@ impl HeldAnswer {
     }
 
     /// The body is there, or as much of it as will be waited for.
-    pub fn judge(mut self, bytes: &[u8], unread: Option<Unread>) -> Course<Answer> {
+    pub fn judge(mut self, bytes: &[u8], unread: Option<Unread>, now: Millis) -> Course<Answer> {
         let content = Content::new(&self.head, bytes, unread);
-        let opinion = self.case.weigh_answer(&content, true);
+        let opinion = self.case.weigh_answer(&content, true, now);
         self.case.carry_on(opinion, |case, changes| Course::Pass(changes, Answer { case }))
     }
 
@@ -294,10 +302,10 @@ impl WatchedAnswer {
     }
 
     /// All of it has passed.
-    pub fn end(mut self) -> Answer {
+    pub fn end(mut self, now: Millis) -> Answer {
         let content = Content::new(&self.head, &self.copy, self.unread);
         // It has passed, so nothing can be changed any more.
-        let _too_late = self.case.weigh_answer(&content, false);
+        let _too_late = self.case.weigh_answer(&content, false, now);
         Answer { case: self.case }
     }
 

@@ -16,9 +16,12 @@ use crate::stages::exposure::volume::{self, Tab};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::manipulation;
 use crate::stages::objects;
+use crate::stages::quotes::{self, Heard};
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
+use crate::stages::workflow::{self, Progress};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -46,6 +49,10 @@ pub(super) struct Case {
     pub(super) tab: Tab,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
+    /// The steps that it does.
+    pub(super) progress: Progress,
+    /// The quotes that its answer tells.
+    pub(super) heard: Heard,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -72,10 +79,12 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
+            tab: Tab::default(),
             objects: objects::Watch::default(),
             anomaly: anomaly::Watch::default(),
-            tab: Tab::default(),
             watch: Watch::default(),
+            progress: Progress::default(),
+            heard: Heard::default(),
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -126,14 +135,6 @@ impl Case {
         }
     }
 
-    /// Counts a piece of the body that passes.
-    pub(super) fn count<Next>(mut self, piece_bytes: usize, next: impl FnOnce(Self) -> Next) -> Step<Next> {
-        self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
-        let world = Rc::clone(&self.world);
-        shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
-        self.settle(next)
-    }
-
     /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
     /// an endpoint of ours is no business of theirs.
     pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
@@ -147,6 +148,43 @@ impl Case {
         let risk = risk::so_far(config, route, &self.findings);
         let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
+    }
+
+    /// Looks at the steps that it does, the quotes that it has to keep to and what its actor plays with, as far as that can be
+    /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
+    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = Rc::clone(&self.world);
+        let World { config, memory, shared, outbox, .. } = world.as_ref();
+        let route = config.routes.get(self.route);
+        let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
+        let has_part =
+            is_watched || !(route.steps.is_empty() && route.captured.is_empty() && route.asserted.is_empty());
+        if !has_part || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
+            return;
+        }
+        let (shared, caller) = (shared.as_ref(), &self.caller);
+        let risk = risk::so_far(config, route, &self.findings);
+        let scene = Scene { config, memory, shared, outbox, route, request, body, caller, risk, now };
+        workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
+        match body {
+            None => self.heard.listen(&scene),
+            Some(_) => quotes::check_request(&scene, &mut self.findings),
+        }
+        manipulation::check(&scene, &mut self.findings, &mut self.ledger.trace);
+    }
+
+    /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
+    pub(super) fn settle_steps(&mut self, status: Option<u16>, passed: bool, now: Millis) {
+        let world = Rc::clone(&self.world);
+        self.progress.settle(status, passed, &mut self.ledger.trace, &world.ground(now));
+    }
+
+    /// Counts a piece of the body that passes.
+    pub(super) fn count<Next>(mut self, piece_bytes: usize, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+        self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
+        let world = Rc::clone(&self.world);
+        shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
+        self.settle(next)
     }
 
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.

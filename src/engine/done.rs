@@ -28,18 +28,23 @@ impl Done {
 
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
-        self.case.ledger.charges_responses() || self.case.anomaly.wants_answer() || self.case.tab.wants_bytes()
+        let case = &self.case;
+        case.ledger.charges_responses() || case.tab.wants_bytes() || case.anomaly.wants_answer()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
         let case = &self.case;
         let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
-        watched || case.ledger.remembers_actors()
+        watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
+        let Judgement { verdict, code, .. } = &self.case.judgement;
+        // A response that was withheld is the service's answer to a request that had passed.
+        let passed = *verdict == Verdict::Allow || code.as_deref() == Some(WITHHELD);
+        self.case.settle_steps(response.status, passed, now);
         let deed = self.deed(response.status);
         let ground = self.case.world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
@@ -49,11 +54,6 @@ impl Done {
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
-        // A response that was withheld is the service's answer to a request that had passed.
-        let passed = matches!(
-            (self.case.judgement.verdict, self.case.judgement.code.as_deref()),
-            (Verdict::Allow, _) | (_, Some(WITHHELD))
-        );
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
         self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);

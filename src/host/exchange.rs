@@ -344,7 +344,7 @@ impl Exchange {
         let mut done = match self.take() {
             State::Answer(answer) => Box::new(answer.finish(Response::default())),
             State::Hold(held) => held.abandon(),
-            State::Watch(watched) => Box::new(watched.end().finish(Response::default())),
+            State::Watch(watched) => Box::new(watched.end(now()).finish(Response::default())),
             State::Done(done) => done,
             State::Wait(wait) => wait.abandon(),
             // The codec refused the request before any filter saw it.

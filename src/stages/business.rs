@@ -21,9 +21,9 @@
 //! Not covered: endpoints of ours, which no rule is about; bodies that are not JSON; what several requests amount to, beyond
 //! their number ([`super::behaviour`]).
 
-mod counters;
-mod recent;
-mod view;
+pub(in crate::stages) mod counters;
+pub(in crate::stages) mod recent;
+pub(in crate::stages) mod view;
 
 use self::counters::{Counts, Tallied};
 use self::view::View;

@@ -50,7 +50,7 @@ fn nothing_is_held_that_nobody_wants_or_that_is_a_stream() {
 fn what_may_be_changed_is_held_within_bounds() {
     let Course::Hold(held) = meet(Want::Hold, head(&[], true)) else { panic!("not held") };
     assert_eq!((held.bytes_max(), held.deadline()), (64, NOW.saturating_add(Millis::from_secs(10))));
-    assert!(matches!(held.judge(b"{}", None), Course::Pass(ref changes, _) if changes.body.is_none()));
+    assert!(matches!(held.judge(b"{}", None, NOW), Course::Pass(ref changes, _) if changes.body.is_none()));
     // What is known to be longer than may be held back is not even begun with.
     assert!(matches!(meet(Want::Hold, head(&[("content-length", "65")], true)), Course::Watch(..)));
 }
@@ -62,7 +62,7 @@ fn a_copy_ends_at_its_bound() {
     assert_eq!((watched.room(), watched.unread), (4, None));
     watched.piece(&[b'b'; 4], 100);
     assert_eq!((watched.room(), watched.copy.len(), watched.unread), (0, 64, Some(Unread::TooLong)));
-    watched.end();
+    watched.end(NOW);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_masked_answer_is_an_allowed_one_with_another_body() {
     let Course::Hold(held) = answer.answer(head(&[("content-length", "27"), ("etag", "\"1\"")], true), NOW) else {
         panic!("not held")
     };
-    let Course::Pass(changes, answer) = held.judge(LEAK, None) else { panic!("not passed") };
+    let Course::Pass(changes, answer) = held.judge(LEAK, None, NOW) else { panic!("not passed") };
     assert_eq!(changes.body.as_deref(), Some(br#"{"card":"************1111"}"#.as_slice()));
     assert_eq!(
         (changes.remove, changes.set),
@@ -122,7 +122,7 @@ fn a_masked_answer_is_an_allowed_one_with_another_body() {
 fn a_withheld_answer_is_a_problem_that_says_nothing() {
     let answer = exposing(serde_json::json!({"rules": [{"action": "block"}]}));
     let Course::Hold(held) = answer.answer(head(&[], true), NOW) else { panic!("not held") };
-    let Course::Replace(reply, done) = held.judge(LEAK, None) else { panic!("not replaced") };
+    let Course::Replace(reply, done) = held.judge(LEAK, None, NOW) else { panic!("not replaced") };
     assert_eq!((reply.status, done.summary().as_str()), (502, "deny:response_withheld"));
     assert!(reply.body.contains("response_withheld") && !reply.body.contains("card"), "{}", reply.body);
 }
@@ -134,7 +134,10 @@ fn an_error_that_is_withheld_stays_an_error_of_its_kind() {
         let head = head(&[(":status", status), ("content-type", "text/plain")], true);
         let Course::Hold(held) = answer.answer(head, NOW) else { panic!("not held") };
         let trace = b"Traceback (most recent call last):\n";
-        assert!(matches!(held.judge(trace, None), Course::Replace(reply, _) if reply.status == told), "{status}");
+        assert!(
+            matches!(held.judge(trace, None, NOW), Course::Replace(reply, _) if reply.status == told),
+            "{status}"
+        );
     }
 }
 
@@ -164,7 +167,7 @@ fn what_an_actor_was_given_counts_for_its_next_requests() {
         let head = head(&[(":status", &status.to_string())], true);
         let Course::Watch(_, mut watched) = body.finish().answer(head, NOW) else { panic!("not watched") };
         watched.piece(LEAK, LEAK.len());
-        let mut done = Box::new(watched.end().finish(Response::default()));
+        let mut done = Box::new(watched.end(NOW).finish(Response::default()));
         done.close(Response { status: Some(status), bytes: 27 }, NOW);
         done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>()
     };

@@ -124,7 +124,7 @@ impl Exchange {
 
     /// Ends the wait for a body that does not come.
     pub(super) fn give_up(&mut self, held: HeldAnswer) {
-        let course = held.judge(&[], Some(Unread::Late));
+        let course = held.judge(&[], Some(Unread::Late), now());
         // A stream that cannot go on stays paused until it times out; nothing gets through.
         if self.follow(course, State::Answer) == Action::Continue && calls::continue_response().is_err() {
             calls::log(Level::Error, "portcullis: Envoy did not take up a response that was held back");
@@ -138,7 +138,7 @@ impl Exchange {
             _ => calls::buffer(Buffer::ResponseBody, held.bytes_max()),
         };
         let unread = unread.or_else(|| bytes.is_none().then_some(Unread::Unavailable));
-        let course = held.judge(&bytes.unwrap_or_default(), unread);
+        let course = held.judge(&bytes.unwrap_or_default(), unread, Millis::new(began / NANOS_PER_MILLI));
         let action = self.follow(course, State::Answer);
         self.spend(began);
         action
@@ -151,7 +151,11 @@ impl Exchange {
             let bytes = if wanted > 0 { calls::buffer(Buffer::ResponseBody, wanted) } else { None };
             watched.piece(&bytes.unwrap_or_default(), size);
         }
-        self.state = if end_of_stream { State::Answer(watched.end()) } else { State::Watch(watched) };
+        self.state = if end_of_stream {
+            State::Answer(watched.end(Millis::new(began / NANOS_PER_MILLI)))
+        } else {
+            State::Watch(watched)
+        };
         self.spend(began);
     }
 

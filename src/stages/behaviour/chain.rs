@@ -85,11 +85,11 @@ pub const CHECKS: &[(&str, Option<Stage>)] = &[
     ("graphql.introspection", Some(Stage::Reconnaissance)),
     ("payload.mismatch", Some(Stage::Reconnaissance)),
     ("payload.privileged_field", None),
-    ("objects.owner", Some(Stage::Exploitation)),
-    ("objects.privilege", Some(Stage::Exploitation)),
     ("exposure.stack_trace", Some(Stage::Reconnaissance)),
     ("exposure.sql_error", Some(Stage::Reconnaissance)),
     ("exposure.introspection", Some(Stage::Reconnaissance)),
+    ("objects.owner", Some(Stage::Exploitation)),
+    ("objects.privilege", Some(Stage::Exploitation)),
 ];
 
 /// What an actor was found at lately.

@@ -144,7 +144,7 @@ const MAP: u8 = 6;
 const MOMENT: u8 = 7;
 
 /// A value as bytes. Numbers that are equal have the same ones, whichever way they are written.
-fn encoded(value: &Value<'_>) -> Vec<u8> {
+pub(in crate::stages) fn encoded(value: &Value<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     encode(value, &mut out);
     out

@@ -59,21 +59,21 @@ fn period(now: Millis, window: Millis, parts: u64) -> u32 {
 
 /// What a counter's record is worth: no debt, or strangers would start their limits with it. Among those without debt it stays
 /// until it no longer counts.
-pub(super) fn worth(now: Millis, window: Millis) -> Debt {
+pub(in crate::stages) fn worth(now: Millis, window: Millis) -> Debt {
     let kept = window.saturating_add(window);
     Debt { share: Share::NONE, since: now, settled: now.saturating_add(kept) }
 }
 
 /// Requests.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Requests {
+pub(in crate::stages) struct Requests {
     period: u32,
     numbers: [u16; 6],
 }
 
 impl Requests {
     /// What a record holds, as of now.
-    pub(super) fn of(record: &Record, now: Millis, window: Millis) -> Self {
+    pub(in crate::stages) fn of(record: &Record, now: Millis, window: Millis) -> Self {
         let current = period(now, window, FIFTHS);
         let [p0, p1, p2, p3, rest @ ..] = record.state;
         let [a0, a1, b0, b1, c0, c1, d0, d1, e0, e1, f0, f1] = rest;
@@ -88,19 +88,19 @@ impl Requests {
     }
 
     /// With one more.
-    pub(super) fn with_one(self) -> Self {
+    pub(in crate::stages) fn with_one(self) -> Self {
         let [newest, older @ ..] = self.numbers;
         let [a, b, c, d, e] = older;
         Self { numbers: [newest.saturating_add(1), a, b, c, d, e], ..self }
     }
 
     /// How many there were.
-    pub(super) fn total(self) -> i64 {
+    pub(in crate::stages) fn total(self) -> i64 {
         self.numbers.into_iter().map(i64::from).sum()
     }
 
     /// What a record is to hold.
-    pub(super) fn state(self) -> State {
+    pub(in crate::stages) fn state(self) -> State {
         let mut state = [0; 16];
         let bytes = self.period.to_le_bytes().into_iter();
         let bytes = bytes.chain(self.numbers.into_iter().flat_map(u16::to_le_bytes));
@@ -111,7 +111,7 @@ impl Requests {
 
 /// Different things.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Things {
+pub(in crate::stages) struct Things {
     period: u32,
     mode: u8,
     content: Content,
@@ -127,7 +127,7 @@ enum Content {
 
 impl Things {
     /// What a record holds, as of now.
-    pub(super) fn of(record: &Record, now: Millis, window: Millis) -> Self {
+    pub(in crate::stages) fn of(record: &Record, now: Millis, window: Millis) -> Self {
         let current = period(now, window, HALVES);
         let [p0, p1, p2, p3, rest @ ..] = record.state;
         let first = u32::from_le_bytes([p0, p1, p2, p3]);
@@ -170,7 +170,7 @@ impl Things {
     }
 
     /// With a thing, by its hash.
-    pub(super) fn with(self, hash: u64) -> Self {
+    pub(in crate::stages) fn with(self, hash: u64) -> Self {
         let print = u16::try_from(hash & 0x3fff).unwrap_or(0).max(1);
         match self.content {
             Content::Bits(sets) => Self { content: Content::Bits(set(sets, print, 0)), ..self },
@@ -188,7 +188,7 @@ impl Things {
     }
 
     /// How many different ones there were, about.
-    pub(super) fn total(self) -> i64 {
+    pub(in crate::stages) fn total(self) -> i64 {
         let number = match self.content {
             Content::Told(places) => places.iter().map(|(print, _)| u32::from(*print != 0)).sum(),
             Content::Bits([newest, older, oldest]) => {
@@ -202,7 +202,7 @@ impl Things {
     }
 
     /// What a record is to hold.
-    pub(super) fn state(self) -> State {
+    pub(in crate::stages) fn state(self) -> State {
         let first = (self.period << 3) | u32::from(self.mode & 7);
         let content: Vec<u8> = match self.content {
             Content::Told(places) => places

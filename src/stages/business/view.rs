@@ -11,7 +11,7 @@ use crate::stages::limits::{fields, Scene};
 use std::borrow::Cow;
 
 /// A request, for one expression.
-pub(super) struct View<'a> {
+pub(in crate::stages) struct View<'a> {
     scene: &'a Scene<'a>,
     outcomes: &'a [Result<Value<'static>, Cause>],
     /// Whether a subject is told with its issuer: alone it is unique with one issuer only (RFC 7519 §4.1.2).
@@ -20,12 +20,15 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// With what the counters say.
-    pub(super) const fn new(scene: &'a Scene<'a>, outcomes: &'a [Result<Value<'static>, Cause>]) -> Self {
+    pub(in crate::stages) const fn new(
+        scene: &'a Scene<'a>,
+        outcomes: &'a [Result<Value<'static>, Cause>],
+    ) -> Self {
         Self { scene, outcomes, is_for_keys: false }
     }
 
     /// For the keys of counters.
-    pub(super) const fn of_keys(scene: &'a Scene<'a>) -> Self {
+    pub(in crate::stages) const fn of_keys(scene: &'a Scene<'a>) -> Self {
         Self { scene, outcomes: &[], is_for_keys: true }
     }
 

@@ -91,6 +91,14 @@ pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
     key
 }
 
+/// Whom a part names, if the request says so. One subscriber has a whole IPv6 /64.
+pub(in crate::stages) fn actor(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
+    match part {
+        KeyPart::Source => scene.request.source.as_ref().map(|address| source(Some(address), 32, 64)),
+        part => value(part, scene).filter(|value| !value.is_empty()),
+    }
+}
+
 /// `None` where the request has no such part.
 fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
     match part {

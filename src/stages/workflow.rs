@@ -1,0 +1,232 @@
+//! In which order?
+//!
+//! A workflow is a few named steps, each done on its routes. Whoever does one of them has an *instance*: one record of the shared
+//! memory that says which steps are done and when ([`instance`]). Four things are found:
+//!
+//! | check | when |
+//! |---|---|
+//! | [`ORDER`] | a step that has to come before was not done |
+//! | [`REPEATED`] | a step that may be done once is done, or under way |
+//! | [`TOO_FAST`] | less than `min_gap` has passed since the last step that was done |
+//! | [`TOO_LATE`] | more than `max_gap` has, or the instance has expired |
+//!
+//! **A step is done** when the service says so: with the head of its answer, before the client sees it, so that the next step
+//! cannot come too early for any worker. What is refused, here or by the service, is not done.
+//!
+//! **Once over many connections.** A step that may be done once is reserved when it is asked for. What comes while it is under way
+//! is repeated; the answer settles the reservation, or gives it back. A reservation whose answer never comes is given back after
+//! [`instance::RESERVED_MAX`].
+//!
+//! **Again.** An instance is over when the step that is written last is done. The next first step that may be repeated begins a
+//! new one; a first step that may be done once may be done again when the instance has expired.
+//!
+//! Bounds: one record of 40 bytes for each workflow and actor, and for each request one reading and at most two changes for each
+//! workflow of its route. A record has no debt: where memory is short those that expire first are forgotten, and whoever is in the
+//! middle of a workflow then has to begin again. A change that meets too many others is a finding of its own.
+//!
+//! Not covered: who changes what names it. An actor that clients choose freely (a cookie that nobody has signed) has to keep the
+//! order too, but may do a step once under each name. Answers of gRPC, whose status is in the trailers.
+
+mod instance;
+
+use self::instance::{Instance, Violation};
+use crate::config::workflows::{Step, Workflow};
+use crate::expression::Cause;
+use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::memory::record::{Debt, Record, Share};
+use crate::memory::{Contended, Hashed, Trace};
+use crate::stages::business::view::View;
+use crate::stages::limits::{fields, Ground, Scene};
+use crate::time::Millis;
+
+/// A step was skipped.
+pub static ORDER: Check = Check {
+    weight: Weight::Refuse,
+    ..check("workflow.order", "workflow_order", "A step that has to come before was not done.")
+};
+
+/// A one-time step is repeated.
+pub static REPEATED: Check = Check {
+    weight: Weight::Refuse,
+    ..check("workflow.repeated", "workflow_repeated", "A step that may be done once is done, or under way.")
+};
+
+/// A step comes sooner than anybody could do it.
+pub static TOO_FAST: Check = check(
+    "workflow.too_fast",
+    "workflow_too_fast",
+    "The step comes sooner after the last one than its `min_gap`.",
+);
+
+/// A step comes when it counts no more.
+pub static TOO_LATE: Check = Check {
+    weight: Weight::Refuse,
+    ..check(
+        "workflow.too_late",
+        "workflow_too_late",
+        "The step comes later after the last one than its `max_gap`, or after the workflow has expired.",
+    )
+};
+
+/// An instance could not be read or changed.
+pub static CONTENDED: Check = Check {
+    id: "workflow.contended",
+    family: Family::Failure,
+    code: "workflow_unavailable",
+    class: Class::Unavailable,
+    weight: Weight::Note,
+    tunable: false,
+    bearer_error: None,
+    means: "A one-time step could not be reserved, since too many workers changed its memory at once; `memory.on_error` decided.",
+};
+
+/// Alone a challenge: some people are quick.
+const fn check(id: &'static str, code: &'static str, means: &'static str) -> Check {
+    let (family, class) = (Family::Business, Class::Forbidden);
+    let weight = Weight::Score(Score::constant(0.4));
+    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+}
+
+/// The steps that a request does, until its answer says whether they are done.
+#[derive(Debug, Default)]
+pub struct Progress {
+    taken: Vec<Taken>,
+}
+
+/// A step that is under way.
+#[derive(Debug)]
+struct Taken {
+    workflow: usize,
+    step: usize,
+    place: Hashed,
+    /// When the instance began in which it is reserved; `None` for a step that may be repeated.
+    reserved: Option<Millis>,
+}
+
+impl Progress {
+    /// Whether the status of the answer is to be known.
+    pub fn is_under_way(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// The answer is there, or there will be none. `passed` is whether the status is the service's. Call it once.
+    pub fn settle(&mut self, status: Option<u16>, passed: bool, trace: &mut Trace, ground: &Ground<'_>) {
+        for taken in std::mem::take(&mut self.taken) {
+            let Some((workflow, step)) = find(&ground.config.flows.workflows, (taken.workflow, taken.step)) else {
+                continue;
+            };
+            let is_done = passed && status.is_some_and(|status| step.is_completed_by(status));
+            if !is_done && taken.reserved.is_none() {
+                continue;
+            }
+            let settled = ground.memory.change(ground.shared, taken.place, ground.now, trace, |record| {
+                let before = Instance::of(&record);
+                let after = instance::settled(before, workflow, step, taken.reserved, is_done, ground.now);
+                ((), after.map(|after| stored(record, after, workflow, ground.now)))
+            });
+            // Under contention it is not done; the retries are counted.
+            let (Ok(()) | Err(Contended)) = settled;
+        }
+    }
+}
+
+/// Looks at the steps that a request does, one of each workflow at most: of workflows that need the body once that is there, of
+/// all others before.
+pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Findings, trace: &mut Trace) {
+    let view = View::new(scene, &[]);
+    let mut judged = None;
+    for at in &scene.route.steps {
+        let Some((workflow, step)) = find(&scene.config.flows.workflows, *at) else { continue };
+        let is_other = judged != Some(at.0) && workflow.needs_body == scene.body.is_some();
+        if !is_other || !does(step, &view) {
+            continue;
+        }
+        judged = Some(at.0);
+        let Some(actor) = fields::actor(&workflow.per, scene) else {
+            // Nobody has done anything before.
+            if !step.begins() {
+                findings.add(told(&Violation::Order(step.after), workflow, step));
+            }
+            continue;
+        };
+        let place = scene.memory.locate(&actor, &workflow.owner);
+        match take(scene, workflow, step, place, trace) {
+            Ok((violations, reserved)) => {
+                violations.iter().for_each(|violation| findings.add(told(violation, workflow, step)));
+                progress.taken.push(Taken { workflow: at.0, step: at.1, place, reserved });
+            }
+            Err(Contended) => {
+                let weight = scene.config.memory.on_contention.weight();
+                let reason = format!("{}: `{}`", workflow.name, step.name);
+                let finding = Finding::new(&CONTENDED, reason).weighing(weight);
+                findings.add(Finding { held_back: workflow.monitor, ..finding });
+            }
+        }
+    }
+}
+
+/// What is wrong with a step, and the reservation of one that may be done once. What will be refused is not reserved.
+fn take(
+    scene: &Scene<'_>,
+    workflow: &Workflow,
+    step: &Step,
+    place: Hashed,
+    trace: &mut Trace,
+) -> Result<(Vec<Violation>, Option<Millis>), Contended> {
+    let stops = |violation: &Violation| scene.config.stops(&told(violation, workflow, step), scene.route.mode);
+    scene.memory.change(scene.shared, place, scene.now, trace, |record| {
+        let entered = instance::entered(Instance::of(&record), workflow, step, scene.now);
+        let is_repeated = entered.violations.iter().any(|one| matches!(one, Violation::Repeated { .. }));
+        if !step.once || is_repeated || entered.violations.iter().any(stops) {
+            return ((entered.violations, None), None);
+        }
+        let reserved = entered.instance.reserved(step, scene.now);
+        let began = Some(reserved.began());
+        ((entered.violations, began), Some(stored(record, reserved, workflow, scene.now)))
+    })
+}
+
+/// What is not known to be another request does the step.
+fn does(step: &Step, view: &View<'_>) -> bool {
+    match step.when.as_ref().map(|when| when.holds(view)) {
+        None | Some(Ok(true)) => true,
+        Some(Ok(false)) => false,
+        Some(Err(failure)) => failure.cause != Cause::Absent,
+    }
+}
+
+fn find(workflows: &[Workflow], (workflow, step): (usize, usize)) -> Option<(&Workflow, &Step)> {
+    let workflow = workflows.get(workflow)?;
+    Some((workflow, workflow.steps.get(step)?))
+}
+
+/// Without debt, or strangers would start their limits with it; among those without debt it stays until it has expired.
+fn stored(mut record: Record, instance: Instance, workflow: &Workflow, now: Millis) -> Record {
+    let settled = instance.began().saturating_add(workflow.expires);
+    record.settle(instance.state(), Debt { share: Share::NONE, since: now, settled });
+    record
+}
+
+fn told(violation: &Violation, workflow: &Workflow, step: &Step) -> Finding {
+    let (check, what) = match violation {
+        Violation::Order(missing) => (&ORDER, format!("before {}", workflow.names(*missing))),
+        Violation::Repeated { under_way: true } => (&REPEATED, "while it is under way".to_owned()),
+        Violation::Repeated { under_way: false } => (&REPEATED, "a second time".to_owned()),
+        Violation::TooFast(gap) => {
+            (&TOO_FAST, format!("{} ms after the last step, expected {}", gap.as_u64(), step.min_gap.as_u64()))
+        }
+        Violation::TooLate(gap) => {
+            let most = step.max_gap.unwrap_or_default();
+            (&TOO_LATE, format!("{} ms after the last step, at most {}", gap.as_u64(), most.as_u64()))
+        }
+        Violation::Expired(age) => {
+            let life = workflow.expires.as_u64();
+            (&TOO_LATE, format!("{} ms after the first step, expired after {life}", age.as_u64()))
+        }
+    };
+    let finding = Finding::new(check, format!("{}: `{}` {what}", workflow.name, step.name));
+    Finding { weight: workflow.weight, held_back: workflow.monitor, ..finding }
+}
+
+#[cfg(test)]
+mod tests;
