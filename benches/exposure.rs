@@ -93,8 +93,9 @@ fn start(name: &'static str, rules: Option<Value>, leaks: bool, size: usize, ups
     let shipped = Bootstrap::shipped().unwrap().upstream(upstream.address()).edit(|document| {
         let listener = document.pointer_mut("/static_resources/listeners/0").unwrap();
         listener["per_connection_buffer_limit_bytes"] = json!(8 << 20);
-        let log = listener.pointer_mut("/filter_chains/0/filters/0/typed_config").unwrap();
-        log.as_object_mut().unwrap().remove("access_log");
+        let log = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/access_log/0").unwrap();
+        log["filter"] = json!({"duration_filter": {"comparison": {
+            "op": "GE", "value": {"default_value": u32::MAX, "runtime_key": "portcullis.bench.never"}}}});
     });
     let bootstrap = match rules {
         None => shipped.without_filter(),

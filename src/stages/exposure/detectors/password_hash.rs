@@ -52,7 +52,7 @@ const NAMES: &[&[u8]] = &[
 ];
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    let Some((prefix, least)) = FORMS.iter().find(|(prefix, _)| text.has(at, prefix)) else {
+    let Some((prefix, least)) = text.one_of(at, FORMS, |(prefix, _)| prefix) else {
         return digest(text, at);
     };
     let start = at.saturating_add(prefix.len());
