@@ -84,9 +84,11 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
 
 /// Whether a line has the name of a file with code, and a number after it.
 fn names_a_line(line: &[u8]) -> bool {
-    FILES.iter().any(|name| {
-        let at = line.windows(name.len()).position(|window| window == *name);
-        at.and_then(|at| line.get(at.saturating_add(name.len()))).is_some_and(u8::is_ascii_digit)
+    let text = Text(line);
+    let dots = line.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at);
+    dots.into_iter().any(|dot| {
+        let name = text.one_of(dot, FILES, |name| name);
+        name.is_some_and(|name| text.at(dot.saturating_add(name.len())).is_ascii_digit())
     })
 }
 
