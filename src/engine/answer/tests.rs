@@ -167,7 +167,7 @@ fn what_an_actor_was_given_counts_for_its_next_requests() {
         let head = head(&[(":status", &status.to_string())], true);
         let Course::Watch(_, mut watched) = body.finish().answer(head, NOW) else { panic!("not watched") };
         watched.piece(LEAK, LEAK.len());
-        let mut done = Box::new(watched.end().finish(Response::default()));
+        let mut done = Box::new(watched.end(NOW).finish(Response::default()));
         done.close(Response { status: Some(status), bytes: 27 }, NOW);
         done.findings().iter().map(|weighed| weighed.finding.check.id).collect::<Vec<_>>()
     };
