@@ -35,6 +35,31 @@ const SIZES: [(&str, usize); 3] = [("2 KiB", 2 << 10), ("64 KiB", 64 << 10), ("1
 const RECORD: &str = "{\"id\":\"o-100017\",\"owner\":\"ada\",\"created_at\":\"2026-11-20T12:31:07Z\",\"total\":{\"amount\":129.5,\"currency\":\"EUR\"},\
     \"items\":[{\"product\":\"p-1\",\"quantity\":1,\"note\":\"Delivered at the door, signed for by a neighbour.\"}],\"uuid\":\"0b6f7f52-9a51-4c1e-b0e4-5f2b8c1e9d7a\"},";
 
+/// What an answer is made of that costs the most: beginnings of what is looked for, that never become it.
+const HOSTILE: &[&str] = &[
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJa-",
+        "eyJhbGciOiJIUzI1NiJ9.eyJa.",
+        "a@",
+        "a.local.",
+        "4111 ",
+        "4111-1111-",
+        "+1 2",
+        "$2a$",
+        "at a.java:",
+        "File \"",
+        "xoxb-a-",
+        "://a:",
+        "AB12 ",
+        "\"apikey\":\"a",
+        "password",
+        "1.1.",
+        "#0 a",
+    ];
+
+/// How much longer a byte may take in a long answer than in a short one: more would be worse than linear.
+const GROWTH_MAX: f64 = 2.0;
+
 /// A card that pays for nothing, at the end of the answer.
 const LEAK: &str = "{\"card\":\"4111111111111111\"}]";
 
@@ -52,6 +77,7 @@ struct Contender {
 
 fn main() {
     native();
+    hostile();
     let upstream = Upstream::start();
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_usize);
     println!("{:<8}{:<24}{:>14}{:>12}{:>14}", "size", "contender", "CPU us", "added us", "added MB/s");
@@ -157,4 +183,24 @@ fn speed(size: usize, wanted: impl Fn(usize) -> bool) -> f64 {
         assert!(scan(black_box(text.as_bytes()), ALL, &wanted).is_empty());
     }
     (text.len() * times) as f64 / began.elapsed().as_secs_f64() / 1e6
+}
+
+/// The nanoseconds that a byte of a hostile answer costs, in short and in long ones.
+fn hostile() {
+    let nanos_per_byte = |bytes: usize, piece: &str| {
+        let text = piece.repeat(bytes / piece.len());
+        let (start, mut rounds) = (Instant::now(), 0_u32);
+        while rounds < 3 || start.elapsed() < Duration::from_millis(20) {
+            black_box(scan(text.as_bytes(), ALL, |_| true));
+            rounds += 1;
+        }
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(rounds) / text.len() as f64
+    };
+    let mut worst = (0.0, "");
+    for piece in HOSTILE {
+        let [short, long] = [8 << 10, 128 << 10].map(|bytes| nanos_per_byte(bytes, piece));
+        assert!(long <= short * GROWTH_MAX, "{piece:?}: {short:.0} ns a byte in a short answer, {long:.0} in a long one");
+        worst = if long > worst.0 { (long, *piece) } else { worst };
+    }
+    println!("hostile answers: at most {:.0} ns a byte ({:?}), in long ones as in short ones", worst.0, worst.1);
 }

@@ -11,6 +11,8 @@ use portcullis::jose::token::Token;
 use portcullis::request::body::{Body, Unread, BOUNDS};
 use portcullis::request::headers::Headers;
 use portcullis::request::{agent, decode, graphql, multipart, path, values, Request};
+use portcullis::stages::exposure::detectors::ALL;
+use portcullis::stages::exposure::scan::scan;
 use portcullis::stages::inspect::inspector::Inspector;
 use portcullis::stages::inspect::lexer::{symbols, SYMBOLS_MAX};
 use portcullis::stages::CHECKS;
@@ -37,13 +39,18 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "targets", run: targets, seeds: &["/a/%2e%2e/b;c=1//d?e=f", "/%u002e/\\..%5c"] },
     Target { name: "tokens", run: tokens, seeds: &["eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.AAAA"] },
     Target { name: "expressions", run: expressions, seeds: &["a.b[0].exists(x, x > 1 && size(x) == 2) ? 'c' : \"d\" + string(1.5)"] },
+    Target {
+        name: "answers",
+        run: answers,
+        seeds: &["{\"card\":\"4111 1111 1111 1111\",\"iban\":\"DE89370400440532013000\"}", "at a.B.c(D.java:1)\n10.0.0.1 a@b.example -----BEGIN PRIVATE KEY-----\nAA"],
+    },
     Target { name: "requests", run: requests, seeds: &["POST /a?b=c\ncontent-type: application/json\ncookie: d=e; f=g\n\n{\"h\": \"' or 1=1\"}", "POST /graphql\ncontent-type: application/json\n\n{\"query\": \"{ a { b } }\"}"] },
 ];
 
 thread_local! {
     static INSPECTOR: Inspector = Inspector::built_in([7; 16]).expect("the built-in detectors have no fault");
     static ENGINE: Engine = {
-        let document = br#"{"version": 1, "mode": "enforce", "inspect": {}, "behaviour": {}, "oauth": {},
+        let document = br#"{"version": 1, "mode": "enforce", "inspect": {}, "behaviour": {}, "oauth": {}, "objects": {}, "anomaly": {}, "exposure": {},
             "memory": {"budget": "128KiB"}, "request": {"body_read_max": "1KiB"},
             "limits": [{"name": "all", "key": ["source"], "limit": 1000000000, "window": "1m"}],
             "routes": [{"name": "graphql", "path": "/graphql"}, {"name": "a", "path": "/a"}]}"#;
@@ -129,6 +136,14 @@ fn expressions(bytes: &[u8]) {
     if let Err(fault) = expression::Expression::compile(&String::from_utf8_lossy(bytes), &SCHEMA, Kinds::ANY) {
         assert!(!fault.to_string().is_empty());
     }
+}
+
+fn answers(bytes: &[u8]) {
+    let found = scan(bytes, ALL, |_| true);
+    for pair in found.windows(2) {
+        assert!(pair[0].range.start <= pair[1].range.start, "what is found is told in the order of the text");
+    }
+    assert!(found.iter().all(|found| found.range.start < found.range.end && found.range.end <= bytes.len()));
 }
 
 /// A first line of method and target, lines of fields, an empty line, and the body: through the whole engine.
