@@ -106,8 +106,7 @@ impl Routes {
         limits: &[Limit],
         rules: &[Rule],
         flows: &Flows,
-        behaviour: Option<&Behaviour>,
-        objects: Option<&Objects>,
+        (behaviour, objects): (Option<&Behaviour>, Option<&Objects>),
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
