@@ -212,19 +212,18 @@ impl Config {
             written.oauth.as_ref().map(|own| Oauth::new(own, &written.routes, key_parameter)).transpose()?;
         let (oauth, endpoints) =
             oauth.map_or_else(Default::default, |(oauth, endpoints)| (Some(oauth), endpoints));
+        let sections = routes::Sections {
+            limits: &limits,
+            rules: &rules,
+            flows: &flows,
+            behaviour: behaviour.as_ref(),
+            objects: objects.as_ref(),
+        };
         Ok(Self {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(
-                &written,
-                thresholds,
-                &limits,
-                &rules,
-                &flows,
-                (behaviour.as_ref(), objects.as_ref()),
-                endpoints,
-            )?,
+            routes: Routes::compile(&written, thresholds, &sections, endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,

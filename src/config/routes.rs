@@ -98,25 +98,37 @@ pub struct Routes {
     any_host: Methods,
 }
 
+/// The sections that say something about routes.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct Sections<'a> {
+    pub(super) limits: &'a [Limit],
+    pub(super) rules: &'a [Rule],
+    pub(super) flows: &'a Flows,
+    pub(super) behaviour: Option<&'a Behaviour>,
+    pub(super) objects: Option<&'a Objects>,
+}
+
+impl Sections<'_> {
+    /// Whether one of them looks into the JSON bodies of a route.
+    fn need_body(&self, route: &str) -> bool {
+        limits::need_body(self.limits, route)
+            || rules::need_body(self.rules, route)
+            || self.flows.need_body(route)
+            || self.behaviour.is_some_and(|behaviour| behaviour.needs_body(route))
+            || self.objects.is_some_and(|objects| objects.needs_body(route))
+    }
+}
+
 impl Routes {
     /// Compiles the routes of a document, with what its other sections say about each.
     pub(super) fn compile(
         document: &Document,
         thresholds: Thresholds,
-        limits: &[Limit],
-        rules: &[Rule],
-        flows: &Flows,
-        (behaviour, objects): (Option<&Behaviour>, Option<&Objects>),
+        sections: &Sections<'_>,
         mut endpoints: Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
-        let needs_json = |name: &str| {
-            limits::need_body(limits, name)
-                || rules::need_body(rules, name)
-                || flows.need_body(name)
-                || behaviour.is_some_and(|behaviour| behaviour.needs_body(name))
-                || objects.is_some_and(|objects| objects.needs_body(name))
-        };
+        let Sections { limits, rules, flows, .. } = *sections;
         let (general, mut by_route) = match &document.identity {
             None => (Requirement::none(), BTreeMap::new()),
             Some(identity) => (Requirement::general(identity)?, Requirement::by_route(identity, &names)?),
@@ -134,7 +146,7 @@ impl Routes {
             steps: Vec::new(),
             captured: Vec::new(),
             asserted: Vec::new(),
-            needs_json: needs_json(UNMATCHED),
+            needs_json: sections.need_body(UNMATCHED),
             oauth: None,
         };
         let mut written = Vec::with_capacity(document.routes.len());
@@ -155,7 +167,7 @@ impl Routes {
                 steps: workflows::on_route(&flows.workflows, &raw.name),
                 captured,
                 asserted,
-                needs_json: needs_json(&raw.name),
+                needs_json: sections.need_body(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });
         }

@@ -41,12 +41,12 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
-    /// What its response counts under.
-    pub(super) tab: Tab,
     /// Which things it asks for.
     pub(super) objects: objects::Watch,
     /// What it is compared with.
     pub(super) anomaly: anomaly::Watch,
+    /// What its response counts under.
+    pub(super) tab: Tab,
     /// What it is watched under over several requests.
     pub(super) watch: Watch,
     /// The steps that it does.

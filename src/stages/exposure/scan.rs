@@ -60,6 +60,15 @@ impl<'a> Text<'a> {
         self.0.get(place..).is_some_and(|rest| rest.starts_with(bytes))
     }
 
+    /// Which of some texts, of two bytes at least, stands at a place: most are told apart by their first two bytes.
+    pub fn one_of<'t, T>(self, place: usize, all: &'t [T], text: impl Fn(&'t T) -> &'t [u8]) -> Option<&'t T> {
+        let (first, second) = (self.at(place), self.at(place.saturating_add(1)));
+        all.iter().find(|one| match text(one) {
+            bytes @ [one, two, ..] => *one == first && *two == second && self.has(place, bytes),
+            _ => false,
+        })
+    }
+
     /// Where the run of such bytes ends that begins at a place, at most so far.
     pub fn run(self, place: usize, most: usize, belongs: impl Fn(u8) -> bool) -> usize {
         let rest = self.0.get(place..).unwrap_or_default();
@@ -134,23 +143,21 @@ pub fn variety(bytes: &[u8]) -> u32 {
 
 /// What some detectors find, in the order of the text. `wanted` tells which of the table.
 pub fn scan(bytes: &[u8], table: &[&'static Detector], wanted: impl Fn(usize) -> bool) -> Vec<Match> {
-    let mut words = [0_u32; 256];
-    let mut anywhere = [0_u32; 256];
+    // Of each byte who wants it where a word begins, and who anywhere.
+    let mut starts = [(0_u32, 0_u32); 256];
     for (index, detector) in table.iter().enumerate().filter(|(index, _)| wanted(*index)) {
         let bit = u32::try_from(index).ok().and_then(|index| 1_u32.checked_shl(index)).unwrap_or_default();
-        for (starts, map) in [(detector.words, &mut words), (detector.anywhere, &mut anywhere)] {
-            for byte in starts {
-                if let Some(entry) = map.get_mut(usize::from(*byte)) {
-                    *entry |= bit;
-                }
-            }
+        for byte in detector.words {
+            starts.get_mut(usize::from(*byte)).into_iter().for_each(|(words, _)| *words |= bit);
+        }
+        for byte in detector.anywhere {
+            starts.get_mut(usize::from(*byte)).into_iter().for_each(|(_, anywhere)| *anywhere |= bit);
         }
     }
     let text = Text(bytes);
     let (mut found, mut floor) = (Vec::new(), 0_usize);
     for (at, byte) in bytes.iter().enumerate() {
-        let (word, any) = (words.get(usize::from(*byte)), anywhere.get(usize::from(*byte)));
-        let (word, any) = (word.copied().unwrap_or_default(), any.copied().unwrap_or_default());
+        let (word, any) = starts.get(usize::from(*byte)).copied().unwrap_or_default();
         if (word | any) == 0 || at < floor {
             continue;
         }

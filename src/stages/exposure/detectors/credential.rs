@@ -86,7 +86,7 @@ fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
     if text.at(at) == b':' {
         return password_of_url(text, at, floor);
     }
-    let Form(prefix, alphabet, least, most) = FORMS.iter().find(|form| text.has(at, form.0))?;
+    let Form(prefix, alphabet, least, most) = text.one_of(at, FORMS, |form| form.0)?;
     let start = at.saturating_add(prefix.len());
     let end = text.run(start, most.saturating_add(1), |byte| alphabet.has(byte));
     let secret = text.slice(start..end);

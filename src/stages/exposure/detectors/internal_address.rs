@@ -71,7 +71,7 @@ fn address(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 }
 
 fn host(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
-    let domain = DOMAINS.iter().find(|domain| text.has(at, domain))?;
+    let domain = text.one_of(at, DOMAINS, |domain| domain)?;
     let end = at.saturating_add(domain.len());
     let next = text.at(end);
     let goes_on = next == b'-' || (next == b'.' && text.at(end.saturating_add(1)).is_ascii_alphanumeric());

@@ -73,8 +73,11 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
             sign => byte == sign,
         };
         let is_one = written.len() == form.len() && written.iter().zip(*form).all(fits) && is_whole(text, end);
+        if !is_one {
+            return None;
+        }
         let plain: Vec<u8> = written.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-        (is_one && is_valid(&plain)).then_some(at..end)
+        is_valid(&plain).then_some(at..end)
     })
 }
 

@@ -2,6 +2,7 @@
 //! plain digests under a name of passwords.
 
 use super::check;
+use super::session_token::is_named;
 use crate::stages::exposure::scan::{Detector, Text};
 use std::ops::Range;
 
@@ -52,7 +53,7 @@ const NAMES: &[&[u8]] = &[
 ];
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    let Some((prefix, least)) = FORMS.iter().find(|(prefix, _)| text.has(at, prefix)) else {
+    let Some((prefix, least)) = text.one_of(at, FORMS, |(prefix, _)| prefix) else {
         return digest(text, at);
     };
     let start = at.saturating_add(prefix.len());
@@ -70,15 +71,12 @@ fn digest(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(at, 24, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let name: Vec<u8> =
-        text.slice(at..end).iter().filter(|byte| **byte != b'_').map(u8::to_ascii_lowercase).collect();
+    if text.at(end) != b'"' || !NAMES.iter().any(|name| is_named(text.slice(at..end), name)) {
+        return None;
+    }
     let colon = text.blanks(end.saturating_add(1));
     let quote = text.blanks(colon.saturating_add(1));
-    if text.at(end) != b'"'
-        || text.at(colon) != b':'
-        || text.at(quote) != b'"'
-        || !NAMES.contains(&name.as_slice())
-    {
+    if text.at(colon) != b':' || text.at(quote) != b'"' {
         return None;
     }
     let from = quote.saturating_add(1);

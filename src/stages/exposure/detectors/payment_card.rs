@@ -51,7 +51,8 @@ pub static DETECTOR: Detector = Detector {
 };
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    if stands_in_a_number(text, at) || is_named_otherwise(text, at) {
+    let begins = text.run(at, 4, |byte| byte.is_ascii_digit()) == at.saturating_add(4);
+    if !begins || stands_in_a_number(text, at) {
         return None;
     }
     let mut digits = Vec::with_capacity(DIGITS_MAX);
@@ -63,7 +64,7 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         digits.extend(group);
         groups.push(group.len());
         if is_whole(text, end) && has_layout(&groups) && is_card(&digits) {
-            return Some(at..end);
+            return (!is_named_otherwise(text, at)).then_some(at..end);
         }
         let next = text.at(end);
         let goes_on = matches!(next, b' ' | b'-') && (separator == 0 || next == separator);

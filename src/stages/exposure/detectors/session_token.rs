@@ -73,9 +73,7 @@ fn member(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(at, 24, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-    let name: Vec<u8> =
-        text.slice(at..end).iter().filter(|byte| byte.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    if text.at(end) != b'"' || !NAMES.contains(&name.as_slice()) {
+    if text.at(end) != b'"' || !NAMES.iter().any(|name| is_named(text.slice(at..end), name)) {
         return None;
     }
     let colon = text.blanks(end.saturating_add(1));
@@ -87,4 +85,9 @@ fn member(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let end = text.run(from, PART_MAX, |byte| byte.is_ascii_alphanumeric() || b"-._~+/=:%".contains(&byte));
     let value = text.slice(from..end);
     (text.at(end) == b'"' && value.len() >= VALUE_MIN && variety(value) >= 8).then_some(from..end)
+}
+
+/// Whether a member has a name, whatever its case and its separators.
+pub(super) fn is_named(written: &[u8], name: &[u8]) -> bool {
+    written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).eq(name.iter().copied())
 }

@@ -58,6 +58,6 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         let digits = at.saturating_add(4);
         text.has(at, b"ORA-") && text.run(digits, 6, |byte| byte.is_ascii_digit()) == digits.saturating_add(5)
     };
-    (PHRASES.iter().any(|phrase| text.has(at, phrase)) || is_oracle())
+    (text.one_of(at, PHRASES, |phrase| phrase).is_some() || is_oracle())
         .then(|| at..text.line_end(at.saturating_add(8), MESSAGE_MAX))
 }

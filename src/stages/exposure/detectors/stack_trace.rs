@@ -39,6 +39,9 @@ const PHRASES: &[&[u8]] = &[
     b"App\\\\Exceptions\\\\Handler",
 ];
 
+/// How lines begin that say where.
+const STARTS: &[&[u8]] = &[b"at ", b"File ", b"goroutine ", b"thread '", b"panicked at "];
+
 /// What ends the names of files with code.
 const FILES: &[&[u8]] = &[
     b".java:",
@@ -59,11 +62,11 @@ const FILES: &[&[u8]] = &[
 ];
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    if PHRASES.iter().any(|phrase| text.has(at, phrase)) {
+    if text.one_of(at, PHRASES, |phrase| phrase).is_some() {
         return Some(at..text.line_end(at.saturating_add(20), LINE_MAX));
     }
-    const STARTS: [&[u8]; 6] = [b"at ", b"File ", b"goroutine ", b"thread '", b"panicked at ", b"#"];
-    if !STARTS.iter().any(|start| text.has(at, start)) {
+    let is_numbered = text.at(at) == b'#' && text.at(at.saturating_add(1)).is_ascii_digit();
+    if !is_numbered && text.one_of(at, STARTS, |start| start).is_none() {
         return None;
     }
     let end = text.line_end(at, LINE_MAX);
@@ -74,7 +77,6 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         b'F' => is_python(text, at),
         b'g' => line.ends_with(b"]:"),
         b't' => line.windows(13).any(|window| window == b"' panicked at"),
-        b'#' => text.at(at.saturating_add(1)).is_ascii_digit() && names_a_line(line),
         _ => names_a_line(line),
     };
     is_frame.then_some(at..end)
@@ -82,9 +84,11 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
 
 /// Whether a line has the name of a file with code, and a number after it.
 fn names_a_line(line: &[u8]) -> bool {
-    FILES.iter().any(|name| {
-        let at = line.windows(name.len()).position(|window| window == *name);
-        at.and_then(|at| line.get(at.saturating_add(name.len()))).is_some_and(u8::is_ascii_digit)
+    let text = Text(line);
+    let dots = line.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at);
+    dots.into_iter().any(|dot| {
+        let name = text.one_of(dot, FILES, |name| name);
+        name.is_some_and(|name| text.at(dot.saturating_add(name.len())).is_ascii_digit())
     })
 }
 
