@@ -42,7 +42,11 @@ use crate::time::Millis;
 /// A step was skipped.
 pub static ORDER: Check = Check {
     weight: Weight::Refuse,
-    ..check("workflow.order", "workflow_order", "A step that has to come before was not done.")
+    ..check(
+        "workflow.order",
+        "workflow_order",
+        "A step that has to come before was not done, or a step that may be done once is asked for by nobody who can be told from others.",
+    )
 };
 
 /// A one-time step is repeated.
@@ -143,9 +147,11 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
         }
         judged = Some(at.0);
         let Some(actor) = fields::actor(&workflow.per, scene) else {
-            // Nobody has done anything before.
+            // Nobody has done anything before, and whoever hides who he is could do everything again.
             if !step.begins() {
                 findings.add(told(&Violation::Order(step.after), workflow, step));
+            } else if step.once {
+                findings.add(told(&Violation::Nobody, workflow, step));
             }
             continue;
         };
@@ -210,6 +216,7 @@ fn stored(mut record: Record, instance: Instance, workflow: &Workflow, now: Mill
 fn told(violation: &Violation, workflow: &Workflow, step: &Step) -> Finding {
     let (check, what) = match violation {
         Violation::Order(missing) => (&ORDER, format!("before {}", workflow.names(*missing))),
+        Violation::Nobody => (&ORDER, "by nobody who is known".to_owned()),
         Violation::Repeated { under_way: true } => (&REPEATED, "while it is under way".to_owned()),
         Violation::Repeated { under_way: false } => (&REPEATED, "a second time".to_owned()),
         Violation::TooFast(gap) => {

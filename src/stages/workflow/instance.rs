@@ -36,6 +36,8 @@ pub(super) struct Instance {
 pub(super) enum Violation {
     /// These steps were not done.
     Order(u16),
+    /// Nobody can be told to have done it.
+    Nobody,
     /// It is done, or under way.
     Repeated { under_way: bool },
     /// It comes so soon.

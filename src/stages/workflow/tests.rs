@@ -163,6 +163,7 @@ fn a_single_use_lasts_until_it_expires() {
     assert_eq!(shop.send("ada", "pay", 0, 200), [""; 0]);
     assert_eq!(shop.send("ada", "pay", 59_999, 200), ["workflow.repeated checkout: `redeem` a second time"]);
     assert_eq!(shop.send("ada", "pay", 60_000, 200), [""; 0]);
+    assert_eq!(shop.send("", "pay", 0, 200), ["workflow.order checkout: `redeem` by nobody who is known"]);
 }
 
 #[test]
