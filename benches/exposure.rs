@@ -37,25 +37,25 @@ const RECORD: &str = "{\"id\":\"o-100017\",\"owner\":\"ada\",\"created_at\":\"20
 
 /// What an answer is made of that costs the most: beginnings of what is looked for, that never become it.
 const HOSTILE: &[&str] = &[
-        "-----BEGIN PRIVATE KEY-----",
-        "eyJa-",
-        "eyJhbGciOiJIUzI1NiJ9.eyJa.",
-        "a@",
-        "a.local.",
-        "4111 ",
-        "4111-1111-",
-        "+1 2",
-        "$2a$",
-        "at a.java:",
-        "File \"",
-        "xoxb-a-",
-        "://a:",
-        "AB12 ",
-        "\"apikey\":\"a",
-        "password",
-        "1.1.",
-        "#0 a",
-    ];
+    "-----BEGIN PRIVATE KEY-----",
+    "eyJa-",
+    "eyJhbGciOiJIUzI1NiJ9.eyJa.",
+    "a@",
+    "a.local.",
+    "4111 ",
+    "4111-1111-",
+    "+1 2",
+    "$2a$",
+    "at a.java:",
+    "File \"",
+    "xoxb-a-",
+    "://a:",
+    "AB12 ",
+    "\"apikey\":\"a",
+    "password",
+    "1.1.",
+    "#0 a",
+];
 
 /// How much longer a byte may take in a long answer than in a short one: more would be worse than linear.
 const GROWTH_MAX: f64 = 2.0;
@@ -199,7 +199,10 @@ fn hostile() {
     let mut worst = (0.0, "");
     for piece in HOSTILE {
         let [short, long] = [8 << 10, 128 << 10].map(|bytes| nanos_per_byte(bytes, piece));
-        assert!(long <= short * GROWTH_MAX, "{piece:?}: {short:.0} ns a byte in a short answer, {long:.0} in a long one");
+        assert!(
+            long <= short * GROWTH_MAX,
+            "{piece:?}: {short:.0} ns a byte in a short answer, {long:.0} in a long one"
+        );
         worst = if long > worst.0 { (long, *piece) } else { worst };
     }
     println!("hostile answers: at most {:.0} ns a byte ({:?}), in long ones as in short ones", worst.0, worst.1);

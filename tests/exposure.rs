@@ -108,5 +108,3 @@ const FLOORS: &[(&str, f64, f64)] = &[
     ("sql_error", 0.98, 0.85),
     ("stack_trace", 0.98, 0.84),
 ];
-
-/// Bytes that make detectors look ahead as far and as often as they can. A quadratic one would take minutes.
