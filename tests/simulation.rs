@@ -12,6 +12,7 @@
 mod anomaly;
 mod behaviour;
 mod business;
+mod crew;
 mod once;
 mod population;
 mod shop;

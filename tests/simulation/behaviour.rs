@@ -7,15 +7,12 @@
 //! early or too late, what is forgotten is forgotten for all, and neighbours are not confused. The clock of a worker may be late
 //! by up to [`APART`].
 
-use super::{Dice, APART, START};
-use portcullis::config::Config;
-use portcullis::engine::{Engine, Ports, Step};
-use portcullis::memory::in_process::InProcess;
-use portcullis::memory::{Shared, Version};
+use super::crew::{self, Crew, Crewed};
+use super::{APART, START};
+use portcullis::engine::{Engine, Step};
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::Response;
-use portcullis::stages::CHECKS;
 use portcullis::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -23,10 +20,6 @@ use std::rc::Rc;
 
 const SEEDS: u64 = 12;
 const TURNS: usize = 120;
-const WORKERS: usize = 4;
-
-/// Requests whose writes are under way at the same time, at most: each of another worker.
-const DEPTH_MAX: usize = 3;
 
 /// Half of the window, in milliseconds.
 const HALF: u64 = 300_000;
@@ -51,15 +44,11 @@ const WATCHES: [(&str, &str); 2] = [
 struct World {
     seed: u64,
     check: &'static str,
-    shared: InProcess,
-    workers: RefCell<Vec<Engine>>,
-    dice: RefCell<Dice>,
+    crew: Crew,
     time: Cell<u64>,
-    depth: Cell<usize>,
     /// Who met a fault at what, and when by the clock of its worker.
     wrong: RefCell<Vec<(u8, usize, u64)>>,
     found: Cell<u32>,
-    late: Cell<u32>,
 }
 
 impl std::fmt::Debug for World {
@@ -68,26 +57,18 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// The memory, with other workers in between.
-#[derive(Debug)]
-struct Between(Rc<World>);
-
-impl Shared for Between {
-    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.shared.get(key)
+impl Crewed for World {
+    fn crew(&self) -> &Crew {
+        &self.crew
     }
 
-    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        if self.0.depth.get() < DEPTH_MAX && self.0.below(2) == 0 {
-            self.0.act();
-        }
-        let is_stored = self.0.shared.set(key, value, expected);
-        self.0.late.set(self.0.late.get() + u32::from(!is_stored));
-        is_stored
-    }
-
-    fn insert(&self, key: &str, value: &[u8]) -> bool {
-        self.0.shared.insert(key, value)
+    /// A request of one of two actors for one of eighty things that are not there.
+    fn act(&self) {
+        let now = self.time.get() - self.crew.below(2) as u64 * APART;
+        let (actor, thing) = (self.crew.below(2) as u8, self.crew.below(80));
+        let judge = |reason: Option<&str>| self.judge(actor, now, reason);
+        self.crew.work(|worker| self.send(&worker, actor, &format!("/{thing}"), 404, now, judge));
+        self.wrong.borrow_mut().push((actor, thing, now));
     }
 }
 
@@ -96,44 +77,18 @@ impl World {
         let world = Rc::new(Self {
             seed,
             check,
-            shared: InProcess::default(),
-            workers: RefCell::default(),
-            dice: RefCell::new(Dice::new(seed)),
+            crew: Crew::new(seed),
             time: Cell::new(START + APART),
-            depth: Cell::default(),
             wrong: RefCell::default(),
             found: Cell::default(),
-            late: Cell::default(),
         });
         let document = format!(r#"{{"version": 1, "memory": {{"budget": "1MiB"}}, {section}}}"#);
-        for _ in 0..WORKERS {
-            let config = Config::parse(document.as_bytes(), CHECKS).unwrap();
-            let shared = Box::new(Between(Rc::clone(&world)));
-            let worker = Engine::new(config, Ports { shared, ..Ports::in_process([5; 16]) });
-            world.workers.borrow_mut().push(worker);
-        }
+        crew::take_on(&world, &document);
         world
     }
 
-    fn below(&self, bound: usize) -> usize {
-        self.dice.borrow_mut().below(bound)
-    }
-
-    /// A request of one of two actors for one of eighty things that are not there.
-    fn act(&self) {
-        let depth = self.depth.get();
-        let now = self.time.get() - self.below(2) as u64 * APART;
-        let (actor, thing) = (self.below(2) as u8, self.below(80));
-        let judge = |reason: Option<&str>| self.judge(actor, now, reason);
-        self.depth.set(depth + 1);
-        self.send(depth, actor, &format!("/{thing}"), 404, now, judge);
-        self.depth.set(depth);
-        self.wrong.borrow_mut().push((actor, thing, now));
-    }
-
     /// Sends a request and shows the reason for which its source is found, before the request itself is remembered.
-    fn send(&self, worker: usize, actor: u8, path: &str, status: u16, now: u64, judge: impl Fn(Option<&str>)) {
-        let worker = self.workers.borrow()[worker].clone();
+    fn send(&self, worker: &Engine, actor: u8, path: &str, status: u16, now: u64, judge: impl Fn(Option<&str>)) {
         let fields = [(":method", "GET"), (":path", path), (":authority", "shop.example")];
         let source = [192, 0, 2, actor].into();
         let request = Request::new(Headers::from_pairs(fields), move || Some(source));
@@ -176,16 +131,15 @@ fn many_workers_remember_as_one() {
         for seed in 1..=SEEDS {
             let world = World::new(seed, watch);
             for _ in 0..TURNS {
-                let pause = if world.below(60) == 0 { HALF * world.below(3) as u64 } else { 0 };
-                world.time.set(world.time.get() + world.below(4_000) as u64 + pause);
+                let pause = if world.crew.below(60) == 0 { HALF * world.crew.below(3) as u64 } else { 0 };
+                world.time.set(world.time.get() + world.crew.below(4_000) as u64 + pause);
                 world.act();
             }
             let (now, nobody) = (world.time.get(), |reason: Option<&str>| assert_eq!(reason, None, "{world:?}"));
-            world.send(0, 9, "/80", 200, now, nobody);
-            world.send(0, 0, "/80", 200, now + 2 * HALF + APART, nobody);
-            (found, late) = (found + world.found.get(), late + world.late.get());
-            // The workers hold the memory, and the memory the workers.
-            world.workers.borrow_mut().clear();
+            world.crew.work(|worker| world.send(&worker, 9, "/80", 200, now, nobody));
+            world.crew.work(|worker| world.send(&worker, 0, "/80", 200, now + 2 * HALF + APART, nobody));
+            (found, late) = (found + world.found.get(), late + world.crew.late());
+            world.crew.dismiss();
         }
         assert!(found > 200 && late > 500, "{}: {found} found, {late} writes that came too late", watch.0);
     }

@@ -5,16 +5,13 @@
 //! fifths of it; `distinct` is exact up to six things; of requests with the same value `seen` lets exactly one pass. The clock of
 //! a worker may be late by up to [`APART`].
 
-use super::{Dice, APART, START};
-use portcullis::config::Config;
+use super::crew::{self, Crew, Crewed, DEPTH_MAX};
+use super::{APART, START};
 use portcullis::engine::waiting::Wait;
-use portcullis::engine::{Engine, Ports, Step};
-use portcullis::memory::in_process::InProcess;
-use portcullis::memory::{Shared, Version};
+use portcullis::engine::{Engine, Step};
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::Response;
-use portcullis::stages::CHECKS;
 use portcullis::time::Millis;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
@@ -23,10 +20,6 @@ use std::rc::Rc;
 
 const SEEDS: u64 = 16;
 const TURNS: usize = 120;
-const WORKERS: usize = 4;
-
-/// Requests that are being counted at the same time, at most: each by another worker.
-const DEPTH_MAX: usize = 3;
 
 /// The window of the counters, in milliseconds.
 const WINDOW: u64 = 600_000;
@@ -37,16 +30,12 @@ const THINGS: usize = 6;
 /// Workers over one memory.
 struct World {
     seed: u64,
-    shared: InProcess,
-    workers: RefCell<Vec<Engine>>,
-    dice: RefCell<Dice>,
+    crew: Crew,
     time: Cell<u64>,
-    depth: Cell<usize>,
     /// Who asked with what, and when by the clock of its worker, in the order in which it was counted.
     past: RefCell<Vec<(u8, usize, u64)>>,
     /// The values of which some request was told that it is the first with them.
     fresh: RefCell<Vec<String>>,
-    late: Cell<u32>,
 }
 
 impl std::fmt::Debug for World {
@@ -55,26 +44,19 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// The memory, with other workers in between.
-#[derive(Debug)]
-struct Between(Rc<World>);
-
-impl Shared for Between {
-    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.shared.get(key)
+impl Crewed for World {
+    fn crew(&self) -> &Crew {
+        &self.crew
     }
 
-    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        if self.0.depth.get() < DEPTH_MAX && self.0.below(2) == 0 {
-            self.0.act();
-        }
-        let is_stored = self.0.shared.set(key, value, expected);
-        self.0.late.set(self.0.late.get() + u32::from(!is_stored));
-        is_stored
-    }
-
-    fn insert(&self, key: &str, value: &[u8]) -> bool {
-        self.0.shared.insert(key, value)
+    /// A request of one of two actors, with one of six things and with one that several may use.
+    fn act(&self) {
+        let now = self.time.get() - self.crew.below(2) as u64 * APART;
+        let (actor, thing, once) = (self.crew.below(2) as u8, self.crew.below(THINGS), self.crew.below(20));
+        let reasons = self.crew.work(|worker| self.send(&worker, actor, thing, once, now));
+        self.judge(actor, thing, now, &reasons);
+        let known = reasons.iter().any(|reason| reason.starts_with("`once`"));
+        self.fresh.borrow_mut().extend((!known).then(|| once.to_string()));
     }
 }
 
@@ -91,43 +73,16 @@ impl World {
     fn new(seed: u64) -> Rc<Self> {
         let world = Rc::new(Self {
             seed,
-            shared: InProcess::default(),
-            workers: RefCell::default(),
-            dice: RefCell::new(Dice::new(seed)),
+            crew: Crew::new(seed),
             time: Cell::new(START + APART),
-            depth: Cell::default(),
             past: RefCell::default(),
             fresh: RefCell::default(),
-            late: Cell::default(),
         });
-        for _ in 0..WORKERS {
-            let config = Config::parse(document().as_bytes(), CHECKS).unwrap();
-            let shared = Box::new(Between(Rc::clone(&world)));
-            let worker = Engine::new(config, Ports { shared, ..Ports::in_process([5; 16]) });
-            world.workers.borrow_mut().push(worker);
-        }
+        crew::take_on(&world, &document());
         world
     }
 
-    fn below(&self, bound: usize) -> usize {
-        self.dice.borrow_mut().below(bound)
-    }
-
-    /// A request of one of two actors, with one of six things and with one that several may use.
-    fn act(&self) {
-        let depth = self.depth.get();
-        let now = self.time.get() - self.below(2) as u64 * APART;
-        let (actor, thing, once) = (self.below(2) as u8, self.below(THINGS), self.below(20));
-        self.depth.set(depth + 1);
-        let reasons = self.send(depth, actor, thing, once, now);
-        self.depth.set(depth);
-        self.judge(actor, thing, now, &reasons);
-        let known = reasons.iter().any(|reason| reason.starts_with("`once`"));
-        self.fresh.borrow_mut().extend((!known).then(|| once.to_string()));
-    }
-
-    fn send(&self, worker: usize, actor: u8, thing: usize, once: usize, now: u64) -> Vec<String> {
-        let worker = self.workers.borrow()[worker].clone();
+    fn send(&self, worker: &Engine, actor: u8, thing: usize, once: usize, now: u64) -> Vec<String> {
         let fields = [(":method", "POST"), (":path", "/"), (":authority", "shop.example")];
         let source = [192, 0, 2, actor].into();
         let request = Request::new(Headers::from_pairs(fields), move || Some(source));
@@ -170,7 +125,7 @@ fn many_workers_count_what_rules_ask_for_as_one() {
     for seed in 1..=SEEDS {
         let world = World::new(seed);
         for _ in 0..TURNS {
-            world.time.set(world.time.get() + world.below(2_000) as u64);
+            world.time.set(world.time.get() + world.crew.below(2_000) as u64);
             world.act();
         }
         // All of it is within the window: nothing was lost and nothing counted twice.
@@ -178,9 +133,7 @@ fn many_workers_count_what_rules_ask_for_as_one() {
         let of = |actor: u8| world.past.borrow().iter().filter(|(who, ..)| *who == actor).count();
         for actor in [0, 1] {
             let before = of(actor);
-            world.depth.set(DEPTH_MAX);
-            let reasons = world.send(0, actor, 0, 99, world.time.get());
-            world.depth.set(0);
+            let reasons = world.crew.work_alone(|worker| world.send(&worker, actor, 0, 99, world.time.get()));
             let expected = format!("`told`, count {}, distinct {THINGS}", before + 1);
             assert_eq!(reasons[0], expected, "{world:?}");
         }
@@ -188,7 +141,8 @@ fn many_workers_count_what_rules_ask_for_as_one() {
         let fresh = world.fresh.borrow();
         let firsts: BTreeSet<&String> = fresh.iter().collect();
         assert_eq!((fresh.len(), firsts.len()), (20, 20), "{world:?} of {sent}");
-        late += world.late.get();
+        late += world.crew.late();
+        world.crew.dismiss();
     }
     assert!(late > 1000, "the workers hardly met: {late} writes came too late");
 }

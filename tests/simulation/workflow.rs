@@ -3,16 +3,13 @@
 //! Whole requests go through the engine, and their answers come later, in any order, good or bad. Held is, at every moment: of an
 //! actor's payments one at most is under way or done; whoever may pay is not refused; what failed may be tried again.
 
-use super::{Dice, START};
-use portcullis::config::Config;
+use super::crew::{self, Crew, Crewed};
+use super::START;
 use portcullis::engine::answer::Course;
-use portcullis::engine::{Answer, Engine, Ports, Step};
-use portcullis::memory::in_process::InProcess;
-use portcullis::memory::{Shared, Version};
+use portcullis::engine::{Answer, Engine, Step};
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::{Head, Response};
-use portcullis::stages::CHECKS;
 use portcullis::time::Millis;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
@@ -22,9 +19,6 @@ use std::rc::Rc;
 const SEEDS: u64 = 40;
 const TURNS: usize = 120;
 const ACTORS: usize = 3;
-
-/// Requests that are between their reading and their writing at the same time, at most: each of another worker.
-const DEPTH_MAX: usize = 3;
 
 /// How far an actor has come.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +31,10 @@ struct Model {
 /// Workers over one memory.
 struct World {
     seed: u64,
-    shared: InProcess,
-    workers: RefCell<Vec<Engine>>,
-    dice: RefCell<Dice>,
-    depth: Cell<usize>,
+    crew: Crew,
     models: RefCell<BTreeMap<usize, Model>>,
     open: RefCell<Vec<(usize, Answer)>>,
     refused: Cell<u32>,
-    late: Cell<u32>,
 }
 
 impl std::fmt::Debug for World {
@@ -53,26 +43,17 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// The memory, with other workers in between.
-#[derive(Debug)]
-struct Between(Rc<World>);
-
-impl Shared for Between {
-    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.shared.get(key)
+impl Crewed for World {
+    fn crew(&self) -> &Crew {
+        &self.crew
     }
 
-    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        if self.0.depth.get() < DEPTH_MAX && self.0.below(2) == 0 {
-            self.0.act();
-        }
-        let is_stored = self.0.shared.set(key, value, expected);
-        self.0.late.set(self.0.late.get() + u32::from(!is_stored));
-        is_stored
-    }
-
-    fn insert(&self, key: &str, value: &[u8]) -> bool {
-        self.0.shared.insert(key, value)
+    fn act(&self) {
+        self.crew.work(|worker| match self.crew.below(4) {
+            0 => self.ask(&worker, self.crew.below(ACTORS), "cart"),
+            1 | 2 => self.ask(&worker, self.crew.below(ACTORS), "pay"),
+            _ => self.answer(),
+        });
     }
 }
 
@@ -80,14 +61,10 @@ impl World {
     fn new(seed: u64) -> Rc<Self> {
         let world = Rc::new(Self {
             seed,
-            shared: InProcess::default(),
-            workers: RefCell::default(),
-            dice: RefCell::new(Dice::new(seed)),
-            depth: Cell::default(),
+            crew: Crew::new(seed),
             models: RefCell::default(),
             open: RefCell::default(),
             refused: Cell::default(),
-            late: Cell::default(),
         });
         let routes = ["cart", "pay", "receipt"].map(|name| json!({"name": name, "path": format!("/{name}")}));
         let steps = json!([
@@ -99,36 +76,15 @@ impl World {
             "version": 1, "mode": "enforce", "memory": {"budget": "1MiB"}, "routes": routes,
             "workflows": [{"name": "checkout", "per": "header:x-customer", "steps": steps}],
         });
-        for _ in 0..=DEPTH_MAX {
-            let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
-            let shared = Box::new(Between(Rc::clone(&world)));
-            let worker = Engine::new(config, Ports { shared, ..Ports::in_process([5; 16]) });
-            world.workers.borrow_mut().push(worker);
-        }
+        crew::take_on(&world, &document.to_string());
         world
-    }
-
-    fn below(&self, bound: usize) -> usize {
-        self.dice.borrow_mut().below(bound)
     }
 
     fn change(&self, actor: usize, change: impl FnOnce(&mut Model)) {
         change(self.models.borrow_mut().entry(actor).or_default());
     }
 
-    fn act(&self) {
-        let depth = self.depth.get();
-        self.depth.set(depth + 1);
-        match self.below(4) {
-            0 => self.ask(depth, self.below(ACTORS), "cart"),
-            1 | 2 => self.ask(depth, self.below(ACTORS), "pay"),
-            _ => self.answer(),
-        }
-        self.depth.set(depth);
-    }
-
-    fn ask(&self, worker: usize, actor: usize, what: &str) {
-        let worker = self.workers.borrow()[worker].clone();
+    fn ask(&self, worker: &Engine, actor: usize, what: &str) {
         let (path, customer) = (format!("/{what}"), format!("c{actor}"));
         let fields = [
             (":method", "POST"),
@@ -166,9 +122,9 @@ impl World {
         if waiting == 0 {
             return;
         }
-        let at = self.below(waiting);
+        let at = self.crew.below(waiting);
         let (actor, answer) = self.open.borrow_mut().remove(at);
-        let status = [200, 402, 500][self.below(3)];
+        let status = [200, 402, 500][self.crew.below(3)];
         finish(answer, status);
         self.change(actor, |model| {
             model.under_way -= 1;
@@ -196,10 +152,9 @@ fn a_one_time_step_is_done_once_over_all_workers() {
             world.answer();
         }
         refused += world.refused.get();
-        late += world.late.get();
+        late += world.crew.late();
         paid += world.models.borrow().values().map(|model| model.paid).sum::<u32>();
-        // The workers hold the memory, and the memory the workers.
-        world.workers.borrow_mut().clear();
+        world.crew.dismiss();
     }
     assert!(refused > 1000 && late > 100 && paid > 60, "{refused} refused, {late} late writes, {paid} paid");
 }
