@@ -152,6 +152,17 @@ impl Request {
         self.method() == "CONNECT" || self.headers.first("upgrade").is_some()
     }
 
+    /// Whether its body may be a JSON document: what is said to be a form or compressed is none to the service, whatever it looks
+    /// like.
+    pub fn may_be_json(&self) -> bool {
+        let kind = self.text("content-type").unwrap_or_default().to_ascii_lowercase();
+        let is_form = kind.trim_start().starts_with("multipart/") || kind.contains("x-www-form-urlencoded");
+        let is_plain = |coding: &str| coding.trim().eq_ignore_ascii_case("identity");
+        !is_form
+            && self.headers.all("content-type").count() < 2
+            && self.text("content-encoding").is_none_or(is_plain)
+    }
+
     /// The declared length of the body, where there is one (RFC 9110 §8.6).
     pub fn content_length(&self) -> Option<u64> {
         self.text("content-length")?.parse().ok()

@@ -26,8 +26,9 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
-/// What makes an answer one that cannot be read: compressed, or a part (RFC 9110 §14.2). A service need not do either.
-const EVASIVE: [&str; 3] = [ACCEPT_ENCODING, "range", "if-range"];
+/// What makes an answer one that cannot be read: compressed, in another character set, or a part (RFC 9110 §12.5, §14.2;
+/// `request-range` is an older name of `range`). A service need not do either.
+const EVASIVE: [&str; 5] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range"];
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]

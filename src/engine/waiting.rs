@@ -173,7 +173,13 @@ impl Held {
         // Only who asks for a JSON document is told that there is none.
         let mut document = body::Body::default();
         if route.needs_json || open.inspects_body() {
-            document = content.map_or_else(body::Body::unread, body::Body::read);
+            document = match content {
+                Ok(bytes) if open.request.may_be_json() || bytes.trim_ascii().is_empty() => {
+                    body::Body::read(bytes)
+                }
+                Ok(_) => body::Body::unread(Unread::NotJson),
+                Err(why) => body::Body::unread(why),
+            };
         }
         if route.needs_json {
             shape::check_read(&document, &mut open.case.findings);

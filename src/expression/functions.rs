@@ -133,7 +133,11 @@ fn to_double<'a>(given: &[Value<'a>]) -> Result<Value<'a>, Cause> {
     match given {
         [Value::Int(number)] => Ok(Value::Double(double(*number))),
         [Value::Double(number)] => Ok(Value::Double(*number)),
-        [Value::Text(text)] => text.parse().map(Value::Double).map_err(|_| Cause::Conversion),
+        // `nan` and `inf` are words of Rust's, and compare with nothing.
+        [Value::Text(text)] => {
+            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+            number.map(Value::Double).ok_or(Cause::Conversion)
+        }
         _ => Err(Cause::Type),
     }
 }

@@ -174,20 +174,25 @@ impl Binary {
 
     fn floating<'a>(self, left: f64, right: f64) -> Result<Value<'a>, Cause> {
         match self {
-            Self::Subtract => Ok(Value::Double(left - right)),
-            Self::Multiply => Ok(Value::Double(left * right)),
-            Self::Divide => Ok(Value::Double(left / right)),
+            Self::Subtract => finite(left - right),
+            Self::Multiply => finite(left * right),
+            Self::Divide => finite(left / right),
             _ => Err(Cause::Type),
         }
     }
 }
 
+/// What is no number compares with nothing, so it would pass every `forbid`.
+fn finite<'a>(number: f64) -> Result<Value<'a>, Cause> {
+    number.is_finite().then_some(Value::Double(number)).ok_or(Cause::Overflow)
+}
+
 fn add<'a>(left: Value<'a>, right: Value<'a>) -> Result<Value<'a>, Cause> {
     Ok(match (left, right) {
         (Value::Int(left), Value::Int(right)) => Value::Int(left.checked_add(right).ok_or(Cause::Overflow)?),
-        (Value::Double(left), Value::Double(right)) => Value::Double(left + right),
-        (Value::Int(left), Value::Double(right)) => Value::Double(double(left) + right),
-        (Value::Double(left), Value::Int(right)) => Value::Double(left + double(right)),
+        (Value::Double(left), Value::Double(right)) => finite(left + right)?,
+        (Value::Int(left), Value::Double(right)) => finite(double(left) + right)?,
+        (Value::Double(left), Value::Int(right)) => finite(left + double(right))?,
         (Value::Text(left), Value::Text(right)) => {
             let mut text = left.into_owned();
             text.push_str(&right);

@@ -69,7 +69,7 @@ impl Scope for Example {
 
 fn example() -> Example {
     let body = json!({
-        "n": 5, "d": 2.5, "s": "Straße", "t": true, "z": null, "big": u64::MAX, "coupon": "SPRING",
+        "n": 5, "d": 2.5, "s": "Straße", "nan": "nan", "t": true, "z": null, "big": u64::MAX, "coupon": "SPRING",
         "items": [{"sku": "a", "quantity": 1}, {"sku": "b", "quantity": 2}],
         "tags": ["x", "y"], "map": {"k": 1, "l": {"m": 2}}, "empty": [],
     });
@@ -163,7 +163,8 @@ fn arithmetic() {
         ("-duration('1s')", "-1000ms"),
         ("body.n / 0", "DivisionByZero"),
         ("body.n % 0", "DivisionByZero"),
-        ("body.d / 0", "inf"),
+        ("body.d / 0", "Overflow"),
+        ("double(body.nan)", "Conversion"),
         ("9223372036854775807 + body.n", "Overflow"),
         ("9223372036854775807 * body.n", "Overflow"),
         (
@@ -195,8 +196,7 @@ fn comparisons() {
         ("body.n == null", "false"),
         ("body.tags == ['x', 'y'] && body.tags != ['y', 'x']", "true"),
         ("body.map == body.map && body.map != body.items[0]", "true"),
-        ("body.d / 0 - body.d / 0 == body.d / 0 - body.d / 0", "false"),
-        ("body.d / 0 - body.d / 0 < 1", "false"),
+        ("body.d / 0 - body.d / 0 < 1", "Overflow"),
         ("body.s < 1", "Type"),
         ("body.tags < [1]", "refused: column 11: `<` is not for any value and list"),
         ("body.tags < body.tags", "Type"),

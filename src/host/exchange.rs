@@ -112,6 +112,11 @@ impl Exchange {
     /// Ends the wait, whatever has come.
     pub(crate) fn expire(&mut self, now: Millis) {
         match self.take() {
+            State::Wait(Wait::Body(held)) => {
+                let beginning = calls::buffer(Buffer::RequestBody, held.bytes_max()).unwrap_or_default();
+                self.judged_bytes = self.held_bytes;
+                self.resume(held.judge_unread(Unread::Late, &beginning, self.held_bytes, now));
+            }
             State::Wait(wait) => {
                 self.token = None;
                 self.resume(wait.expire(now));

@@ -122,7 +122,7 @@ pub fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<Part<'a>>, F
     read(content_type, body, Extent::Whole)
 }
 
-/// The parts that are whole in the beginning of a body.
+/// The parts in the beginning of a body, the last one as far as it goes.
 ///
 /// # Errors
 /// See [`parts`]; a missing end is none.
@@ -152,7 +152,11 @@ fn read<'a>(content_type: &[u8], body: &'a [u8], extent: Extent) -> Result<Vec<P
     while !rest.starts_with(b"--") {
         let next = match (places.next(), extent) {
             (Some(next), _) => next,
-            (None, Extent::Beginning) => return Ok(found),
+            // What there is of the last one.
+            (None, Extent::Beginning) => {
+                found.extend(rest.strip_prefix(b"\r\n").and_then(|inside| part(inside).ok()));
+                return Ok(found);
+            }
             (None, Extent::Whole) => return Err(unfinished(rest)),
         };
         let inside = rest.strip_prefix(b"\r\n").ok_or(line_end_fault(rest))?;

@@ -181,10 +181,8 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
     if let Some((rule, mode)) = &plan.fields {
         match &outline {
             Some(_) => work.fields(rule, *mode, findings),
-            None if whole
-                && matches!(head.form(), Form::Json | Form::Lines)
-                && !content.bytes.trim_ascii().is_empty() =>
-            {
+            // Whatever it says that it is: a client may have asked for another form.
+            None if whole && !content.bytes.trim_ascii().is_empty() => {
                 note(scene.exposure.on_error.broken, "not JSON", findings);
             }
             None => {}

@@ -204,8 +204,10 @@ fn check_beginning(
         Kind::Form => values::of_form(bytes, &mut look),
         Kind::Multipart => {
             let written = request.headers.first("content-type").unwrap_or_default();
-            let parts = multipart::parts_of_beginning(written, bytes).unwrap_or_default();
-            values::of_parts(&parts, &mut look)
+            match multipart::parts_of_beginning(written, bytes) {
+                Ok(parts) if !parts.is_empty() => values::of_parts(&parts, &mut look),
+                _ => values::of_text(bytes, &mut look),
+            }
         }
         Kind::Text => values::of_text(bytes, &mut look),
         Kind::Other => true,

@@ -324,11 +324,21 @@ fn items<'v>(each: &Each, document: &'v Value) -> (Vec<&'v Value>, bool) {
     let mut items = vec![document];
     let mut is_cut = false;
     for names in &each.0 {
-        let lists = items.into_iter().filter_map(|item| within(item, names)?.as_array());
+        let lists = items.into_iter().filter_map(|item| within(item, names)).map(members);
         items = lists.flatten().take(ITEMS_MAX.saturating_add(1)).collect();
         is_cut |= items.len() > ITEMS_MAX;
     }
     (items, is_cut)
+}
+
+/// The items of a list. Services take an object for one, by its values, and what is neither for a list of one.
+fn members(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) if members.values().all(Value::is_object) => members.values().collect(),
+        Value::Null => Vec::new(),
+        single => vec![single],
+    }
 }
 
 /// What an item is known by: `7` and `"7"` are the same to services.

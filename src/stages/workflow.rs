@@ -142,10 +142,10 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
     for at in &scene.route.steps {
         let Some((workflow, step)) = find(&scene.config.flows.workflows, *at) else { continue };
         let is_other = judged != Some(at.0) && workflow.needs_body == scene.body.is_some();
-        if !is_other || !does(step, &view) {
-            continue;
+        match does(step, &view) {
+            Some(is_certain) if is_other => judged = is_certain.then_some(at.0).or(judged),
+            _ => continue,
         }
-        judged = Some(at.0);
         let Some(actor) = fields::actor(&workflow.per, scene) else {
             // Nobody has done anything before, and whoever hides who he is could do everything again.
             if !step.begins() {
@@ -192,12 +192,13 @@ fn take(
     })
 }
 
-/// What is not known to be another request does the step.
-fn does(step: &Step, view: &View<'_>) -> bool {
+/// Whether a request does a step, and whether that is certain. What is not known to be another request does the step, and perhaps
+/// others of the workflow: nobody takes a later step for an earlier one by being unreadable.
+fn does(step: &Step, view: &View<'_>) -> Option<bool> {
     match step.when.as_ref().map(|when| when.holds(view)) {
-        None | Some(Ok(true)) => true,
-        Some(Ok(false)) => false,
-        Some(Err(failure)) => failure.cause != Cause::Absent,
+        None | Some(Ok(true)) => Some(true),
+        Some(Ok(false)) => None,
+        Some(Err(failure)) => (failure.cause != Cause::Absent).then_some(false),
     }
 }
 

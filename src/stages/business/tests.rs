@@ -273,3 +273,17 @@ fn a_key_that_is_left_out_is_the_source() {
     let twice = Sent::post("").with("x-tenant", "a").with("x-tenant", "b").to(&engine);
     assert_eq!(twice.summary, UNDECIDED);
 }
+
+#[test]
+fn a_form_that_is_also_a_document_is_none() {
+    let engine = engine(json!([{"name": "price", "forbid": "body.price < 1"}]));
+    let both = r#"{"price": 5, "x": "&price=0.01&"}"#;
+    assert_eq!(Sent::post(both).to(&engine).summary, "allow");
+    for (name, value) in [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-type", "Multipart/Form-Data; boundary=x"),
+        ("content-encoding", "gzip"),
+    ] {
+        assert_eq!(Sent::post(both).with(name, value).to(&engine).summary, "deny:rule_undecided", "{value}");
+    }
+}

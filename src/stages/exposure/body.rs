@@ -7,8 +7,11 @@ use crate::config::exposure::{FieldRule, KindRule};
 use crate::config::{Mask, Mode, Treatment};
 use crate::finding::{quoted, Check, Finding, Findings, Weight};
 use crate::json::outline::{Kind, Outline};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+/// Values whose places are written out: several may have the same.
+const NODES_TOLD: usize = 64;
 
 /// One body, and what is to be changed in it.
 pub(super) struct Work<'a> {
@@ -59,8 +62,13 @@ impl<'a> Work<'a> {
                 self.put(*node, edit);
             }
         }
-        let places = surplus.iter().map(|node| place(self.bytes, outline, *node)).collect();
+        let places = self.places(outline, surplus.iter().copied());
         findings.add(finding(&FIELDS, surplus.len(), rule.action, is_done, places));
+    }
+
+    /// Places of some values: of the first ones, since no more are shown.
+    fn places(&self, outline: &Outline, nodes: impl IntoIterator<Item = usize>) -> Vec<String> {
+        nodes.into_iter().take(NODES_TOLD).map(|node| place(self.bytes, outline, node)).collect()
     }
 
     /// What takes the place of a whole value: of its text, or of all that it contains.
@@ -102,12 +110,12 @@ impl<'a> Work<'a> {
         }
         let is_done = self.is_done(rule.action, mode);
         let style = rule.mask.unwrap_or(if detector.shows_end { Mask::Last4 } else { Mask::Redact });
-        let mut places = Vec::new();
+        let mut nodes = BTreeSet::new();
         for found in found {
             if let Some((outline, node)) =
                 self.outline.and_then(|outline| Some((outline, outline.around(&found.range)?)))
             {
-                places.push(place(self.bytes, outline, node));
+                nodes.insert(node);
                 if is_done {
                     self.edit_value(outline, node, found, rule.action, style);
                 }
@@ -115,6 +123,7 @@ impl<'a> Work<'a> {
                 self.edit_text(found, rule.action, style);
             }
         }
+        let places = self.outline.map(|outline| self.places(outline, nodes)).unwrap_or_default();
         findings.add(finding(&detector.check, found.len(), rule.action, is_done, places));
     }
 
@@ -129,6 +138,10 @@ impl<'a> Work<'a> {
 
     fn edit_value(&mut self, outline: &Outline, node: usize, found: &Match, action: Treatment, style: Mask) {
         let Some(value) = outline.nodes().get(node) else { return };
+        // What is found again in a value that goes altogether changes nothing.
+        if matches!(self.edits.get(&node), Some(Edit::Drop | Edit::Value(_))) {
+            return;
+        }
         let is_within = value.kind == Kind::String
             && value.value().start < found.range.start
             && found.range.end < value.value().end;

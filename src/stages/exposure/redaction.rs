@@ -5,6 +5,7 @@ use super::fields::key;
 use super::scan;
 use crate::config::Mask;
 use crate::json::outline::Outline;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,6 +17,9 @@ const ENDED_MIN: usize = 8;
 
 /// Names in a place at most.
 const DEPTH_SHOWN: usize = 8;
+
+/// Longest name that is shown, with its quotes.
+const NAME_BYTES_MAX: usize = 34;
 
 /// What is done to a value of a JSON text.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,9 +65,9 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     let mut at = Some(node);
     while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
         if !value.key().is_empty() {
-            let name = key(bytes, value);
-            let is_plain = name.len() <= 32 && scan::scan(name.as_bytes(), detectors::ALL, |_| true).is_empty();
-            names.push(if is_plain { name.into_owned() } else { "…".to_owned() });
+            let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
+            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, |_| true).is_empty();
+            names.push(name.filter(is_plain).map_or_else(|| "…".to_owned(), Cow::into_owned));
         } else if value.parent().is_some() {
             names.push("[]".to_owned());
         }

@@ -5,7 +5,7 @@ use crate::config::field::Field;
 use crate::config::limits::{KeyPart, Limit};
 use crate::request::graphql;
 use ipnet::IpNet;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::net::IpAddr;
 
 /// Every value of a field as text: a header field, cookie or parameter may be repeated.
@@ -57,6 +57,13 @@ pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
+/// `7`, `7.0` and `7e0` are one number to services, so they are one name here.
+fn number_text(number: &Number) -> String {
+    let whole =
+        number.as_f64().filter(|_| number.is_f64()).filter(|value| value.fract() == 0.0 && value.abs() < 9e15);
+    whole.map_or_else(|| number.to_string(), |value| format!("{value:.0}"))
+}
+
 /// The operation of the request, or of each request of a batch.
 fn graphql_operations(scene: &Scene<'_>) -> Vec<Vec<u8>> {
     let document = scene.body.and_then(|body| body.get::<&str>(&[]));
@@ -95,6 +102,10 @@ pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
 pub(in crate::stages) fn actor(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
     match part {
         KeyPart::Source => scene.request.source.as_ref().map(|address| source(Some(address), 32, 64)),
+        KeyPart::Field(Field::Body(path)) => match scene.body?.get(path)? {
+            Value::Number(number) => Some(number_text(number).into_bytes()),
+            other => plain(other).filter(|value| !value.is_empty()),
+        },
         part => value(part, scene).filter(|value| !value.is_empty()),
     }
 }

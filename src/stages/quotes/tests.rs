@@ -324,3 +324,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_services_take_for_a_list_is_one() {
+    let shop = Shop::new(&json!({}), &json!({}));
+    shop.browse("ada", 0);
+    for lines in [
+        json!([{"sku": "p-1", "price": 0.01, "quantity": 1}]),
+        json!({"0": {"sku": "p-1", "price": 0.01, "quantity": 1}}),
+        json!({"sku": "p-1", "price": 0.01, "quantity": 1}),
+    ] {
+        let order = json!({"lines": lines, "currency": "EUR"}).to_string();
+        let found = shop.send("ada", "/order", 1, &order, (200, ""));
+        assert!(found.iter().any(|found| found.contains("quote.mismatch")), "{order}: {found:?}");
+    }
+}

@@ -286,3 +286,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_cannot_be_read_does_no_earlier_step_instead_of_a_later_one() {
+    let when = |action: &str| format!("body.action == '{action}'");
+    let document = json!({
+        "version": 1, "mode": "enforce", "routes": [{"name": "checkout", "path": "/checkout"}],
+        "workflows": [{"name": "checkout", "per": "header:x-customer", "steps": [
+            {"name": "cart", "routes": ["checkout"], "when": when("cart")},
+            {"name": "pay", "routes": ["checkout"], "when": when("pay"), "once": true},
+        ]}],
+    });
+    let engine =
+        Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let send = |body: &str| {
+        let fields =
+            [(":method", "POST"), (":path", "/checkout"), (":authority", "shop.example"), ("x-customer", "ada")];
+        let now = Millis::new(NOW);
+        let request = Request::new(Headers::from_pairs(fields), || None);
+        match engine.open(request, now, || "r".to_owned()).judge(true) {
+            Judged::Wait(Wait::Body(held)) => held.judge(body.as_bytes(), now),
+            other => other,
+        }
+    };
+    for unreadable in [r#"{"action": "cart", "action": "pay"}"#, "action=pay"] {
+        assert!(matches!(send(unreadable), Judged::Refuse(..)), "{unreadable} may be a payment without a cart");
+    }
+    assert!(matches!(send(r#"{"action": "cart"}"#), Judged::Forward(..)));
+}
