@@ -156,7 +156,11 @@ impl<'a> Work<'a> {
                 }
                 return;
             }
-            // A number becomes a string; what was found in a key, or across values, takes all of its value with it.
+            // A name cannot be masked without becoming another one: its member goes.
+            Treatment::Mask if value.key().start <= found.range.start && found.range.start < value.key().end => {
+                Edit::Drop
+            }
+            // A number becomes a string; what was found across values takes all of them with it.
             Treatment::Mask => Edit::Value(self.masked_value(outline, node, style)),
             _ => return,
         };
