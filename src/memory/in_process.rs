@@ -6,6 +6,7 @@
 use super::{Shared, Version};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The memory.
 #[derive(Debug, Default)]
@@ -23,6 +24,21 @@ impl InProcess {
     fn write(&self, key: &str, value: &[u8]) {
         self.writes.set(self.writes.get().wrapping_add(1).max(1));
         self.values.borrow_mut().insert(key.to_owned(), (value.to_vec(), Version(self.writes.get())));
+    }
+}
+
+/// One memory for several workers.
+impl Shared for Rc<InProcess> {
+    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        self.as_ref().get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
+        self.as_ref().set(key, value, expected)
+    }
+
+    fn insert(&self, key: &str, value: &[u8]) -> bool {
+        self.as_ref().insert(key, value)
     }
 }
 

@@ -10,7 +10,6 @@ use portcullis::engine::answer::Course;
 use portcullis::engine::waiting::Wait;
 use portcullis::engine::{Engine, Ports, Step};
 use portcullis::memory::in_process::InProcess;
-use portcullis::memory::{Shared, Version};
 use portcullis::request::headers::Headers;
 use portcullis::request::Request;
 use portcullis::response::{Head, Response};
@@ -39,22 +38,7 @@ const ABUSES: [(&str, &str); 8] = [
 ];
 
 /// One memory for all workers.
-#[derive(Debug, Clone, Default)]
-struct Common(Rc<InProcess>);
-
-impl Shared for Common {
-    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.get(key)
-    }
-
-    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        self.0.set(key, value, expected)
-    }
-
-    fn insert(&self, key: &str, value: &[u8]) -> bool {
-        self.0.insert(key, value)
-    }
-}
+type Common = Rc<InProcess>;
 
 /// The shop's prices, in cents.
 const PRICES: [u64; 6] = [12_950, 89_900, 2_450, 3_999, 1, 100_000];

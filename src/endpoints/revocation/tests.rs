@@ -6,7 +6,6 @@ use crate::endpoints::tests::{header, served, NOW};
 use crate::engine::waiting::Wait;
 use crate::engine::{Body, Done, Engine, Ports, Step};
 use crate::memory::in_process::InProcess;
-use crate::memory::{Shared, Version};
 use crate::reply::Reply;
 use crate::request::body::Unread;
 use crate::request::headers::Headers;
@@ -24,22 +23,7 @@ const HOME: &str = "10.1.2.3";
 const PATH: &str = "/internal/revoke";
 
 /// One memory for all workers.
-#[derive(Debug, Clone, Default)]
-struct Common(Rc<InProcess>);
-
-impl Shared for Common {
-    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.get(key)
-    }
-
-    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        self.0.set(key, value, expected)
-    }
-
-    fn insert(&self, key: &str, value: &[u8]) -> bool {
-        self.0.insert(key, value)
-    }
-}
+type Common = Rc<InProcess>;
 
 fn digest(text: &str) -> String {
     hmac_sha256::Hash::hash(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -2,7 +2,7 @@
 //! plain digests under a name of passwords.
 
 use super::check;
-use super::session_token::is_named;
+use super::session_token::text_of_member;
 use crate::stages::exposure::scan::{Detector, Text};
 use std::ops::Range;
 
@@ -71,15 +71,7 @@ fn digest(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(at, 24, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if text.at(end) != b'"' || !NAMES.iter().any(|name| is_named(text.slice(at..end), name)) {
-        return None;
-    }
-    let colon = text.blanks(end.saturating_add(1));
-    let quote = text.blanks(colon.saturating_add(1));
-    if text.at(colon) != b':' || text.at(quote) != b'"' {
-        return None;
-    }
-    let from = quote.saturating_add(1);
+    let from = text_of_member(text, at..end, NAMES)?;
     let end = text.run(from, HASH_MAX, |byte| byte.is_ascii_hexdigit());
     let is_digest = matches!(end.saturating_sub(from), 32 | 40 | 56 | 64 | 96 | 128);
     (text.at(end) == b'"' && is_digest).then_some(from..end)

@@ -73,21 +73,23 @@ fn member(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(at, 24, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-    if text.at(end) != b'"' || !NAMES.iter().any(|name| is_named(text.slice(at..end), name)) {
-        return None;
-    }
-    let colon = text.blanks(end.saturating_add(1));
-    let quote = text.blanks(colon.saturating_add(1));
-    if text.at(colon) != b':' || text.at(quote) != b'"' {
-        return None;
-    }
-    let from = quote.saturating_add(1);
+    let from = text_of_member(text, at..end, NAMES)?;
     let end = text.run(from, PART_MAX, |byte| byte.is_ascii_alphanumeric() || b"-._~+/=:%".contains(&byte));
     let value = text.slice(from..end);
     (text.at(end) == b'"' && value.len() >= VALUE_MIN && variety(value) >= 8).then_some(from..end)
 }
 
+/// Where the text of a member begins whose name stands at a place, if it is one of these names and its value is a text.
+pub(super) fn text_of_member(text: Text<'_>, written: Range<usize>, names: &[&[u8]]) -> Option<usize> {
+    if text.at(written.end) != b'"' || !names.iter().any(|name| is_named(text.slice(written.clone()), name)) {
+        return None;
+    }
+    let colon = text.blanks(written.end.saturating_add(1));
+    let quote = text.blanks(colon.saturating_add(1));
+    (text.at(colon) == b':' && text.at(quote) == b'"').then_some(quote.saturating_add(1))
+}
+
 /// Whether a member has a name, whatever its case and its separators.
-pub(super) fn is_named(written: &[u8], name: &[u8]) -> bool {
+fn is_named(written: &[u8], name: &[u8]) -> bool {
     written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).eq(name.iter().copied())
 }
