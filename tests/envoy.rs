@@ -152,6 +152,17 @@ impl Gate {
     }
 }
 
+/// An Envoy that goes on where it is told to stop, so that no body is ever shown whole: Istio's is one.
+fn not_shown_bodies(bootstrap: Bootstrap) -> Bootstrap {
+    bootstrap.edit(|document| {
+        let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+        let filters = document.pointer_mut(filters).and_then(Value::as_array_mut).unwrap();
+        let wasm = filters[0].pointer_mut("/typed_config/config").unwrap();
+        assert_eq!(wasm["allow_on_headers_stop_iteration"], true);
+        wasm["allow_on_headers_stop_iteration"] = false.into();
+    })
+}
+
 /// A gate that several tests use, as each start compiles the filter anew. The first test starts it, and it ends with
 /// the last of as many as are declared. Where only some of them run, it ends with this process (`lab::envoy`).
 struct Shared(Mutex<(usize, Option<Arc<Gate>>)>);

@@ -354,15 +354,7 @@ fn grpc_passes_with_its_trailers() {
 fn an_envoy_that_never_shows_a_body_hangs_nobody() {
     let mut config = config();
     config["response"]["body_wait_max"] = json!("50ms");
-    let gate = Gate::start_with(&config, |bootstrap| {
-        bootstrap.edit(|document| {
-            let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-            let filters = document.pointer_mut(filters).and_then(Value::as_array_mut).unwrap();
-            let wasm = filters[0].pointer_mut("/typed_config/config").unwrap();
-            assert_eq!(wasm["allow_on_headers_stop_iteration"], true);
-            wasm["allow_on_headers_stop_iteration"] = false.into();
-        })
-    });
+    let gate = Gate::start_with(&config, super::not_shown_bodies);
     for (protocol, client) in gate.both() {
         let got = ask(&client, "/mask", &Answer::json(&leak()));
         assert_eq!((got.status, got.text()), (200, leak()), "{protocol}");

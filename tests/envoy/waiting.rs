@@ -161,15 +161,7 @@ fn a_body_that_never_comes_meets_the_policy() {
 
 #[test]
 fn an_envoy_that_never_shows_a_body_hangs_nobody() {
-    let gate = Gate::start_with(&config("50ms", noting()), |bootstrap| {
-        bootstrap.edit(|document| {
-            let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-            let filters = document.pointer_mut(filters).and_then(Value::as_array_mut).unwrap();
-            let wasm = filters[0].pointer_mut("/typed_config/config").unwrap();
-            assert_eq!(wasm["allow_on_headers_stop_iteration"], true);
-            wasm["allow_on_headers_stop_iteration"] = false.into();
-        })
-    });
+    let gate = Gate::start_with(&config("50ms", noting()), super::not_shown_bodies);
     for (protocol, client) in gate.both() {
         let answer = client.send(payment("a")).unwrap();
         assert_eq!(
