@@ -34,6 +34,7 @@ use self::world::World;
 use crate::config::{Config, Identity, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
+use crate::gather;
 use crate::memory::once::Once;
 use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
@@ -51,7 +52,6 @@ use crate::stages::risk::{self, Permit};
 use crate::stages::{oauth, shape, INTERNAL};
 use crate::time::Millis;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Requests of one worker that may wait for something of identity at a time.
@@ -365,7 +365,7 @@ fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
         name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix))
             || withheld.is_some_and(|withheld| same_field(name, withheld))
     };
-    let ours: BTreeSet<&[u8]> = fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)).collect();
+    let ours = gather::set(fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)));
     ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
