@@ -73,7 +73,10 @@ impl<'r> Report<'r> {
             println!("{name:<15} {p50:>8.0} {p90:>8.0} {p99:>8.0}");
         }
         let shown = |spread: Spread| format!("{:.2} ({:.2} to {:.2})", spread.median, spread.min, spread.max);
-        println!("\nlike for like adds {} of what the native chain adds with its cache", shown(self.like_for_like));
+        println!(
+            "\nlike for like adds {} of what the native chain adds with its cache",
+            shown(self.like_for_like)
+        );
         println!("everything adds    {} of that,", shown(self.everything));
         println!("               and {} of what it adds without", shown(self.everything_to_native));
         println!(
@@ -122,10 +125,7 @@ impl<'r> Report<'r> {
 
     fn print_shapes(&self) -> Result<()> {
         println!("\nRequests of other shapes: CPU time of the bare Envoy, and what is added to it\n");
-        println!(
-            "{:<30} {:>9} {:>15} {:>14} {:>11}",
-            "", BARE, NATIVE_CACHED, LIKE_FOR_LIKE, EVERYTHING
-        );
+        println!("{:<30} {:>9} {:>15} {:>14} {:>11}", "", BARE, NATIVE_CACHED, LIKE_FOR_LIKE, EVERYTHING);
         for shape in Shape::ALL {
             let of = |name| Summary::of(load(self.runners, name, shape)?, self.runners);
             println!(
@@ -155,7 +155,8 @@ impl<'r> Report<'r> {
         for shape in Shape::ALL {
             let mut by_contender = Map::new();
             for name in SHAPED {
-                let Summary { cpu_us, added_us, .. } = Summary::of(load(self.runners, name, shape)?, self.runners)?;
+                let Summary { cpu_us, added_us, .. } =
+                    Summary::of(load(self.runners, name, shape)?, self.runners)?;
                 let figures = json!({"cpu_us": rounded(cpu_us.median), "added_us": rounded(added_us.median)});
                 by_contender.insert(named(self.runners, name)?.contender.key(), figures);
             }
@@ -187,9 +188,17 @@ impl<'r> Report<'r> {
         for (name, reached, max) in [
             ("like for like", self.like_for_like, LIKE_FOR_LIKE_MAX),
             ("everything", self.everything, EVERYTHING_MAX),
-            ("everything, beside the chain without its cache", self.everything_to_native, EVERYTHING_TO_NATIVE_MAX),
+            (
+                "everything, beside the chain without its cache",
+                self.everything_to_native,
+                EVERYTHING_TO_NATIVE_MAX,
+            ),
         ] {
-            ensure!(reached.median <= max, "{name}: a ratio of {:.2}, where {max} has been reached", reached.median);
+            ensure!(
+                reached.median <= max,
+                "{name}: a ratio of {:.2}, where {max} has been reached",
+                reached.median
+            );
         }
         Ok(())
     }

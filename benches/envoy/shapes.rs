@@ -77,7 +77,8 @@ impl Shape {
             Self::Json2 => post("/api/orders", &usual, &order(2 << 10)),
             Self::Json64 => post("/api/orders", &usual, &order(64 << 10)),
             Self::Graphql => {
-                let query = "query Orders($first: Int!) { viewer { orders(first: $first) { edges { node { id total \
+                let query =
+                    "query Orders($first: Int!) { viewer { orders(first: $first) { edges { node { id total \
                              lines { product { name price } quantity } } } pageInfo { hasNextPage } } } }";
                 post("/api/orders", &usual, &json!({"query": query, "variables": {"first": 20}}).to_string())
             }
@@ -86,8 +87,8 @@ impl Shape {
 }
 
 const FIELDS: [&str; 20] = [
-    "x-a", "x-b", "x-c", "x-d", "x-e", "x-f", "x-g", "x-h", "x-i", "x-j", "x-k", "x-l", "x-m", "x-n", "x-o", "x-p",
-    "x-q", "x-r", "x-s", "x-t",
+    "x-a", "x-b", "x-c", "x-d", "x-e", "x-f", "x-g", "x-h", "x-i", "x-j", "x-k", "x-l", "x-m", "x-n", "x-o",
+    "x-p", "x-q", "x-r", "x-s", "x-t",
 ];
 
 /// An order of about so many bytes.
