@@ -66,7 +66,7 @@ pub struct Engine {
 /// A request whose head has been read and not yet judged.
 #[derive(Debug)]
 pub struct Head {
-    case: Case,
+    case: Box<Case>,
     request: Request,
     now: Millis,
 }
@@ -74,19 +74,19 @@ pub struct Head {
 /// A permitted request whose body is passing.
 #[derive(Debug)]
 pub struct Body {
-    case: Case,
+    case: Box<Case>,
 }
 
 /// A permitted request that has been sent completely; the upstream's answer is awaited or passing.
 #[derive(Debug)]
 pub struct Answer {
-    case: Case,
+    case: Box<Case>,
 }
 
 /// A request that is over, refused or answered.
 #[derive(Debug)]
 pub struct Done {
-    case: Case,
+    case: Box<Case>,
     response: Response,
 }
 
@@ -164,12 +164,10 @@ impl Engine {
             }
             _ => RouteId::Ambiguous,
         };
-        let case = Case {
-            route,
-            method: request.method().to_owned(),
-            grpc: request.is_grpc(),
-            ..Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id))
-        };
+        let mut case = Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id));
+        case.route = route;
+        case.method = request.method().to_owned();
+        case.grpc = request.is_grpc();
         Head { case, request, now }
     }
 
@@ -204,7 +202,7 @@ impl Head {
 /// A request whose form has been judged.
 #[derive(Debug)]
 struct Open {
-    case: Case,
+    case: Box<Case>,
     request: Request,
     has_body: bool,
     /// What the issuer of its opaque token has said of it.

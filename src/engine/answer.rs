@@ -77,7 +77,7 @@ pub(super) struct Opinion {
 /// An answer that is held back until its body is there.
 #[derive(Debug)]
 pub struct HeldAnswer {
-    case: Case,
+    case: Box<Case>,
     head: Head,
     bytes_max: usize,
     since: Millis,
@@ -86,7 +86,7 @@ pub struct HeldAnswer {
 /// An answer whose body is copied as it passes.
 #[derive(Debug)]
 pub struct WatchedAnswer {
-    case: Case,
+    case: Box<Case>,
     head: Head,
     bytes_max: usize,
     copy: Vec<u8>,
@@ -96,11 +96,11 @@ pub struct WatchedAnswer {
 impl Case {
     /// Decides by the head what becomes of an answer.
     pub(super) fn meet<Next>(
-        mut self,
+        mut self: Box<Self>,
         head: Head,
         want: Want,
         now: Millis,
-        next: impl FnOnce(Self) -> Next,
+        next: impl FnOnce(Box<Self>) -> Next,
     ) -> Course<Next> {
         self.settle_steps(Some(head.status()), true, now);
         let readable = matches!(head.form(), Form::Json | Form::Lines | Form::Text);
@@ -130,7 +130,11 @@ impl Case {
         }
     }
 
-    fn carry_on<Next>(self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
+    fn carry_on<Next>(
+        self: Box<Self>,
+        opinion: Opinion,
+        on: impl FnOnce(Box<Self>, Changes) -> Course<Next>,
+    ) -> Course<Next> {
         match opinion.reply {
             None => on(self, opinion.changes),
             Some(mut reply) => {
