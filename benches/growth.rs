@@ -43,7 +43,8 @@ fn main() {
         print!("{name:<34}");
         sizes.iter().zip(&costs).for_each(|(size, cost)| print!(" {size:>7}: {cost:>8.2}"));
         println!(" {unit}");
-        let worst = (1..sizes.len()).map(|at| (costs[at] / costs[at - 1]) / (sizes[at] as f64 / sizes[at - 1].max(1) as f64));
+        let worst = (1..sizes.len())
+            .map(|at| (costs[at] / costs[at - 1]) / (sizes[at] as f64 / sizes[at - 1].max(1) as f64));
         if worst.fold(0.0, f64::max) > SLACK {
             failed.push(name.to_owned());
         }
@@ -57,10 +58,16 @@ fn main() {
     table("keys of one limit, remembered", us, &[1, 1000, 100_000, 1_000_000], &many_keys);
     table("header fields, form only", us, &[10, 20, 40, 80], &|count| of(&json!({}), &get(count)));
     table("header fields, inspected", us, &[10, 20, 40, 80], &|count| of(&json!({"inspect": {}}), &get(count)));
-    table("KiB of JSON, inspected", us, &[2, 8, 32, 128, 512], &|kib| body(&json!({"inspect": {}}), &order(kib << 10)));
+    table("KiB of JSON, inspected", us, &[2, 8, 32, 128, 512], &|kib| {
+        body(&json!({"inspect": {}}), &order(kib << 10))
+    });
     table("KiB of JSON, a rule", us, &[2, 8, 32, 128, 512], &|kib| body(&summing(), &order(kib << 10)));
-    table("KiB of quotes, inspected", us, &[2, 8, 32, 128], &|kib| body(&json!({"inspect": {}}), &hostile(kib << 10)));
-    table("KiB of nesting, inspected", us, &[2, 8, 32, 128], &|kib| body(&json!({"inspect": {}}), &"[".repeat(kib << 10)));
+    table("KiB of quotes, inspected", us, &[2, 8, 32, 128], &|kib| {
+        body(&json!({"inspect": {}}), &hostile(kib << 10))
+    });
+    table("KiB of nesting, inspected", us, &[2, 8, 32, 128], &|kib| {
+        body(&json!({"inspect": {}}), &"[".repeat(kib << 10))
+    });
     println!("\nMilliseconds of a configuration\n");
     table("routes", "ms", &[5, 50, 500], &|count| load(&routes(count)));
     table("rules", "ms", &[10, 100, 1000], &|count| load(&rules(count, &["orders"])));
@@ -85,10 +92,12 @@ fn engine(sections: &Value) -> Engine {
 }
 
 fn rules(count: usize, routes: &[&str]) -> Value {
-    let rule = |number| json!({
-        "name": format!("r{number}"), "routes": routes,
-        "require": "request.method == 'GET' && !request.path.startsWith('/admin')",
-    });
+    let rule = |number| {
+        json!({
+            "name": format!("r{number}"), "routes": routes,
+            "require": "request.method == 'GET' && !request.path.startsWith('/admin')",
+        })
+    };
     json!({"rules": (0..count).map(rule).collect::<Vec<_>>()})
 }
 
@@ -99,10 +108,12 @@ fn routes(count: usize) -> Value {
 }
 
 fn limits(count: usize) -> Value {
-    let limit = |number| json!({
-        "name": format!("l{number}"), "key": [format!("header:x-field-{}", number % 10)],
-        "limit": 1_000_000_000, "window": "1h",
-    });
+    let limit = |number| {
+        json!({
+            "name": format!("l{number}"), "key": [format!("header:x-field-{}", number % 10)],
+            "limit": 1_000_000_000, "window": "1h",
+        })
+    };
     json!({"limits": (0..count).map(limit).collect::<Vec<_>>()})
 }
 
@@ -122,7 +133,8 @@ fn hostile(bytes: usize) -> String {
 }
 
 fn get(fields: usize) -> Vec<(String, String)> {
-    let pseudo = [(":authority", "shop.example"), (":method", "GET"), (":path", "/api/orders/o-1001?expand=items")];
+    let pseudo =
+        [(":authority", "shop.example"), (":method", "GET"), (":path", "/api/orders/o-1001?expand=items")];
     let own = (0..fields).map(|number| (format!("x-field-{number}"), format!("value-{number}-of-some-length")));
     pseudo.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(own).collect()
 }

@@ -29,7 +29,8 @@ fn calls(gate: &Gate, token: &str) -> Vec<String> {
     gate.envoy.admin_post("/logging?wasm=trace").unwrap();
     get();
     // What is counted and told when a request is over comes before its context goes.
-    let is_over = |log: &str| log.split("proxy_on_log").nth(1).is_some_and(|rest| rest.contains("proxy_on_delete"));
+    let is_over =
+        |log: &str| log.split("proxy_on_log").nth(1).is_some_and(|rest| rest.contains("proxy_on_delete"));
     assert!(gate.envoy.wait_for(|envoy| is_over(&envoy.log()), SOON), "{}", gate.envoy.log());
     let log = gate.envoy.log();
     let of_request = log.split("[host->vm] proxy_on_request_headers").nth(1).unwrap_or_default();

@@ -27,11 +27,8 @@ const CALM: Duration = Duration::from_secs(4);
 const VARIATION: u64 = 24 << 20;
 
 /// Keys that the issuer serves at a time. Those of ES256 are always among them.
-const KEY_SETS: [&[Algorithm]; 3] = [
-    &[Algorithm::ES256],
-    &[Algorithm::ES256, Algorithm::RS256],
-    &[Algorithm::ES256, Algorithm::EdDSA],
-];
+const KEY_SETS: [&[Algorithm]; 3] =
+    [&[Algorithm::ES256], &[Algorithm::ES256, Algorithm::RS256], &[Algorithm::ES256, Algorithm::EdDSA]];
 
 #[test]
 #[ignore = "takes minutes: make soak"]
@@ -78,7 +75,11 @@ fn mixed_traffic_reloads_rotations_and_failures() {
         drop(stop);
         let mut counted: BTreeMap<String, u64> = BTreeMap::new();
         for thread in threads {
-            thread.join().unwrap().into_iter().for_each(|(what, times)| *counted.entry(what).or_default() += times);
+            thread
+                .join()
+                .unwrap()
+                .into_iter()
+                .for_each(|(what, times)| *counted.entry(what).or_default() += times);
         }
         counted
     });
@@ -112,7 +113,8 @@ fn issuer(turn: &Arc<AtomicUsize>) -> Service {
             return Answer::status(500);
         }
         let mut set = Issuer::demo().jwks();
-        let wanted: Vec<String> = KEY_SETS[turn % KEY_SETS.len()].iter().map(|algorithm| algorithm.kid()).collect();
+        let wanted: Vec<String> =
+            KEY_SETS[turn % KEY_SETS.len()].iter().map(|algorithm| algorithm.kid()).collect();
         set["keys"].as_array_mut().unwrap().retain(|key| wanted.iter().any(|kid| key["kid"] == kid.as_str()));
         Answer::body(set.to_string())
     })
