@@ -107,8 +107,12 @@ pub struct OnError {
     pub compressed: Unchecked,
     /// A part (206).
     pub partial: Unchecked,
-    /// JSON by its type and by nothing else, where fields are looked at.
+    /// Not JSON, where fields are looked at.
     pub broken: Unchecked,
+    /// JSON that is nested too deeply or has too many values.
+    pub too_complex: Unchecked,
+    /// Not text, or in a character set that is not like ASCII.
+    pub unreadable: Unchecked,
 }
 
 impl Exposure {
@@ -120,7 +124,8 @@ impl Exposure {
         if let Some((name, _)) = lists.iter().find(|(_, length)| *length > RULES_MAX) {
             return Err(ConfigError::new(format!("exposure.{name}"), format!("at most {RULES_MAX} rules")));
         }
-        let raw::ExposureOnError { too_long, late, compressed, partial, broken } = written.on_error;
+        let raw::ExposureOnError { too_long, late, compressed, partial, broken, too_complex, unreadable } =
+            written.on_error;
         let exposure = Self {
             rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
             fields: each(&written.fields, "fields", |rule, path| {
@@ -129,7 +134,7 @@ impl Exposure {
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
-            on_error: OnError { too_long, late, compressed, partial, broken },
+            on_error: OnError { too_long, late, compressed, partial, broken, too_complex, unreadable },
             hash_key: written.hash_key.as_ref().map_or_else(String::new, |key| key.0.clone()),
         };
         if exposure.hashes() && exposure.hash_key.len() < 16 {

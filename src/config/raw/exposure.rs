@@ -35,8 +35,8 @@ impl Default for Exposure {
     }
 }
 
-/// What is done with what.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+/// What is done with what, from least to most.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
     /// Nothing, and nothing is reported.
@@ -131,6 +131,8 @@ pub(crate) struct ExposureOnError {
     pub(crate) compressed: Unchecked,
     pub(crate) partial: Unchecked,
     pub(crate) broken: Unchecked,
+    pub(crate) too_complex: Unchecked,
+    pub(crate) unreadable: Unchecked,
 }
 
 /// What becomes of a response that cannot be checked. Every such decision is counted.

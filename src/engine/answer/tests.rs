@@ -40,6 +40,8 @@ fn nothing_is_held_that_nobody_wants_or_that_is_a_stream() {
         (Want::Hold, &[], false),
         (Want::Hold, &[("content-encoding", "gzip")], true),
         (Want::Hold, &[(":status", "206")], true),
+        (Want::Hold, &[("content-type", "application/json; charset=utf-16")], true),
+        (Want::Copy, &[("content-type", "application/x-protobuf")], true),
     ] {
         let course = meet(want, head(pairs, has_body));
         assert!(matches!(course, Course::Pass(ref changes, _) if *changes == Changes::default()), "{pairs:?}");
@@ -51,8 +53,93 @@ fn what_may_be_changed_is_held_within_bounds() {
     let Course::Hold(held) = meet(Want::Hold, head(&[], true)) else { panic!("not held") };
     assert_eq!((held.bytes_max(), held.deadline()), (64, NOW.saturating_add(Millis::from_secs(10))));
     assert!(matches!(held.judge(b"{}", None, NOW), Course::Pass(ref changes, _) if changes.body.is_none()));
-    // What is known to be longer than may be held back is not even begun with.
-    assert!(matches!(meet(Want::Hold, head(&[("content-length", "65")], true)), Course::Watch(..)));
+}
+
+/// What becomes of an answer of a thousand bytes that begins with a leak, where 64 are read: in both framings.
+fn too_long(exposure: &serde_json::Value) -> [(&'static str, String, Vec<String>); 2] {
+    [Some("1000"), None].map(|length| {
+        let document = serde_json::json!({"version": 1, "mode": "enforce", "exposure": exposure,
+            "response": {"body_read_max": "64B"}});
+        let engine = Engine::new(
+            Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(),
+            Ports::in_process([7; 16]),
+        );
+        let fields = [(":method", "GET"), (":path", "/"), (":authority", "shop.example")];
+        let request = Request::new(Headers::from_pairs(fields), || None);
+        let Step::Forward(_, body) = engine.open(request, NOW, || "r-1".to_owned()).judge(false) else {
+            panic!("not forwarded")
+        };
+        let pairs: Vec<(&str, &str)> = length.map(|length| ("content-length", length)).into_iter().collect();
+        let text = [LEAK, &[b' '; 64]].concat();
+        let (what, done) = match body.finish().answer(head(&pairs, true), NOW) {
+            Course::Hold(held) => match held.judge(&text[..64], Some(Unread::TooLong), NOW) {
+                Course::Pass(changes, answer) => {
+                    assert_eq!(changes, Changes::default());
+                    ("passed", Box::new(answer.finish(Response::default())))
+                }
+                Course::Replace(_, done) => ("replaced", done),
+                _ => panic!("neither passed nor replaced"),
+            },
+            Course::Watch(_, mut watched) => {
+                watched.piece(&text[..64], 1000);
+                ("passed", Box::new(watched.end(NOW).finish(Response::default())))
+            }
+            _ => panic!("not read"),
+        };
+        let told = done.findings().iter().map(|own| format!("{}: {}", own.finding.check.id, own.finding.reason));
+        (what, done.summary(), told.collect())
+    })
+}
+
+#[test]
+fn what_is_too_long_is_treated_alike_in_both_framings_and_told_once() {
+    let unchecked = "exposure.unchecked: too long".to_owned();
+    let seen = |verb: &str| format!("exposure.payment_card: 1 {verb}");
+    for (exposure, what, summary, verb) in [
+        (serde_json::json!({"rules": [{"action": "block"}]}), "replaced", "deny:response_withheld", "withheld"),
+        (serde_json::json!({"rules": [{"action": "mask"}]}), "passed", "allow", "seen"),
+        (
+            serde_json::json!({"rules": [{"action": "mask"}], "on_error": {"too_long": "block"}}),
+            "replaced",
+            "deny:response_withheld",
+            "seen",
+        ),
+        // What is only looked at is never stopped.
+        (serde_json::json!({"on_error": {"too_long": "block"}}), "passed", "allow", "seen"),
+    ] {
+        for (became, verdict, told) in too_long(&exposure) {
+            assert_eq!((became, verdict.as_str()), (what, summary), "{exposure}");
+            assert_eq!(told, [unchecked.clone(), seen(verb)], "{exposure}");
+        }
+    }
+}
+
+#[test]
+fn what_has_passed_is_not_said_to_be_denied() {
+    // A check that refuses holds the answer back, unless the rest of it is too long to be read.
+    let checks = serde_json::json!([{"id": "exposure.payment_card", "effect": "refuse"}]);
+    let document = serde_json::json!({"version": 1, "mode": "enforce", "exposure": {}, "checks": checks});
+    let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+    let engine = Engine::new(config, Ports::in_process([7; 16]));
+    let answered = |watched: bool| {
+        let fields = [(":method", "GET"), (":path", "/"), (":authority", "shop.example")];
+        let request = Request::new(Headers::from_pairs(fields), || None);
+        let Step::Forward(_, body) = engine.open(request, NOW, || "r-1".to_owned()).judge(false) else {
+            panic!("not forwarded")
+        };
+        if watched {
+            let head = head(&[], true);
+            let mut case = body.finish().case;
+            let content = Content::new(&head, LEAK, None);
+            assert!(case.weigh_answer(&content, false, NOW).reply.is_none());
+            return Answer { case }.finish(Response::default()).summary();
+        }
+        let Course::Hold(held) = body.finish().answer(head(&[], true), NOW) else { panic!("not held") };
+        let Course::Replace(_, done) = held.judge(LEAK, None, NOW) else { panic!("not replaced") };
+        done.summary()
+    };
+    assert_eq!(answered(false), "deny:response_withheld");
+    assert_eq!(answered(true), "would_deny:response_withheld");
 }
 
 #[test]
