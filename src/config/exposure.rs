@@ -5,19 +5,19 @@
 //! out is meant for all.
 
 mod paths;
-mod schema;
+mod shape;
 mod volume;
 
-pub use self::paths::Tree;
+pub use self::shape::{Place, Shape};
 pub use self::volume::Volume;
 
-use self::paths::steps;
+use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
 use super::ConfigError;
 use crate::finding::Check;
-use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
@@ -89,7 +89,7 @@ pub struct FieldRule {
     /// Where.
     pub whom: Whom,
     /// Those that may pass.
-    pub allow: Tree,
+    pub allow: Shape,
     /// What is done with others.
     pub action: Treatment,
     /// How they are made unreadable.
@@ -124,13 +124,19 @@ impl Exposure {
         if let Some((name, _)) = lists.iter().find(|(_, length)| *length > RULES_MAX) {
             return Err(ConfigError::new(format!("exposure.{name}"), format!("at most {RULES_MAX} rules")));
         }
+        if written.openapi.is_some() && !written.schemas.is_empty() {
+            return Err(ConfigError::new("exposure.schemas", "stand in `exposure.openapi` already"));
+        }
+        let schemas = json!({"components": {"schemas": written.schemas}});
+        let library = match &written.openapi {
+            Some(document) => Library { document, path: "exposure.openapi" },
+            None => Library { document: &schemas, path: "exposure.schemas" },
+        };
         let raw::ExposureOnError { too_long, late, compressed, partial, broken, too_complex, unreadable } =
             written.on_error;
         let exposure = Self {
             rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
-            fields: each(&written.fields, "fields", |rule, path| {
-                FieldRule::new(rule, &routes, &written.schemas, path)
-            })?,
+            fields: each(&written.fields, "fields", |rule, path| FieldRule::new(rule, &routes, &library, path))?,
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
@@ -282,7 +288,7 @@ impl FieldRule {
     fn new(
         written: &raw::FieldRule,
         routes: &[&str],
-        schemas: &BTreeMap<String, Value>,
+        library: &Library<'_>,
         path: &str,
     ) -> Result<Self, ConfigError> {
         let lists_nothing = written.allow.is_empty() && written.schema.is_none();
@@ -293,17 +299,12 @@ impl FieldRule {
         if written.mask.is_some() && written.action != Treatment::Mask {
             return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
         }
-        let schema = written.schema.as_deref().map(|name| schema::list(name, schemas, &format!("{path}.schema")));
-        let mut allow = schema.transpose()?.unwrap_or_default();
-        for (index, text) in written.allow.iter().enumerate() {
-            let fault = || {
-                ConfigError::new(
-                    format!("{path}.allow[{index}]"),
-                    "expected a path like `id`, `owner.*` or `items[].sku`",
-                )
-            };
-            allow.add(&steps(text).ok_or_else(fault)?);
-        }
+        let schema = |(index, text): (usize, &String)| {
+            let fault = "expected a path like `id`, `owner.*` or `items[].sku`";
+            paths::schema(text).ok_or_else(|| ConfigError::new(format!("{path}.allow[{index}]"), fault))
+        };
+        let own = written.allow.iter().enumerate().map(schema).collect::<Result<Vec<_>, _>>()?;
+        let allow = Shape::new(library, written.schema.as_deref(), &own, &format!("{path}.schema"))?;
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
             allow,
