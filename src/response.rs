@@ -203,6 +203,11 @@ impl Head {
         named.into_iter().all(|name| CHARSETS.iter().any(|known| name.starts_with(known.as_bytes())))
     }
 
+    /// Whether its body is a table, one record a line (RFC 4180).
+    pub fn is_table(&self) -> bool {
+        matches!(&*self.media_type(), b"text/csv" | b"text/tab-separated-values")
+    }
+
     /// The length that it announces.
     pub fn announced_bytes(&self) -> Option<u64> {
         std::str::from_utf8(self.fields.first("content-length")?).ok()?.trim().parse().ok()

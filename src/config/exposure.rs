@@ -48,6 +48,8 @@ pub struct Exposure {
     /// What becomes of what cannot be checked.
     pub on_error: OnError,
     hash_key: String,
+    /// Whether a check of what is found refuses by itself, whatever its rule does.
+    refuses: bool,
 }
 
 /// Which responses, and whose.
@@ -142,6 +144,7 @@ impl Exposure {
             plain_responses: written.plain_responses,
             on_error: OnError { too_long, late, compressed, partial, broken, too_complex, unreadable },
             hash_key: written.hash_key.as_ref().map_or_else(String::new, |key| key.0.clone()),
+            refuses: document.checks.iter().any(refuses),
         };
         if exposure.hashes() && exposure.hash_key.len() < 16 {
             let fault = "expected at least 16 characters: without a key, hashes of short values can be looked up";
@@ -167,10 +170,22 @@ impl Exposure {
 
     /// Whether a rule may change responses on a route, whatever their status and the caller.
     pub fn may_change(&self, route: &str) -> bool {
-        let changes = |action: Treatment| !matches!(action, Treatment::Pass | Treatment::Flag);
+        let changes = |action: Treatment| action > if self.refuses { Treatment::Pass } else { Treatment::Flag };
         self.rules.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
             || self.fields.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
     }
+
+    /// Whether records of responses on a route are counted.
+    pub fn counts_records(&self, route: &str) -> bool {
+        self.volumes_on(route).any(|(_, volume)| volume.counts_records())
+    }
+}
+
+/// Whether a check of what is found in a body is made to refuse.
+fn refuses(tuning: &raw::Tuning) -> bool {
+    let kind = tuning.id.strip_prefix("exposure.");
+    let is_of_body = kind.is_some_and(|kind| kind == "fields" || !NO_KINDS.contains(&kind));
+    is_of_body && tuning.effect == Some(raw::Effect::Refuse) && tuning.mode.is_none()
 }
 
 /// Compiles a list, each entry with its path.

@@ -26,9 +26,9 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
-/// What makes an answer one that cannot be read: compressed, in another character set, or a part (RFC 9110 §12.5, §14.2;
-/// `request-range` is an older name of `range`). A service need not do either.
-const EVASIVE: [&str; 5] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range"];
+/// What makes an answer one that cannot be read: compressed, in another character set, a part (RFC 9110 §12.5, §14.2;
+/// `request-range` is an older name of `range`), or what is different in it (RFC 3229). A service need not do any of it.
+const EVASIVE: [&str; 6] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range", "a-im"];
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,10 +194,10 @@ impl Case {
     pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
         let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
-        let changing = exposure.filter(|own| own.may_change(&route.name));
+        let reading = exposure.filter(|own| own.may_change(&route.name) || own.counts_records(&route.name));
         let is_heard = !route.captured.is_empty();
-        let is_plain = is_heard || changing.is_some_and(|exposure| exposure.plain_responses);
-        let is_read = route.mode == Mode::Enforce && (is_heard || changing.is_some());
+        let is_plain = is_heard || reading.is_some_and(|exposure| exposure.plain_responses);
+        let is_read = route.mode == Mode::Enforce && (is_heard || reading.is_some());
         let asks = |name: &str| is_read && request.headers.first(name).is_some();
         let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
         evasive.collect::<Vec<_>>().into_iter()

@@ -190,8 +190,10 @@ impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8], bounds: Bounds) -> Self {
         let marked = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let rest = bytes.get(marked..).unwrap_or_default();
-        let guard = rest.starts_with(GUARD).then(|| rest.iter().position(|byte| *byte == b'\n')).flatten();
-        let at = marked.saturating_add(guard.unwrap_or_default());
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_guard =
+            line.strip_prefix(GUARD).is_some_and(|more| more.iter().all(|byte| b",; \t\r".contains(byte)));
+        let at = marked.saturating_add(if is_guard { line.len() } else { 0 });
         Self { bytes, at, end: bytes.len(), bounds, nodes: Vec::new(), fault: Fault::Broken, open: Vec::new() }
     }
 
@@ -415,7 +417,7 @@ mod tests {
         for text in ["\u{feff}[1]", ")]}',\n[1]", "\u{feff})]}'\n[1]", "[NaN]", "[-Infinity]", "[Infinity]"] {
             assert_eq!(outline(text).map(|outline| outline.nodes().len()), Some(2), "{text}");
         }
-        assert!(outline(")]}'[1]").is_none());
+        assert!(outline(")]}'[1]").is_none() && outline(")]}' \"a\"\n[1]").is_none());
     }
 
     #[test]

@@ -35,10 +35,16 @@ pub use self::plan::{Scene, Wish};
 use self::body::Work;
 use self::detectors::check;
 use self::plan::{Applied, Plan};
+use crate::config::exposure::Volume;
 use crate::config::{Mode, Treatment, Unchecked};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::json::outline::{Fault, Outline};
-use crate::response::{Content, Form, Head, Unread, BOUNDS};
+use crate::json::Bounds;
+use crate::response::{Content, Form, Head, Unread};
+
+/// What JSON may contain to be read: nesting that hardly any client reads, and more values than fit into what is read by default, so that
+/// nobody who puts something into a response can turn the reading off.
+const BOUNDS: Bounds = Bounds { depth: 1000, values: 300_000 };
 
 /// Places that a finding names.
 const PLACES_MAX: usize = 3;
@@ -149,9 +155,9 @@ fn note_unread(scene: &Scene<'_>, plan: &Plan<'_>, head: &Head, unread: Unread, 
     let (policy, is_told) = match head.form() {
         Form::Stream => (Unchecked::Allow, plan.fields.is_some() && head.status() != 101),
         Form::Media => (policy, plan.fields.is_some()),
-        Form::Opaque => (policy, plan.fields.is_some() || plan.may_change()),
+        Form::Opaque => (policy, plan.fields.is_some() || plan.may_change() || plan.counts),
         Form::None => (policy, false),
-        Form::Json | Form::Lines | Form::Text => (policy, plan.looks()),
+        Form::Json | Form::Lines | Form::Text => (policy, plan.looks() || plan.counts),
     };
     if is_told {
         note(plan, policy, unread.name(), findings);
@@ -250,9 +256,9 @@ fn note_fault(
 /// Records that a response has, for each volume of the route: the items of its list, or lines, or one. Of a body that is too long or
 /// too complex those of its beginning count.
 fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) -> Vec<u32> {
-    let mut volumes = scene.exposure.volumes_on(&scene.route.name).peekable();
-    if volumes.peek().is_none() {
-        return Vec::new();
+    let volumes: Vec<&Volume> = scene.exposure.volumes_on(&scene.route.name).map(|(_, volume)| volume).collect();
+    if !volumes.iter().any(|volume| volume.counts_records()) {
+        return vec![0; volumes.len()];
     }
     let begun = || match content.head.form() {
         Form::Json | Form::Lines => Outline::of_beginning(content.bytes, BOUNDS),
@@ -261,13 +267,16 @@ fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) 
     let begun = outline.is_none().then(begun);
     let outline = outline.or(begun.as_ref());
     let count = |outline: &Outline, path: &[String]| match outline.documents() {
+        _ if content.head.is_table() => {
+            content.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+        }
         0 => 0,
         1 if content.head.form() != Form::Lines => {
             fields::list(content.bytes, outline, path).map_or(1, |list| outline.children(list))
         }
         documents => documents,
     };
-    let counts = volumes.map(|(_, volume)| outline.map_or(0, |outline| count(outline, &volume.records)));
+    let counts = volumes.iter().map(|volume| outline.map_or(0, |outline| count(outline, &volume.records)));
     counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 

@@ -44,6 +44,7 @@ pub(super) struct Plan<'a> {
     /// For each detector.
     pub(super) kinds: Vec<Option<Applied<'a, KindRule>>>,
     pub(super) fields: Option<Applied<'a, FieldRule>>,
+    /// Whether records are counted.
     pub(super) counts: bool,
     too_long: Unchecked,
 }
@@ -80,7 +81,7 @@ impl<'a> Scene<'a> {
         Plan {
             kinds: detectors::ALL.iter().map(|detector| rule(&detector.check)).collect(),
             fields: fields.and_then(|rule| self.apply(&FIELDS, rule.action, rule)),
-            counts: exposure.volumes_on(&self.route.name).next().is_some(),
+            counts: exposure.counts_records(&self.route.name),
             too_long: exposure.on_error.too_long,
         }
     }

@@ -134,6 +134,10 @@ fn only_what_may_change_a_response_holds_it_back() {
         wished(json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records_max": 1}]})),
         (true, false)
     );
+    assert_eq!(
+        wished(json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "bytes_max": "1KiB"}]})),
+        (false, false)
+    );
 }
 
 #[test]
@@ -422,7 +426,7 @@ fn a_line_is_hidden_to_its_end() {
 fn numbers_that_are_masked_in_a_text_stay_values() {
     let rules = |action: &str| json!({"rules": [{"action": action}]});
     // More than is read of JSON; broken; a script.
-    let deep = format!("{}{CARD}{}", "[".repeat(65), "]".repeat(65));
+    let deep = format!("{}{CARD}{}", "[".repeat(1001), "]".repeat(1001));
     assert_eq!(judged(rules("mask"), &deep).body.unwrap(), deep.replace(CARD, "\"************1111\""));
     assert_eq!(judged(rules("remove"), &deep).body.unwrap(), deep.replace(CARD, "null"));
     let broken = format!("{{\"a\":[ {CARD} , \"{CARD}\"], \"b\" : {CARD}}}}}");
@@ -439,8 +443,8 @@ fn what_is_too_complex_is_told_and_follows_its_own_policy() {
         json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}],
             "on_error": {"too_complex": policy, "broken": "allow"}})
     };
-    let deep = format!("{{\"id\":1,\"x\":{}{}}}", "[".repeat(64), "]".repeat(64));
-    let many = format!("[{}1]", "1,".repeat(200_000));
+    let deep = format!("{{\"id\":1,\"x\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
+    let many = format!("[{}1]", "1,".repeat(300_000));
     for (body, why) in [(&deep, "nested too deeply"), (&many, "too many values")] {
         let passed = judged(fields("allow"), body);
         assert_eq!((passed.verdict, passed.body), (Verdict::Allow, None));
@@ -546,5 +550,19 @@ fn records_of_what_is_too_long_are_those_of_its_beginning() {
     let cut = format!("{{\"n\":1,\"items\":[{}", "{\"id\":1},".repeat(7));
     let head = head(&[]);
     let content = Content::new(&head, cut.as_bytes(), Some(Unread::TooLong));
-    assert_eq!(judged_as(&config(volume), None, &content, false).changes.records, [7]);
+    assert_eq!(judged_as(&config(volume.clone()), None, &content, false).changes.records, [7]);
+    let table = judged_under(volume, &[("content-type", "text/csv; header=present")], b"id,name\n1,a\n2,b\n");
+    assert_eq!(table.changes.records, [3]);
+}
+
+#[test]
+fn what_cannot_be_counted_is_told() {
+    let volume = |limit: &str| json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], limit: 9}]});
+    for (fields, told) in
+        [([("content-encoding", "gzip")], "compressed"), ([("content-type", "application/cbor")], "not text")]
+    {
+        assert_eq!(unread(volume("records_max"), &fields), (vec![told.to_owned()], false));
+    }
+    let bytes = json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "bytes_max": "1KiB"}]});
+    assert_eq!(unread(bytes, &[("content-encoding", "gzip")]).0, [""; 0]);
 }
