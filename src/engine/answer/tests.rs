@@ -263,3 +263,128 @@ fn what_an_actor_was_given_counts_for_its_next_requests() {
     }
     assert!(ask("/orders", 200).contains(&"behaviour.chain"), "reconnaissance and exfiltration are a chain");
 }
+
+/// An engine with a memory, and an actor that takes lists from it.
+struct Lists(Engine);
+
+impl Lists {
+    fn under(volume: &serde_json::Value) -> Self {
+        let document = serde_json::json!({"version": 1, "mode": "enforce", "routes": [{"name": "list", "path": "/list"}],
+            "exposure": {"rules": [], "volume": [volume]}, "telemetry": {"allow_sample": 1}});
+        Self(Engine::new(
+            Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(),
+            Ports::in_process([7; 16]),
+        ))
+    }
+
+    /// Takes a page of so many records, and says what became of the request and what was told.
+    fn take(&self, page: usize, records: usize, now: Millis) -> (String, String) {
+        let path = format!("/list?page={page}");
+        let fields =
+            [(":method", "GET"), (":path", &*path), (":authority", "shop.example"), ("accept-encoding", "gzip")];
+        let source = || Some(std::net::Ipv4Addr::LOCALHOST.into());
+        let request = Request::new(Headers::from_pairs(fields), source);
+        let done = match self.0.open(request, now, || "r-1".to_owned()).judge(false) {
+            Step::Refuse(_, done) => done,
+            Step::Forward(permit, body) => {
+                assert_eq!(permit.remove, ["accept-encoding"], "records of a compressed list cannot be counted");
+                let text = format!("[{}]", vec!["{}"; records].join(","));
+                let Course::Watch(_, mut watched) = body.finish().answer(head(&[], true), now) else {
+                    panic!("not watched")
+                };
+                watched.piece(text.as_bytes(), text.len());
+                let mut done = Box::new(watched.end(now).finish(Response::default()));
+                done.close(Response { status: Some(200), bytes: 0 }, now);
+                done
+            }
+            _ => panic!("neither forwarded nor refused"),
+        };
+        let told = done.findings().first().map(|own| own.finding.reason.to_string());
+        (done.summary(), told.unwrap_or_default())
+    }
+}
+
+#[test]
+fn a_list_that_is_taken_page_by_page_is_the_sum_of_its_pages() {
+    let lists =
+        Lists::under(&serde_json::json!({"name": "rows", "routes": ["list"], "records_max": 200, "window": "1h"}));
+    let outcomes: Vec<String> = (0..6).map(|page| lists.take(page, 50, NOW).0).collect();
+    assert_eq!(outcomes[..4], ["allow"; 4]);
+    assert_eq!(outcomes[4..], ["challenge:step_up_required"; 2], "what was refused adds nothing");
+    assert_eq!(lists.take(6, 50, NOW).1, "volume `rows`: 200 records, at most 200");
+    let later = NOW.saturating_add(Millis::from_secs(3600));
+    assert_eq!(lists.take(7, 50, later).0, "allow");
+}
+
+#[test]
+fn who_takes_many_times_what_it_usually_takes_is_told() {
+    let lists = Lists::under(
+        &serde_json::json!({"name": "rows", "routes": ["list"], "baseline_factor": 5, "baseline_min": 100}),
+    );
+    let hour = |number: u64| NOW.saturating_add(Millis::from_secs(3600 * number));
+    for number in 0..4 {
+        assert_eq!(lists.take(0, 40, hour(number)).0, "allow", "hour {number}: nothing is known, or it is usual");
+    }
+    assert_eq!(lists.take(0, 300, hour(4)).0, "allow", "what a response adds counts for the next request");
+    let (verdict, why) = lists.take(1, 300, hour(4));
+    assert_eq!(
+        (verdict.as_str(), why.as_str()),
+        ("challenge:step_up_required", "volume `rows`: 300 records, usually 40")
+    );
+}
+
+/// One request after the other of one actor, each answered in full; what was found, and what the limit allowed.
+fn exchange(
+    engine: &Engine,
+    path: &str,
+    status: u16,
+    body: &[u8],
+    now: Millis,
+) -> (Vec<&'static str>, Option<u64>) {
+    let fields = [(":method", "GET"), (":path", path), (":authority", "shop.example")];
+    let source = || Some(std::net::Ipv4Addr::LOCALHOST.into());
+    let request = Request::new(Headers::from_pairs(fields), source);
+    let Step::Forward(_, before) = engine.open(request, now, || "r-1".to_owned()).judge(false) else {
+        panic!("not forwarded")
+    };
+    let answer = match before.finish().answer(head(&[(":status", &status.to_string())], true), now) {
+        Course::Watch(_, mut watched) => {
+            watched.piece(body, body.len());
+            watched.end(now)
+        }
+        Course::Pass(_, answer) => answer,
+        _ => panic!("held"),
+    };
+    let mut done = Box::new(answer.finish(Response::default()));
+    done.close(Response { status: Some(status), bytes: 0 }, now);
+    let found = done.findings().iter().map(|weighed| weighed.finding.check.id).collect();
+    (found, done.ledger().applied.first().map(|applied| applied.remaining))
+}
+
+#[test]
+fn what_the_service_says_to_an_attack_counts_with_the_attack() {
+    let document = br#"{"version": 1, "mode": "monitor", "exposure": {}, "behaviour": {}, "inspect": {}}"#;
+    let engine = Engine::new(Config::parse(document, CHECKS).unwrap(), Ports::in_process([7; 16]));
+    let message = br#"{"error":"You have an error in your SQL syntax"}"#;
+    for _ in 0..3 {
+        let (found, _) =
+            exchange(&engine, "/orders?q=%27%20union%20select%20password%20from%20users%20--", 400, message, NOW);
+        assert!(found.contains(&"payload.sql") && found.contains(&"exposure.sql_error"), "{found:?}");
+    }
+    let (found, _) = exchange(&engine, "/orders", 200, b"{}", NOW);
+    assert_eq!(found, ["behaviour.chain"], "exploitation, and reconnaissance that the answers gave away");
+}
+
+#[test]
+fn faults_of_the_service_leave_less_of_an_adaptive_limit() {
+    let limit = serde_json::json!({"name": "all", "key": ["source"], "limit": 1000, "window": "1h",
+        "adapt": {"reputation": {}}});
+    let document = serde_json::json!({"version": 1, "mode": "enforce", "limits": [limit]});
+    let left = |status: u16| {
+        let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+        let engine = Engine::new(config, Ports::in_process([7; 16]));
+        let later = NOW.saturating_add(Millis::from_secs(1));
+        (0..40).filter_map(|_| exchange(&engine, "/orders", status, b"", later).1).last().unwrap()
+    };
+    assert!(left(404) < left(200), "{} < {}", left(404), left(200));
+}
