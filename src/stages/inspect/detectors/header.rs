@@ -22,7 +22,7 @@ pub static DETECTOR: Detector = Detector {
         phrase(
             "a request after the end of chunks",
             CERTAIN,
-            &["number", "newline", "@word", "/", "gap", "http", "/", "number", "newline"],
+            &["number", "newline", "@word", "/", "gap", "http", "/", "number"],
         ),
         phrase("a body", LIKELY, &["newline", "<", "html_tag script"]),
         phrase("an end of a line alone", LIKELY, &["edge", "opt % @word", "newline", "edge"]),
