@@ -34,6 +34,7 @@ use books::{COUPONS_MAX, LOOKS_MAX};
 use goods::{amount, cents, Wish, COUPONS, CURRENCY, GOODS};
 use serde_json::{json, Value};
 use shelf::Shelf;
+use std::collections::BTreeSet;
 
 const CUSTOMERS: usize = 4096;
 const ORDERS: usize = 8192;
@@ -69,7 +70,7 @@ pub struct Shop {
 #[derive(Debug, Default)]
 struct Customer {
     cart: Wish,
-    coupons: usize,
+    coupons: BTreeSet<&'static str>,
     address: Option<String>,
     looks: u32,
     wrong_cards: u32,
@@ -168,7 +169,7 @@ impl Shop {
 
     fn cart(&mut self, who: &str) -> Answer {
         let customer = self.customers.of(who);
-        said(200, &customer.cart.shown(customer.coupons))
+        said(200, &customer.cart.shown(customer.coupons.len()))
     }
 
     fn fill(&mut self, who: &str, body: &Value) -> Answer {
@@ -180,11 +181,11 @@ impl Shop {
 
     fn coupon(&mut self, who: &str, body: &Value) -> Answer {
         self.look(who);
-        if !COUPONS.contains(&text(body, "code").as_str()) {
+        let code = text(body, "code");
+        let Some(coupon) = COUPONS.iter().find(|coupon| **coupon == code) else {
             return problem(404, "no such coupon");
-        }
-        let customer = self.customers.of(who);
-        customer.coupons = (customer.coupons + 1).min(COUPONS.len());
+        };
+        self.customers.of(who).coupons.insert(coupon);
         self.cart(who)
     }
 
@@ -202,7 +203,7 @@ impl Shop {
             return problem(400, "no order");
         };
         let customer = self.customers.of(who);
-        let (coupons, address) = (std::mem::take(&mut customer.coupons), customer.address.take());
+        let (coupons, address) = (std::mem::take(&mut customer.coupons).len(), customer.address.take());
         self.numbered += 1;
         let id = format!("o-{}", self.numbered);
         let answer = json!({"id": id, "owner": who, "total": amount(total), "currency": wish.currency});
