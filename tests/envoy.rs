@@ -12,6 +12,7 @@ mod behaviour;
 mod business;
 mod certificates;
 mod configuration;
+mod crowd;
 mod exposure;
 mod fleet;
 mod holder;

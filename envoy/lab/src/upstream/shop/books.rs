@@ -53,6 +53,26 @@ pub enum Harm {
     Multiplied,
 }
 
+impl Harm {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Underpaid,
+        Self::Currency,
+        Self::PaidTwice,
+        Self::Unaddressed,
+        Self::Backwards,
+        Self::Oversold,
+        Self::Stacked,
+        Self::Foreign,
+        Self::Probed,
+        Self::AccountGuessed,
+        Self::ResetGuessed,
+        Self::CardGuessed,
+        Self::Flooded,
+        Self::Multiplied,
+    ];
+}
+
 /// The books.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Books {
