@@ -7,6 +7,7 @@
 //!
 //! Not covered: Istio, several Envoys.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod business;
