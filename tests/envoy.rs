@@ -7,11 +7,13 @@
 //!
 //! Not covered: Istio, several Envoys.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod business;
 mod certificates;
 mod configuration;
+mod crowd;
 mod exposure;
 mod fleet;
 mod holder;
