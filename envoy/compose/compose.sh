@@ -97,7 +97,7 @@ finish() {
     local status=$?
     trap - INT TERM
     if [[ "$status" -ne 0 && "$status" -ne 130 ]] && declare -F compose >/dev/null; then
-        compose logs --tail 20 >&2 || true
+        compose logs --no-color --tail 20 >&2 || true
     fi
     if declare -F compose >/dev/null; then
         compose down --volumes --timeout 5 || true
