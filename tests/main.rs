@@ -18,6 +18,8 @@
 mod envoy;
 mod exposure;
 mod hostile;
+mod istio;
+mod observability;
 mod scenarios;
 mod simulation;
 mod tidy;
