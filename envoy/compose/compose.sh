@@ -49,6 +49,10 @@ check() {
         export GRAFANA_IS_ABSENT=yes
     fi
     "$HARNESS" check
+    # Both the real collector and its stand-in print attributes with their names.
+    compose logs --no-color collector | grep 'portcullis.verdict.*deny:token_missing' >/dev/null ||
+        fail "the access log has not reached the collector"
+    echo "The collector has the access log."
 }
 
 image_of() {
