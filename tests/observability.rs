@@ -52,8 +52,7 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
         assert!(!asked.is_empty(), "{} asks for nothing of ours", query.title);
         assert!(asked.is_subset(&existing), "{} asks for {asked:?}", query.title);
     }
-    let shown: BTreeSet<String> =
-        queries.iter().flat_map(|query| dashboard::metrics(&query.expression)).collect();
+    let shown: BTreeSet<String> = queries.iter().flat_map(|query| dashboard::metrics(&query.expression)).collect();
     let hidden: Vec<&String> = existing.difference(&shown).collect();
     // The harness mints nothing, and the third says what the age says.
     assert_eq!(hidden, ["portcullis_documents_last_success_timestamp_seconds", "portcullis_minting_total"]);
@@ -99,7 +98,10 @@ fn the_harness_runs_the_shipped_envoy() {
     let rules = filters[0].pointer_mut("/typed_config/config/configuration/value").unwrap();
     let config = Config::parse(rules.as_str().unwrap().as_bytes(), CHECKS).unwrap();
     assert!(config.fleet.is_some() && !config.rules.is_empty());
-    *rules = shipped.pointer(&format!("{HTTP}/http_filters/0/typed_config/config/configuration/value")).unwrap().clone();
+    *rules = shipped
+        .pointer(&format!("{HTTP}/http_filters/0/typed_config/config/configuration/value"))
+        .unwrap()
+        .clone();
     // The second access log goes to the collector.
     let mut otlp = yaml("envoy/observability/access-log-otlp.yaml");
     let logs = harness.pointer_mut(&format!("{HTTP}/access_log")).unwrap().as_array_mut().unwrap();

@@ -66,7 +66,11 @@ fn every_metric_reaches_prometheus_with_its_labels() {
 fn labels_are_read_from_a_page() {
     let page = "portcullis_a_total{verdict=\"deny\",route=\"x\"} 1\nportcullis_b_us_bucket{le=\"5\"} 1\nportcullis_c{} 2\n";
     let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<BTreeSet<_>>();
-    let expected = [("portcullis_a_total", labels(&["route", "verdict"])), ("portcullis_b_us", labels(&[])), ("portcullis_c", labels(&[]))];
+    let expected = [
+        ("portcullis_a_total", labels(&["route", "verdict"])),
+        ("portcullis_b_us", labels(&[])),
+        ("portcullis_c", labels(&[])),
+    ];
     assert_eq!(scraped(page), expected.map(|(name, labels)| (name.to_owned(), labels)).into());
 }
 
@@ -94,7 +98,13 @@ fn a_collector_of_opentelemetry_is_told_verdict_and_receipt() {
     };
     assert!(gate.envoy.wait_for(|_| told().is_some(), SOON), "{:?}", collector.calls());
     let body = told().unwrap().body;
-    for part in ["deny:token_missing", "portcullis.receipt", "\"event.kind\":\"alert\"", "service.name", "/api/orders/o-1001"] {
+    for part in [
+        "deny:token_missing",
+        "portcullis.receipt",
+        "\"event.kind\":\"alert\"",
+        "service.name",
+        "/api/orders/o-1001",
+    ] {
         assert!(body.contains(part), "{part} not in {body}");
     }
 }

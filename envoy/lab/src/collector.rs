@@ -101,7 +101,10 @@ mod tests {
         };
         let told = RefCell::new(Vec::new());
         let print = |value: &Value| told.borrow_mut().push(value.clone());
-        assert_eq!(answer(&call(PATH, export.encode_to_vec()), print), Answer::body("").header("content-type", "application/x-protobuf"));
+        assert_eq!(
+            answer(&call(PATH, export.encode_to_vec()), print),
+            Answer::body("").header("content-type", "application/x-protobuf")
+        );
         assert_eq!(
             *told.borrow(),
             [

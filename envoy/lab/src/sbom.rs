@@ -19,7 +19,14 @@ const TARGET: &str = "wasm32-wasip1";
 /// If cargo fails, or says something else than expected.
 pub fn write(workspace: &Path, module_sha256: &str) -> Result<Value> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace).args(["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET]);
+    cargo.current_dir(workspace).args([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--filter-platform",
+        TARGET,
+    ]);
     let output = cargo.output().context("cannot run cargo")?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let lock = std::fs::read_to_string(workspace.join("Cargo.lock"))?;
@@ -135,7 +142,8 @@ mod tests {
         for absent in ["portcullis", "portcullis-lab", "proptest", "tokio", "divan", "windows-sys"] {
             assert!(!names.contains(absent), "{absent}");
         }
-        let known: BTreeSet<&str> = bill["dependencies"].as_array().unwrap().iter().map(|one| text(one, "ref")).collect();
+        let known: BTreeSet<&str> =
+            bill["dependencies"].as_array().unwrap().iter().map(|one| text(one, "ref")).collect();
         for component in bill["components"].as_array().unwrap() {
             assert!(known.contains(text(component, "bom-ref")), "{component}");
             assert_eq!(component["hashes"][0]["content"].as_str().unwrap().len(), 64, "{component}");
