@@ -332,6 +332,23 @@ impl Body {
         self.case.count(piece_bytes, |case| Self { case })
     }
 
+    /// The same for what has arrived of the body before the head went on.
+    pub fn judge_held(self, piece_bytes: usize) -> Step<Self> {
+        match self.judge(piece_bytes) {
+            Step::Refuse(reply, mut done) => {
+                done.case.progress.withdraw();
+                Step::Refuse(reply, done)
+            }
+            other => other,
+        }
+    }
+
+    /// It was permitted, and did not go on after all.
+    fn unsent(mut self) -> Self {
+        self.case.progress.withdraw();
+        self
+    }
+
     /// Header fields for the client: what is left of the limits, where that is asked for, and the nonce of its next proof.
     pub fn response_headers(&self) -> Vec<(&'static str, String)> {
         self.case.response_headers()

@@ -218,7 +218,10 @@ impl Case {
         let (judgement, ruling) = risk::judge(&world.config, route, &self.findings, self.proved);
         self.judgement = judgement;
         match ruling {
-            Ruling::Forward(permit) => Step::Forward(permit, next(self)),
+            Ruling::Forward(permit) => {
+                self.progress.send();
+                Step::Forward(permit, next(self))
+            }
             Ruling::Refuse(refusal) => self.refuse(&refusal),
         }
     }

@@ -85,7 +85,7 @@ impl Wait {
             Self::Fleet(asking) => asking.open.settle(asking.body_bytes),
         };
         match step {
-            Step::Forward(_unused, body) => Box::new(body.finish().finish(Default::default())),
+            Step::Forward(_unused, body) => Box::new(body.unsent().finish().finish(Default::default())),
             Step::Refuse(_, done) | Step::Serve(_, done) => done,
             Step::Wait(wait) => wait.abandon(),
         }

@@ -14,8 +14,9 @@
 //! cannot come too early for any worker. What is refused, here or by the service, is not done.
 //!
 //! **Once over many connections.** A step that may be done once is reserved when it is asked for. What comes while it is under way
-//! is repeated; the answer settles the reservation, or gives it back. A reservation whose answer never comes is given back after
-//! [`instance::RESERVED_MAX`].
+//! is repeated; the answer settles the reservation, or gives it back. Where the service has had the request and there is no answer
+//! of its (the client has left, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
+//! instance lives: otherwise whoever hangs up in time could do it again and again.
 //!
 //! **Again.** An instance is over when the step that is written last is done. The next first step that may be repeated begins a
 //! new one; a first step that may be done once may be done again when the instance has expired.
@@ -29,7 +30,7 @@
 
 mod instance;
 
-use self::instance::{Instance, Violation};
+use self::instance::{End, Instance, Violation};
 use crate::config::workflows::{Step, Workflow};
 use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
@@ -84,6 +85,9 @@ pub static CONTENDED: Check = Check {
     means: "A one-time step could not be reserved, since too many workers changed its memory at once; `memory.on_error` decided.",
 };
 
+/// Answers by somebody on the way who did not hear the service out (RFC 9110 §15.5.9, §15.6.3, §15.6.5).
+const UNCERTAIN: [u16; 3] = [408, 502, 504];
+
 /// Alone a challenge: some people are quick.
 const fn check(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let (family, class) = (Family::Business, Class::Forbidden);
@@ -95,6 +99,8 @@ const fn check(id: &'static str, code: &'static str, means: &'static str) -> Che
 #[derive(Debug, Default)]
 pub struct Progress {
     taken: Vec<Taken>,
+    /// Whether the service may have had a part of the request.
+    sent: bool,
 }
 
 /// A step that is under way.
@@ -113,23 +119,40 @@ impl Progress {
         !self.taken.is_empty()
     }
 
-    /// The answer is there, or there will be none. `passed` is whether the status is the service's. Call it once.
+    /// The request goes on to the service, which may act on a part of it.
+    pub const fn send(&mut self) {
+        self.sent = true;
+    }
+
+    /// It did not go on after all.
+    pub const fn withdraw(&mut self) {
+        self.sent = false;
+    }
+
+    /// The answer is there, or there will be none. `passed` is whether the status is the service's. What cannot be written for
+    /// contention is left for the next call, so the last one is when the request is over.
     pub fn settle(&mut self, status: Option<u16>, passed: bool, trace: &mut Trace, ground: &Ground<'_>) {
         for taken in std::mem::take(&mut self.taken) {
             let Some((workflow, step)) = find(&ground.config.flows.workflows, (taken.workflow, taken.step)) else {
                 continue;
             };
-            let is_done = passed && status.is_some_and(|status| step.is_completed_by(status));
-            if !is_done && taken.reserved.is_none() {
+            let end = match status.filter(|_| passed) {
+                Some(status) if step.is_completed_by(status) => End::Done,
+                Some(status) if !UNCERTAIN.contains(&status) => End::Failed,
+                _ if self.sent => End::Unknown,
+                _ => End::Failed,
+            };
+            if end != End::Done && taken.reserved.is_none() {
                 continue;
             }
             let settled = ground.memory.change(ground.shared, taken.place, ground.now, trace, |record| {
                 let before = Instance::of(&record);
-                let after = instance::settled(before, workflow, step, taken.reserved, is_done, ground.now);
+                let after = instance::settled(before, workflow, step, taken.reserved, end, ground.now);
                 ((), after.map(|after| stored(record, after, workflow, ground.now)))
             });
-            // Under contention it is not done; the retries are counted.
-            let (Ok(()) | Err(Contended)) = settled;
+            if settled == Err(Contended) {
+                self.taken.push(taken);
+            }
         }
     }
 }
@@ -186,7 +209,7 @@ fn take(
         if !step.once || is_repeated || entered.violations.iter().any(stops) {
             return ((entered.violations, None), None);
         }
-        let reserved = entered.instance.reserved(step, scene.now);
+        let reserved = entered.instance.reserved(step);
         let began = Some(reserved.began());
         ((entered.violations, began), Some(stored(record, reserved, workflow, scene.now)))
     })
