@@ -144,6 +144,7 @@ pub static CHECKS: &[&Check] = &[
     &business::RULE,
     &business::UNDECIDED,
     &business::CONTENDED,
+    &business::SPELLING,
     &workflow::ORDER,
     &workflow::REPEATED,
     &workflow::TOO_FAST,

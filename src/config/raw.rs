@@ -35,7 +35,7 @@ pub(crate) use self::identity::{
 };
 pub(crate) use self::inspect::{Exclusion, Graphql, Inspect};
 pub use self::limits::FleetMode;
-pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When, WhenValues};
 pub(crate) use self::manipulation::{Indicator, Manipulation};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};

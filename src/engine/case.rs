@@ -141,7 +141,8 @@ impl Case {
         let world = Rc::clone(&self.world);
         let World { config, memory, shared, outbox, .. } = world.as_ref();
         let route = config.routes.get(self.route);
-        if route.rules.is_empty() || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
+        let is_free = route.rules.is_empty() && (body.is_none() || route.watched.is_empty());
+        if is_free || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }
         let (shared, caller) = (shared.as_ref(), &self.caller);

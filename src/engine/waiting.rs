@@ -177,7 +177,7 @@ impl Held {
                 Ok(bytes) if open.request.may_be_json() || bytes.trim_ascii().is_empty() => {
                     body::Body::read(bytes)
                 }
-                Ok(_) => body::Body::unread(Unread::NotJson),
+                Ok(bytes) => body::Body::not_json(bytes),
                 Err(why) => body::Body::unread(why),
             };
         }

@@ -13,9 +13,11 @@
 
 mod adapt;
 mod advice;
+pub(in crate::stages) mod encoding;
 pub(in crate::stages) mod fields;
 pub mod fleet;
 mod reputation;
+pub(in crate::stages) mod view;
 
 pub use self::adapt::Factors;
 pub use self::advice::headers;
@@ -24,8 +26,10 @@ pub use self::reputation::Deed;
 
 use self::advice::exceeded;
 use self::reputation::Past;
+use self::view::View;
 use crate::config::limits::{Cost, Limit, When};
 use crate::config::{Config, FailurePolicy, Route};
+use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
@@ -361,10 +365,15 @@ fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
 }
 
 fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
-    let When { methods, fields, anonymous } = &limit.when;
+    let When { condition, methods, fields, anonymous } = &limit.when;
+    // What is not known to be another request is one that the limit is for.
+    let holds = condition.as_ref().is_none_or(|condition| match condition.holds(&View::new(scene, &[])) {
+        Ok(holds) => holds,
+        Err(failure) => failure.cause != Cause::Absent,
+    });
     let method = methods.is_empty() || methods.iter().any(|method| scene.request.is_method(method));
     let anonymous = anonymous.is_none_or(|wanted| wanted == scene.caller.claims().is_none());
-    method && anonymous && fields.iter().all(|(field, allowed)| fields::matches(field, allowed, scene))
+    holds && method && anonymous && fields.iter().all(|(field, allowed)| fields::matches(field, allowed, scene))
 }
 
 fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {

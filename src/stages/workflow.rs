@@ -36,7 +36,7 @@ use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::memory::record::{Debt, Record, Share};
 use crate::memory::{Contended, Hashed, Trace};
-use crate::stages::business::view::View;
+use crate::stages::limits::view::View;
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 

@@ -185,6 +185,54 @@ fn a_limit_is_for_its_routes_and_conditions() {
 }
 
 #[test]
+fn a_condition_may_be_an_expression() {
+    let with_body = |body| Sent { body, ..get() };
+    for (when, held, free) in [
+        (
+            "request.method == 'POST' && !actor.anonymous",
+            Sent { method: "POST", ..holding(json!({"sub": "a"})) },
+            get(),
+        ),
+        ("claims.plan == 'free'", holding(json!({"plan": "free"})), holding(json!({"plan": "pro"}))),
+        // Absent: it is for others.
+        ("claims.plan == 'free'", holding(json!({"plan": "free"})), get()),
+        ("actor.risk >= 0.2", Sent { risk: 300, ..get() }, Sent { risk: 100, ..get() }),
+        ("body.amount > 1000", with_body(r#"{"amount": 5000}"#), with_body(r#"{"amount": 5}"#)),
+        ("request.size > 10", with_body(r#"{"amount": 5000}"#), with_body("{}")),
+        // What cannot be read, or has a type that nobody expected, is not known to be another request.
+        ("body.amount > 1000", with_body("amount=5"), with_body("{}")),
+        ("body.amount > 1000", with_body(r#"{"amount": "5"}"#), with_body("")),
+    ] {
+        let world = World::new(&json!([with(limit(&["source"]), "when", json!(when))]));
+        assert_eq!((world.passing(&held, 5), world.passing(&free, 5)), (2, 5), "{when}");
+    }
+}
+
+#[test]
+fn a_key_may_be_an_expression() {
+    let token = |sub: &str, tenant: &str| holding(json!({"sub": sub, "tenant": tenant}));
+    let with_body = |body| Sent { body, ..get() };
+    for (key, one, other) in [
+        ("expr:claims.tenant", token("ada", "a"), token("ada", "b")),
+        // A subject is told with its issuer, as everywhere.
+        ("expr:[actor.subject, request.route]", token("ada", "a"), token("bob", "a")),
+        ("expr:request.headers['x-plan'].lowerAscii()", with_header("x-plan", "A"), with_header("x-plan", "b")),
+        ("expr:body.id", with_body(r#"{"id": 7}"#), with_body(r#"{"id": "7"}"#)),
+        ("expr:body.n > 10", with_body(r#"{"n": 7}"#), with_body(r#"{"n": 70}"#)),
+    ] {
+        let world = World::new(&json!([limit(&[key])]));
+        assert_eq!((world.passing(&one, 5), world.passing(&other, 5), world.passing(&one, 5)), (2, 2, 0), "{key}");
+    }
+    let world = World::new(&json!([limit(&["expr:body.user.trim().lowerAscii()"])]));
+    let spellings = [r#"{"user": "Ada"}"#, r#"{"user": " ada "}"#, r#"{"user": "ADA"}"#];
+    assert_eq!(spellings.map(|body| world.passing(&with_body(body), 1)), [1, 1, 0]);
+    // What has no value is counted by its source, whichever way.
+    let nothing = ["", "{}", "a=b", r#"{"user": null}"#, r#"{"user": 7}"#, r#"{"user": "  "}"#];
+    let passed: usize = nothing.map(|body| world.passing(&with_body(body), 5)).iter().sum();
+    assert_eq!((passed, world.passing(&Sent { source: "192.0.2.8", ..get() }, 5)), (2, 2));
+}
+
+#[test]
 fn requests_may_cost_more_than_one_or_nothing() {
     let cost = json!({"default": 1, "methods": {"POST": 3, "OPTIONS": 0}});
     let world = World::new(&json!([with(with(limit(&["source"]), "cost", cost), "limit", json!(7))]));
