@@ -31,7 +31,7 @@ use self::case::Case;
 use self::serving::Service;
 use self::waiting::Wait;
 use self::world::World;
-use crate::config::{Config, Identity, Route, RouteId};
+use crate::config::{Config, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
 use crate::memory::once::Once;
@@ -111,9 +111,8 @@ impl Engine {
         if config.needs_memory() {
             memory.seed(shared.as_ref());
         }
-        let once_budget = config.identity.as_ref().map_or(0, |identity| identity.replay.budget_bytes);
-        let once = Once::open(&memory, once_budget);
-        if config.identity.as_ref().is_some_and(Identity::needs_once) {
+        let once = Once::open(&memory, config.once_budget_bytes());
+        if config.needs_once() {
             once.seed(shared.as_ref());
         }
         if let Some(endpoint) = config.revocation_endpoint() {

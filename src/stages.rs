@@ -149,6 +149,7 @@ pub static CHECKS: &[&Check] = &[
     &workflow::REPEATED,
     &workflow::TOO_FAST,
     &workflow::TOO_LATE,
+    &workflow::TOKEN,
     &workflow::CONTENDED,
     &quotes::MISMATCH,
     &quotes::CURRENCY,

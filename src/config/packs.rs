@@ -223,7 +223,8 @@ fn workflow(
     steps: Vec<raw::Step>,
     mode: Option<Mode>,
 ) -> raw::Workflow {
-    raw::Workflow { name: name.to_owned(), per, expires, steps, effect: None, score: None, mode }
+    let (token, effect, score) = Default::default();
+    raw::Workflow { name: name.to_owned(), per, expires, steps, token, effect, score, mode }
 }
 
 #[cfg(test)]

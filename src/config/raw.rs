@@ -47,7 +47,7 @@ pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
-pub(crate) use self::workflows::{Step, Workflow};
+pub(crate) use self::workflows::{Step, StepToken, Workflow};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;

@@ -3,6 +3,9 @@
 //! A step may only come after steps that are written before it, so no workflow can wait for itself. What a step needs is kept as
 //! a set of bits, one a step.
 
+pub mod token;
+
+use self::token::StepToken;
 use super::keys::{part, Context, KeyPart};
 use super::raw::{self, Document, Effect, Mode};
 use super::rules::compiled_plain;
@@ -39,6 +42,8 @@ pub struct Workflow {
     pub expires: Millis,
     /// Its steps, in the order written.
     pub steps: Vec<Step>,
+    /// What says how far a client has come; `None` for the memory.
+    pub token: Option<StepToken>,
     /// What its findings weigh, in place of what the checks say.
     pub weight: Option<Weight>,
     /// Whether it is judged without effect, whatever its route.
@@ -86,7 +91,14 @@ impl Workflow {
             if workflows.iter().any(|other| other.name == raw.name) {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
-            workflows.push(Self::new(raw, &path, &document.routes, &bindings)?);
+            let workflow = Self::new(raw, &path, &document.routes, &bindings)?;
+            let carrier = |own: &Self| own.token.as_ref().map(|token| token.carrier.clone());
+            let own = carrier(&workflow);
+            if let Some(other) = workflows.iter().find(|other| own.is_some() && carrier(other) == own) {
+                let fault = format!("carries the state of `{}` already", other.name);
+                return Err(ConfigError::new(format!("{path}.token"), fault));
+            }
+            workflows.push(workflow);
         }
         for route in routes {
             let count = on_route(&workflows, route).len();
@@ -127,6 +139,7 @@ impl Workflow {
             per,
             expires: written.expires.0,
             steps,
+            token: written.token.as_ref().map(|own| StepToken::new(own, &format!("{path}.token"))).transpose()?,
             weight: weight(written.effect, written.score, path)?,
             monitor: written.mode == Some(Mode::Monitor),
             owner,
@@ -137,6 +150,11 @@ impl Workflow {
     pub fn names(&self, steps: u16) -> String {
         let names = self.steps.iter().filter(|step| step.bit & steps != 0).map(|step| format!("`{}`", step.name));
         names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a step is remembered as one that may be seen once.
+    pub fn needs_once(&self) -> bool {
+        self.token.is_some() && self.steps.iter().any(|step| step.once)
     }
 
     /// Whether who has done these steps is through with it: the step that is written last is done.

@@ -223,6 +223,7 @@ impl Asking {
             config: &world.config,
             memory: &world.memory,
             shared: world.shared.as_ref(),
+            once: &world.once,
             outbox: &world.outbox,
             route: world.config.routes.get(case.route),
             request: &open.request,

@@ -31,6 +31,7 @@ use crate::config::limits::{Cost, Limit, When};
 use crate::config::{Config, FailurePolicy, Route};
 use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
+use crate::memory::once::Once;
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
 use crate::rate::{concurrency, Algorithm, Rate, Taken};
@@ -77,6 +78,8 @@ pub struct Scene<'a> {
     pub memory: &'a Memory,
     /// Where it is.
     pub shared: &'a dyn Shared,
+    /// What may be seen once, in the same place.
+    pub once: &'a Once,
     /// What is to be reported to the fleet.
     pub outbox: &'a RefCell<Outbox>,
     /// The route.
@@ -102,6 +105,8 @@ pub struct Ground<'a> {
     pub memory: &'a Memory,
     /// Where it is.
     pub shared: &'a dyn Shared,
+    /// What may be seen once, in the same place.
+    pub once: &'a Once,
     /// When.
     pub now: Millis,
 }
@@ -280,7 +285,7 @@ impl Ledger {
     /// Settles what is left when the request is over: gives back what it held, charges what its response cost, and
     /// remembers how the actor behaved, if that can be told. Call it once.
     pub fn close(&mut self, deed: Option<Deed>, response_bytes: u64, ground: &Ground<'_>) {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         self.give_back(ground);
         for (index, place) in std::mem::take(&mut self.owing) {
             let Some(limit) = config.limits.get(index) else { continue };
@@ -307,7 +312,7 @@ impl Ledger {
     }
 
     fn give_back(&mut self, ground: &Ground<'_>) {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         for held in std::mem::take(&mut self.held) {
             let Some(limit) = config.limits.get(held.limit) else { continue };
             // A unit that cannot be given back is forgotten after the limit's window.

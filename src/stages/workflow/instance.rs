@@ -53,13 +53,18 @@ pub(super) struct Entered {
 impl Instance {
     /// What a record holds; `None` for a new one.
     pub(super) fn of(record: &Record) -> Option<Self> {
-        let [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, _, _] = record.state;
-        (!record.is_new()).then(|| Self {
+        (!record.is_new()).then(|| Self::read(record.state))
+    }
+
+    /// What a state says.
+    pub(super) fn read(state: State) -> Self {
+        let [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, _, _] = state;
+        Self {
             done: u16::from_le_bytes([d0, d1]),
             reserved: u16::from_le_bytes([r0, r1]),
             began: Millis::new(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0])),
             last: u32::from_le_bytes([l0, l1, l2, l3]),
-        })
+        }
     }
 
     /// What a record is to hold.
