@@ -29,9 +29,10 @@
 //!
 //! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers.
 //! - `before`: see [`Prelude`].
+//! - `keep`: header fields of the answer, each with a name; in header fields of later requests `{kept:name}` stands for its value.
 //!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
-//! Bounds: none; the files are ours. Not covered: state between requests, responses, trailers, gRPC.
+//! Bounds: none; the files are ours. Not covered: trailers, gRPC.
 
 pub mod replay;
 pub mod request;
@@ -42,10 +43,14 @@ use crate::upstream::say::Answer;
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+
+/// Values of header fields by their names.
+pub type Kept = BTreeMap<String, String>;
 
 /// One folder of `examples/`.
 #[derive(Debug, Clone)]
@@ -85,6 +90,9 @@ pub struct Exchange {
     request: request::Written,
     /// What the service answers, where that is the matter.
     pub answer: Option<Answer>,
+    /// Header fields of the answer that somebody keeps, by the names under which.
+    #[serde(default)]
+    pub keep: Kept,
     /// What has to come of it.
     pub expect: Expect,
 }
@@ -112,9 +120,16 @@ impl Prelude {
 }
 
 impl Exchange {
-    /// The request as it is sent.
-    pub fn request(&self) -> request::Written {
-        self.request.clone().answered(self.answer.as_ref())
+    /// The request as it is sent by who has kept these values.
+    pub fn request(&self, kept: &Kept) -> request::Written {
+        self.request.filled(kept).answered(self.answer.as_ref())
+    }
+
+    /// Keeps what is to be kept of an answer, of which a field is asked for by its name.
+    pub fn keep<'a>(&self, kept: &mut Kept, field: impl Fn(&str) -> Option<&'a str>) {
+        for (name, asked) in &self.keep {
+            kept.extend(field(asked).map(|value| (name.clone(), value.to_owned())));
+        }
     }
 }
 

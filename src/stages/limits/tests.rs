@@ -581,7 +581,7 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
         let asked = fleet::question(&world.config, &mut ledger).unwrap();
         assert_eq!(asked.question().counts[0].units, 1);
         let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
-        let World { config, memory, shared, outbox } = &world;
+        let World { config, memory, shared, once, outbox } = &world;
         let route = config.routes.get(RouteId::Unmatched);
         let (caller, body, risk, now) = (&Caller::Anonymous, None, 0, Millis::new(START));
         let scene =

@@ -75,9 +75,11 @@ impl Instance {
         [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, 0, 0]
     }
 
-    fn new(now: Millis) -> Self {
+    /// A new one, which is told from the one before by its beginning.
+    fn new(before: Option<Self>, now: Millis) -> Self {
         // A record whose state is zero is new.
-        Self { done: 0, reserved: 0, began: now.max(Millis::new(1)), last: 0 }
+        let earliest = before.map_or(Millis::default(), |before| before.began).saturating_add(Millis::new(1));
+        Self { done: 0, reserved: 0, began: now.max(earliest), last: 0 }
     }
 
     pub(super) const fn began(&self) -> Millis {
@@ -121,7 +123,7 @@ pub(super) fn entered(before: Option<Instance>, workflow: &Workflow, step: &Step
         _ => (None, before),
     };
     let alive = alive.filter(|instance| !instance.yields(workflow, step));
-    let instance = alive.unwrap_or_else(|| Instance::new(now));
+    let instance = alive.unwrap_or_else(|| Instance::new(before, now));
     let missing = step.after & !instance.done;
     let mut violations = Vec::new();
     if missing != 0 {
@@ -173,7 +175,7 @@ pub(super) fn settled(
     });
     if end == End::Done {
         let going_on = given_back.filter(|instance| !instance.yields(workflow, step));
-        return Some(going_on.unwrap_or_else(|| Instance::new(now)).with(step, now));
+        return Some(going_on.unwrap_or_else(|| Instance::new(before, now)).with(step, now));
     }
     given_back.filter(|instance| alive != Some(*instance))
 }
