@@ -377,7 +377,7 @@ fn own_gate(on_error: &Value) -> Gate {
         "on_error": on_error,
     });
     Gate::start(&enforcing(json!({
-        "routes": ["mask", "block", "flag", "lines", "fields", "volume"].map(route),
+        "routes": (["mask", "block", "flag", "lines", "fields", "volume"].map(route)),
         "response": {"body_read_max": "64KiB"}, "exposure": exposure, "telemetry": {"allow_sample": 1},
     })))
 }
