@@ -64,7 +64,11 @@ fn faults_in_manifests_are_found() {
         ("priority", json!("high"), "spec.priority: \"high\" is no integer"),
         ("failStrategie", json!("FAIL_OPEN"), "spec.failStrategie: unknown"),
         ("sha256", json!("abc"), "spec.sha256: \"abc\" does not match"),
-        ("match", json!([{"ports": [{"number": 70000}]}]), "spec.match[0].ports[0].number: 70000 is more than 65535"),
+        (
+            "match",
+            json!([{"ports": [{"number": 70000}]}]),
+            "spec.match[0].ports[0].number: 70000 is more than 65535",
+        ),
         ("selector", json!({"matchLabels": {"app": "x".repeat(64)}}), "is longer than 63"),
         ("url", json!(""), "is shorter than 1"),
     ] {
@@ -91,7 +95,8 @@ fn check(shape: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
             "type" => check_type(rule.as_str().unwrap(), value, place, faults),
             "properties" => check_members(shape, value, place, faults),
             "required" => {
-                let missing = rule.as_array().unwrap().iter().filter(|name| value.get(name.as_str().unwrap()).is_none());
+                let missing =
+                    rule.as_array().unwrap().iter().filter(|name| value.get(name.as_str().unwrap()).is_none());
                 faults.extend(missing.map(|name| format!("{place}: {} is missing", name.as_str().unwrap())));
             }
             "additionalProperties" => {
@@ -119,8 +124,8 @@ fn check(shape: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
                 let larger = if keyword == "maximum" { "more" } else { "longer" };
                 faults.push(format!("{place}: {value} is {larger} than {rule}"));
             }
-            "enum" | "pattern" | "minLength" | "minItems" | "minimum" | "maxLength" | "maxItems" | "maxProperties"
-            | "maximum" | "nullable" | "format" => {}
+            "enum" | "pattern" | "minLength" | "minItems" | "minimum" | "maxLength" | "maxItems"
+            | "maxProperties" | "maximum" | "nullable" | "format" => {}
             extension if extension.starts_with("x-kubernetes-") => {}
             unknown => panic!("{place}: {unknown} is not known here"),
         }
@@ -143,7 +148,8 @@ fn check_type(expected: &str, value: &Value, place: &str, faults: &mut Vec<Strin
 }
 
 fn check_members(shape: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
-    let open = shape["x-kubernetes-preserve-unknown-fields"] == true || shape.get("additionalProperties").is_some();
+    let open =
+        shape["x-kubernetes-preserve-unknown-fields"] == true || shape.get("additionalProperties").is_some();
     for (name, member) in value.as_object().into_iter().flatten() {
         match shape["properties"].get(name) {
             Some(inner) => check(inner, member, &format!("{place}.{name}"), faults),
@@ -228,7 +234,8 @@ fn the_envoyfilter_says_what_the_shipped_configuration_says() {
     for (name, value) in http.as_object().unwrap() {
         assert_eq!(*value, shipped_http[name], "{name}");
     }
-    let (ours, theirs) = (&filter["typed_config"]["config"], &shipped_http["http_filters"][0]["typed_config"]["config"]);
+    let (ours, theirs) =
+        (&filter["typed_config"]["config"], &shipped_http["http_filters"][0]["typed_config"]["config"]);
     for name in ["name", "root_id", "failure_policy", "reload_config", "allow_on_headers_stop_iteration"] {
         assert_eq!(ours[name], theirs[name], "{name}");
     }

@@ -52,8 +52,7 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
         assert!(!asked.is_empty(), "{} asks for nothing of ours", query.title);
         assert!(asked.is_subset(&existing), "{} asks for {asked:?}", query.title);
     }
-    let shown: BTreeSet<String> =
-        queries.iter().flat_map(|query| dashboard::metrics(&query.expression)).collect();
+    let shown: BTreeSet<String> = queries.iter().flat_map(|query| dashboard::metrics(&query.expression)).collect();
     let hidden: Vec<&String> = existing.difference(&shown).collect();
     // The harness mints nothing, and the third says what the age says.
     assert_eq!(hidden, ["portcullis_documents_last_success_timestamp_seconds", "portcullis_minting_total"]);

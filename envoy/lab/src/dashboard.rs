@@ -68,7 +68,8 @@ pub fn alerts() -> Result<Vec<Query>> {
 pub fn metrics(text: &str) -> BTreeSet<String> {
     let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let words = text.split(|character| !word(character)).filter(|word| word.starts_with("portcullis_"));
-    words.map(|name| ["_bucket", "_sum", "_count"].iter().fold(name, |name, part| name.trim_end_matches(part)))
+    words
+        .map(|name| ["_bucket", "_sum", "_count"].iter().fold(name, |name, part| name.trim_end_matches(part)))
         .map(str::to_owned)
         .collect()
 }
@@ -88,7 +89,8 @@ mod tests {
 
     #[test]
     fn metrics_are_found_in_an_expression() {
-        let expression = "histogram_quantile(0.9, sum by (le) (rate(portcullis_duration_us_bucket{a=\"portcullis\"}[5m]))) \
+        let expression =
+            "histogram_quantile(0.9, sum by (le) (rate(portcullis_duration_us_bucket{a=\"portcullis\"}[5m]))) \
                           / portcullis_requests_total";
         let expected = ["portcullis_duration_us", "portcullis_requests_total"];
         assert_eq!(metrics(expression), expected.map(str::to_owned).into());

@@ -74,7 +74,9 @@ impl Provider {
         };
         match answered {
             Ok(value) => Answer::body(value.to_string()).header("content-type", "application/json"),
-            Err(error) => Answer::Whole { status: 500, headers: Vec::new(), body: format!("{error:#}").into_bytes() },
+            Err(error) => {
+                Answer::Whole { status: 500, headers: Vec::new(), body: format!("{error:#}").into_bytes() }
+            }
         }
     }
 
@@ -109,8 +111,7 @@ impl Provider {
             "iss": self.url, "aud": self.audience, "sub": subject, "scope": scope,
             "iat": now_s, "nbf": now_s, "exp": now_s + LIFETIME_S, "jti": self.random_text()?,
         });
-        let signed =
-            format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
+        let signed = format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
         let signature = key.pair.sign(&self.random, signed.as_bytes()).map_err(|error| anyhow!("{error}"))?;
         Ok(format!("{signed}.{}", BASE64URL.encode(signature)))
     }

@@ -27,9 +27,8 @@ fn main() -> Result<()> {
     let period = rotate.parse().with_context(|| format!("{rotate:?} is no number of seconds"))?;
     let demo = Issuer::demo();
     let provider = Mutex::new(Provider::new(demo.url(), demo.audience(), Duration::from_secs(period))?);
-    let service = Service::bind(listen, move |call| {
-        provider.lock().unwrap_or_else(PoisonError::into_inner).answer(call)
-    })?;
+    let service =
+        Service::bind(listen, move |call| provider.lock().unwrap_or_else(PoisonError::into_inner).answer(call))?;
     println!("portcullis-issuer listens on {}", service.address());
     service.run();
     Ok(())

@@ -38,7 +38,8 @@ pub(crate) fn send() -> Result<()> {
             *answers.entry(status).or_default() += 1;
         }
         // What no client library sends.
-        let smuggled = raw(GATEWAY, "GET /api/products/..%2f..%2fadmin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+        let smuggled =
+            raw(GATEWAY, "GET /api/products/..%2f..%2fadmin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
         ensure!(smuggled.status == 400, "an ambiguous path got {}", smuggled.status);
         *answers.entry(smuggled.status).or_default() += 1;
         std::thread::sleep(PAUSE);
@@ -81,13 +82,25 @@ fn requests(round: u32, tokens: &Tokens) -> Vec<(&'static str, Request, &'static
         ("a list of users for an admin", customer(Request::get("/admin/users").bearer(&tokens.admin)), &[200]),
         ("a user, on a route that is only watched", customer(Request::get("/api/users/ada")), &[200]),
         ("a revocation", revocation(&tokens.leaver).header("x-forwarded-for", "10.0.0.9"), &[200]),
-        ("an order with one coupon more", attacker(1, Request::post("/api/orders").bearer(&tokens.customer).json(&order)), &[201, 403]),
+        (
+            "an order with one coupon more",
+            attacker(1, Request::post("/api/orders").bearer(&tokens.customer).json(&order)),
+            &[201, 403],
+        ),
         ("an order without a token", attacker(2, order_of("o-1001")), &[401]),
         ("an order with a forged token", attacker(3, order_of("o-1001").bearer(&tokens.forged)), &[401, 429]),
-        ("a list of users for a customer", attacker(4, Request::get("/admin/users").bearer(&tokens.customer)), &[403, 401]),
+        (
+            "a list of users for a customer",
+            attacker(4, Request::get("/admin/users").bearer(&tokens.customer)),
+            &[403, 401],
+        ),
         ("SQL in a query", attacker(5, injected), &[403, 429]),
         ("a guessed password", attacker(6, Request::post("/login").json(&login)), &[401, 403]),
-        ("a page that is not there", attacker(7, Request::get(&format!("/api/products/x-{round}"))), &[404, 401, 403]),
+        (
+            "a page that is not there",
+            attacker(7, Request::get(&format!("/api/products/x-{round}"))),
+            &[404, 401, 403],
+        ),
         ("one list more", attacker(8, Request::get("/api/products")), &[200, 401, 429]),
         ("and another", attacker(8, Request::get("/api/products")), &[200, 401, 429]),
     ]
