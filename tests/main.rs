@@ -15,6 +15,7 @@
     reason = "tests stop with a message when something is not as it should be, and run on a developer's machine"
 )]
 
+mod docs;
 mod envoy;
 mod exposure;
 mod hostile;
