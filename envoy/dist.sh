@@ -16,10 +16,11 @@ readonly DIST=dist
 readonly MODULE=target/portcullis.wasm
 readonly CLI_PACKAGE=portcullis-cli
 # An archive whose bytes depend on the names and the contents of its files alone.
-readonly TAR=(tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar)
+readonly TAR=(tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner
+    "--mode=u=rwX,go=rX" --format=ustar)
 
 main() {
-    local version name
+    local version name digest
     version="$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
     [[ -n "$version" ]] || fail "Cargo.toml has no version"
     grep -q "^## \[$version\]" CHANGELOG.md || fail "CHANGELOG.md says nothing of $version"
@@ -28,9 +29,10 @@ main() {
     mkdir -p "$DIST"
     cp "$MODULE" "$DIST/$name.wasm"
     lab sbom "$MODULE" >"$DIST/$name.cdx.json"
-    lab image "$MODULE" target/image
+    digest="$(lab image "$MODULE" target/image | sed -n 's/^compat\tsha256:\([0-9a-f]*\)\t.*/\1/p')"
+    [[ -n "$digest" ]] || fail "the image has no digest"
     "${TAR[@]}" --directory target/image . >"$DIST/$name.oci.tar"
-    configuration "$name"
+    configuration "$name" "$digest"
     command_line "$name"
     (cd "$DIST" && sha256sum -- * >../target/SHA256SUMS && mv ../target/SHA256SUMS .)
     cat "$DIST/SHA256SUMS"
@@ -38,14 +40,13 @@ main() {
 
 # What operators copy, with the digest of this release's image in it.
 configuration() {
-    local digest folder
-    digest="$(sed 's/.*"sha256:\([0-9a-f]*\)".*/\1/' <<<"$(grep --only-matching '"digest":"sha256:[0-9a-f]*"' target/image/index.json | head -n 1)")"
+    local name="$1" digest="$2" folder
     folder="$(mktemp -d)"
-    mkdir -p "$folder/$1"
-    cp -r envoy/envoy.yaml envoy/istio envoy/gateway envoy/observability envoy/ratelimit "$folder/$1"
-    sed -i "s/sha256: 0\{64\}/sha256: $digest/" "$folder/$1/istio/wasmplugin.yaml"
-    grep --quiet "sha256: $digest" "$folder/$1/istio/wasmplugin.yaml" || fail "wasmplugin.yaml has no place for the digest"
-    "${TAR[@]}" --directory "$folder" "$1" | gzip --no-name --best >"$DIST/$1-envoy.tar.gz"
+    mkdir -p "$folder/$name"
+    cp -r envoy/envoy.yaml envoy/istio envoy/gateway envoy/observability envoy/ratelimit "$folder/$name"
+    sed -i "s/sha256: 0\{64\}/sha256: $digest/" "$folder/$name/istio/wasmplugin.yaml"
+    grep --quiet "sha256: $digest" "$folder/$name/istio/wasmplugin.yaml" || fail "wasmplugin.yaml has no place for the digest"
+    "${TAR[@]}" --directory "$folder" "$name" | gzip --no-name --best >"$DIST/$name-envoy.tar.gz"
     rm -rf "$folder"
 }
 
@@ -55,7 +56,7 @@ lab() {
 
 command_line() {
     local target
-    cargo metadata --no-deps --format-version 1 | grep -q "\"name\":\"$CLI_PACKAGE\"" || return 0
+    cargo metadata --no-deps --format-version 1 | grep "\"name\":\"$CLI_PACKAGE\"" >/dev/null || return 0
     target="$(rustc --version --verbose | sed -n 's/^host: //p')"
     cargo build --quiet --locked --release --package "$CLI_PACKAGE"
     cp target/release/portcullis "$DIST/$1-$target"
