@@ -60,6 +60,7 @@ pub static CHECKS: &[&Check] = &[
     &shape::PATH_TOO_LONG,
     &shape::HEADERS_TOO_LARGE,
     &shape::HEADER_NOT_UTF8,
+    &shape::FRAMING_AMBIGUOUS,
     &shape::BODY_TOO_LARGE,
     &shape::BODY_UNREAD,
     &oauth::checks::QUERY_TOKEN,

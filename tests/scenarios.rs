@@ -1,6 +1,6 @@
 //! The examples are golden: every promise in `examples/*/scenario.json` is held here, natively and in a real Envoy.
 //!
-//! The native replay drives the engine directly, the other one sends the same requests through the shipped Envoy
+//! The native replay drives the engine directly, with the demo service's shop behind it, the other one sends the same requests through the shipped Envoy
 //! configuration. They have to agree with the scenario, and so with each other. A folder that lacks one of its
 //! files fails, and so does a check that no example shows. Not covered: what only the host does (`tests/envoy`).
 
@@ -25,6 +25,7 @@ use portcullis_lab::scenario::request::Ready;
 use portcullis_lab::scenario::{Example, Kept, Outcome};
 use portcullis_lab::tokens::{now, Issuer};
 use portcullis_lab::upstream::say::Answer;
+use portcullis_lab::upstream::shop::Shop;
 use portcullis_lab::upstream::Upstream;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ fn every_promise_holds_natively() {
             .unwrap_or_else(|error| panic!("examples/{}/filter.json: {error}", example.name));
         let engine = Engine::new(config, Ports::in_process([7; 16]));
         let mut kept = Kept::new();
+        let mut shop = Shop::default();
         for exchange in &example.scenario.exchanges {
             // What Envoy refuses never gets here.
             if exchange.expect.verdict == Outcome::None {
@@ -47,7 +49,7 @@ fn every_promise_holds_natively() {
                 let service = Response { status: Some(before.status), bytes: 0 };
                 for written in before.requests() {
                     let ready = written.prepare(&issuer).expect("a request that can be sent");
-                    natively(&engine, &ready, service, before.answer.as_ref());
+                    natively(&engine, &ready, service, before.answer.as_ref(), &mut shop);
                 }
             }
             let ready = exchange.request(&kept).prepare(&issuer).expect("a request that can be sent");
@@ -56,7 +58,7 @@ fn every_promise_holds_natively() {
                 status: Some(exchange.expect.status),
                 bytes: exchange.expect.response_bytes.unwrap_or_default(),
             };
-            let (observed, added) = natively(&engine, &ready, service, exchange.answer.as_ref());
+            let (observed, added) = natively(&engine, &ready, service, exchange.answer.as_ref(), &mut shop);
             exchange.keep(&mut kept, |field| {
                 added.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
             });
@@ -69,9 +71,10 @@ fn every_promise_holds_natively() {
 
 #[test]
 fn every_promise_holds_in_a_real_envoy() {
-    let upstream = Upstream::start();
     let mut broken = Vec::new();
     for example in examples() {
+        // Of its own: what it remembers is no other example's.
+        let upstream = Upstream::start();
         let envoy = Envoy::start(&example.bootstrap(upstream.address()).unwrap())
             .unwrap_or_else(|error| panic!("examples/{}: {error:#}", example.name));
         let observed = replay(&example, &envoy).unwrap();
@@ -129,6 +132,7 @@ fn natively(
     ready: &Ready,
     service: Response,
     said: Option<&Answer>,
+    shop: &mut Shop,
 ) -> (Observed, Vec<(String, String)>) {
     let source = ready.source();
     let request = Request::new(Headers::from_pairs(ready.fields()), move || Some(source));
@@ -163,9 +167,9 @@ fn natively(
     }
     let mut added = Vec::new();
     let (mut done, answer, body, told) = match step {
-        Step::Forward(_permit, body) => match said {
+        Step::Forward(_permit, body) => match said.cloned().or_else(|| shop.answer(ready.call())) {
             None => (Box::new(body.finish().finish(service)), service, String::new(), None),
-            Some(said) => answered(body.finish(), said, ready.is_head(), time, &mut added),
+            Some(said) => answered(body.finish(), &said, ready.is_head(), time, &mut added),
         },
         Step::Refuse(reply, done) => refused(reply, done),
         Step::Serve(reply, done) => {

@@ -27,9 +27,11 @@
 //!   header fields, no body, no token. `{}` is a good token of the demo issuer for `ada`.
 //! - `expect`: see [`Expect`].
 //!
-//! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers.
+//! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers; its shop
+//!   (`/shop`) remembers what was done before.
 //! - `before`: see [`Prelude`].
 //! - `keep`: header fields of the answer, each with a name; in header fields of later requests `{kept:name}` stands for its value.
+//! - `workers`: how many Envoy has; requests go to them in turns.
 //!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
 //! Bounds: none; the files are ours. Not covered: trailers, gRPC.
@@ -71,6 +73,9 @@ pub struct Scenario {
     pub title: String,
     /// One sentence that says what is shown.
     pub about: String,
+    /// How many workers Envoy has; 1 unless given.
+    #[serde(default = "one")]
+    pub workers: u32,
     /// The requests in the order they are made.
     pub exchanges: Vec<Exchange>,
 }
@@ -104,7 +109,8 @@ pub struct Exchange {
 pub struct Prelude {
     /// How often.
     pub times: u32,
-    /// The status that the service answers with.
+    /// The status that the service answers with; 200 unless given, and the shop knows better.
+    #[serde(default = "ok")]
     pub status: u16,
     /// All of its answer, where that is the matter.
     pub answer: Option<Answer>,
@@ -199,12 +205,22 @@ impl Example {
     pub fn bootstrap(&self, upstream: SocketAddr) -> Result<Bootstrap> {
         let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
         let bootstrap = Bootstrap::shipped()?.upstream(upstream).filter_config(&self.filter);
+        let bootstrap =
+            if self.scenario.workers > 1 { bootstrap.balanced(self.scenario.workers) } else { bootstrap };
         Ok(bootstrap.edit(|document| {
             if let Some(manager) = document.pointer_mut(manager) {
                 manager["always_set_request_id_in_response"] = true.into();
             }
         }))
     }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn ok() -> u16 {
+    200
 }
 
 impl Scenario {

@@ -47,7 +47,7 @@ pub struct Finding {
 
 /// Sends all requests of an example to an Envoy started with [`Example::bootstrap`].
 pub fn replay(example: &Example, envoy: &Envoy) -> Result<Vec<Observed>> {
-    let clients = Clients::new(envoy.address());
+    let clients = Clients::new(envoy.address(), example.scenario.workers);
     let issuer = Issuer::demo();
     let mut responses = Vec::new();
     let mut kept = Kept::new();
