@@ -26,6 +26,9 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// The field that a service has as many of as it likes (RFC 6265 §3).
+const SET_COOKIE: &str = "set-cookie";
+
 /// What makes an answer one that cannot be read: compressed, in another character set, a part (RFC 9110 §12.5, §14.2;
 /// `request-range` is an older name of `range`), or what is different in it (RFC 3229). A service need not do any of it.
 const EVASIVE: [&str; 6] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range", "a-im"];
@@ -62,6 +65,8 @@ pub struct Changes {
     pub remove: Vec<String>,
     /// Header fields to write, in place of those of the same name.
     pub set: Vec<(&'static str, String)>,
+    /// Header fields to write besides those that there are.
+    pub add: Vec<(String, String)>,
     /// The body that takes the place of the one held back.
     pub body: Option<Vec<u8>>,
 }
@@ -126,9 +131,16 @@ impl Case {
         }
     }
 
-    fn carry_on<Next>(self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
+    fn carry_on<Next>(mut self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
         match opinion.reply {
-            None => on(self, opinion.changes),
+            None => {
+                let mut changes = opinion.changes;
+                changes.add = self.progress.issued();
+                // Nobody but us tells clients how far they have come. A service may set other cookies.
+                let ours = changes.add.iter().map(|(name, _)| name.clone());
+                changes.remove.extend(ours.filter(|name| name != SET_COOKIE));
+                on(self, changes)
+            }
             Some(mut reply) => {
                 reply.headers.extend(self.response_headers());
                 let response = Response { status: Some(reply.status), bytes: 0 };
@@ -232,7 +244,7 @@ impl Case {
         let reply = withheld.then(|| Reply::withheld(head.status(), risk::WITHHELD, &self.request_id));
         let exposure::Changes { remove, length, body, .. } = changes;
         let set = length.map(|length| ("content-length", length.to_string())).into_iter().collect();
-        Opinion { changes: Changes { remove, set, body }, reply }
+        Opinion { changes: Changes { remove, set, add: Vec::new(), body }, reply }
     }
 }
 
