@@ -33,6 +33,7 @@ mod revocation_endpoint;
 mod robustness;
 mod served_keys;
 mod shop;
+mod statistics;
 mod telemetry;
 mod usage;
 mod waiting;

@@ -210,6 +210,18 @@ fn the_filter_takes_what_the_manifests_configure_it_with() {
     }
 }
 
+#[test]
+fn the_manifests_name_this_version() {
+    let image = format!("registry.example/portcullis:{}", env!("CARGO_PKG_VERSION"));
+    for file in
+        ["envoy/istio/wasmplugin.yaml", "envoy/istio/envoyfilter.yaml", "envoy/gateway/envoyextensionpolicy.yaml"]
+    {
+        assert!(only(file).to_string().contains(&format!("{image}\"")), "{file} names another image than {image}");
+    }
+    let changes = std::fs::read_to_string(workspace().join("CHANGELOG.md")).unwrap();
+    assert!(changes.contains(&format!("\n## [{}]", env!("CARGO_PKG_VERSION"))));
+}
+
 /// The filter and the settings of the connection manager that the EnvoyFilter brings in.
 fn patches() -> (Value, Value) {
     let resource = only("envoy/istio/envoyfilter.yaml");

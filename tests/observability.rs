@@ -14,7 +14,7 @@ use std::fs;
 /// The files that name metrics.
 const SOURCES: [&str; 2] = ["src/host/report.rs", "src/endpoints/audit.rs"];
 
-const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
 fn text(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -94,13 +94,21 @@ fn all_that_extracts_labels_knows_the_same_labels() {
 #[test]
 fn the_harness_runs_the_shipped_envoy() {
     let (shipped, mut harness) = (yaml("envoy/envoy.yaml").remove(0), yaml("envoy/compose/envoy.yaml").remove(0));
-    let filters = harness.pointer_mut(FILTERS).unwrap().as_array_mut().unwrap();
+    let filters = harness.pointer_mut(&format!("{HTTP}/http_filters")).unwrap().as_array_mut().unwrap();
     let rules = filters[0].pointer_mut("/typed_config/config/configuration/value").unwrap();
     let config = Config::parse(rules.as_str().unwrap().as_bytes(), CHECKS).unwrap();
     assert!(config.fleet.is_some() && !config.rules.is_empty());
-    *rules = shipped.pointer(&format!("{FILTERS}/0/typed_config/config/configuration/value")).unwrap().clone();
-    let http = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
-    harness.pointer_mut(http).unwrap().as_object_mut().unwrap().remove("xff_num_trusted_hops").unwrap();
+    *rules = shipped
+        .pointer(&format!("{HTTP}/http_filters/0/typed_config/config/configuration/value"))
+        .unwrap()
+        .clone();
+    // The second access log goes to the collector.
+    let mut otlp = yaml("envoy/observability/access-log-otlp.yaml");
+    let logs = harness.pointer_mut(&format!("{HTTP}/access_log")).unwrap().as_array_mut().unwrap();
+    assert_eq!(logs.pop(), Some(otlp.remove(0)));
+    let clusters = harness["static_resources"]["clusters"].as_array().unwrap();
+    assert!(clusters.contains(&otlp[0]));
+    harness.pointer_mut(HTTP).unwrap().as_object_mut().unwrap().remove("xff_num_trusted_hops").unwrap();
     assert_eq!(harness["static_resources"]["listeners"][0], shipped["static_resources"]["listeners"][0]);
     assert_eq!(harness["stats_config"], shipped["stats_config"]);
     assert_eq!(harness["admin"], shipped["admin"]);

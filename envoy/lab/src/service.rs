@@ -34,8 +34,10 @@ pub struct Call {
     pub path: String,
     /// Header fields, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body as text; what is no UTF-8 in it is replaced.
     pub body: String,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 /// What it answers.
@@ -195,6 +197,7 @@ async fn answer(
         path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
         body: text(&body),
+        bytes: body.into(),
     };
     keep(&calls, &call);
     let script = Arc::clone(&lock(&script));
