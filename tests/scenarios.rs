@@ -22,7 +22,7 @@ use portcullis::time::Millis;
 use portcullis_lab::envoy::Envoy;
 use portcullis_lab::scenario::replay::{replay, Finding, Observed};
 use portcullis_lab::scenario::request::Ready;
-use portcullis_lab::scenario::{Example, Outcome};
+use portcullis_lab::scenario::{Example, Kept, Outcome};
 use portcullis_lab::tokens::{now, Issuer};
 use portcullis_lab::upstream::say::Answer;
 use portcullis_lab::upstream::shop::Shop;
@@ -39,6 +39,7 @@ fn every_promise_holds_natively() {
             .unwrap_or_else(|error| panic!("examples/{}/filter.json: {error}", example.name));
         let engine = Engine::new(config, Ports::in_process([7; 16]));
         let mut shop = Shop::default();
+        let mut kept = Kept::new();
         for exchange in &example.scenario.exchanges {
             // What Envoy refuses never gets here.
             if exchange.expect.verdict == Outcome::None {
@@ -51,13 +52,16 @@ fn every_promise_holds_natively() {
                     natively(&engine, &ready, service, before.answer.as_ref(), &mut shop);
                 }
             }
-            let ready = exchange.request().prepare(&issuer).expect("a request that can be sent");
+            let ready = exchange.request(&kept).prepare(&issuer).expect("a request that can be sent");
             // Where the request goes on, the answer is the service's.
             let service = Response {
                 status: Some(exchange.expect.status),
                 bytes: exchange.expect.response_bytes.unwrap_or_default(),
             };
-            let observed = natively(&engine, &ready, service, exchange.answer.as_ref(), &mut shop);
+            let (observed, added) = natively(&engine, &ready, service, exchange.answer.as_ref(), &mut shop);
+            exchange.keep(&mut kept, |field| {
+                added.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
+            });
             let differences = observed.differences(&exchange.expect);
             broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
         }
@@ -129,7 +133,7 @@ fn natively(
     service: Response,
     said: Option<&Answer>,
     shop: &mut Shop,
-) -> Observed {
+) -> (Observed, Vec<(String, String)>) {
     let source = ready.source();
     let request = Request::new(Headers::from_pairs(ready.fields()), move || Some(source));
     let time = Millis::from_secs(now());
@@ -161,10 +165,11 @@ fn natively(
         let Wait::Fleet(asking) = wait else { panic!("it waits for a body that it has") };
         step = asking.judge(Err(Fault::Unavailable("there is none")), time);
     }
+    let mut added = Vec::new();
     let (mut done, answer, body, told) = match step {
         Step::Forward(_permit, body) => match said.cloned().or_else(|| shop.answer(ready.call())) {
             None => (Box::new(body.finish().finish(service)), service, String::new(), None),
-            Some(said) => answered(body.finish(), &said, ready.is_head(), time),
+            Some(said) => answered(body.finish(), &said, ready.is_head(), time, &mut added),
         },
         Step::Refuse(reply, done) => refused(reply, done),
         Step::Serve(reply, done) => {
@@ -174,7 +179,7 @@ fn natively(
         Step::Wait(_) => panic!("it waits twice for the fleet"),
     };
     done.close(answer, time);
-    observed(&done, answer, body, told)
+    (observed(&done, answer, body, told), added)
 }
 
 /// What came of a request: its end, the answer that the client got, and the code that it was told.
@@ -187,15 +192,25 @@ fn refused(reply: Reply, done: Box<Done>) -> Came {
 }
 
 /// Takes the service's answer through the engine as the host would.
-fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, time: Millis) -> Came {
+fn answered(
+    answer: portcullis::engine::Answer,
+    said: &Answer,
+    is_head: bool,
+    time: Millis,
+    added: &mut Vec<(String, String)>,
+) -> Came {
     let fields = said.fields().into_iter().chain([(":status".to_owned(), said.status.to_string())]);
     let text = said.text();
     let has_body = !is_head && !text.is_empty();
     let head = Head::new(Headers::from_pairs(fields), has_body).expect("an answer has a status");
     let mut body = text.clone();
     let answer = match answer.answer(head, time) {
-        Course::Pass(_, answer) => answer,
-        Course::Watch(_, mut watched) => {
+        Course::Pass(changes, answer) => {
+            added.extend(changes.add);
+            answer
+        }
+        Course::Watch(changes, mut watched) => {
+            added.extend(changes.add);
             let room = watched.room().min(text.len());
             watched.piece(&text.as_bytes()[..room], text.len());
             watched.end(time)
@@ -205,6 +220,7 @@ fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, ti
             let unread = (text.len() > held.bytes_max()).then_some(AnswerUnread::TooLong);
             match held.judge(read, unread, time) {
                 Course::Pass(changes, answer) => {
+                    added.extend(changes.add);
                     body = changes.body.map_or(body, |body| String::from_utf8(body).expect("text"));
                     answer
                 }

@@ -31,6 +31,7 @@
 //!   (`/shop`) remembers what was done before.
 //! - `before`: see [`Prelude`].
 //! - `workers`: how many Envoy has; requests go to them in turns.
+//! - `keep`: header fields of the answer, each with a name; in header fields of later requests `{kept:name}` stands for its value.
 //!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
 //! Bounds: none; the files are ours. Not covered: trailers, gRPC.
@@ -44,10 +45,14 @@ use crate::upstream::say::Answer;
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+
+/// Values of header fields by their names.
+pub type Kept = BTreeMap<String, String>;
 
 /// One folder of `examples/`.
 #[derive(Debug, Clone)]
@@ -90,6 +95,9 @@ pub struct Exchange {
     request: request::Written,
     /// What the service answers, where that is the matter.
     pub answer: Option<Answer>,
+    /// Header fields of the answer that somebody keeps, by the names under which.
+    #[serde(default)]
+    pub keep: Kept,
     /// What has to come of it.
     pub expect: Expect,
 }
@@ -118,9 +126,16 @@ impl Prelude {
 }
 
 impl Exchange {
-    /// The request as it is sent.
-    pub fn request(&self) -> request::Written {
-        self.request.clone().answered(self.answer.as_ref())
+    /// The request as it is sent by who has kept these values.
+    pub fn request(&self, kept: &Kept) -> request::Written {
+        self.request.filled(kept).answered(self.answer.as_ref())
+    }
+
+    /// Keeps what is to be kept of an answer, of which a field is asked for by its name.
+    pub fn keep<'a>(&self, kept: &mut Kept, field: impl Fn(&str) -> Option<&'a str>) {
+        for (name, asked) in &self.keep {
+            kept.extend(field(asked).map(|value| (name.clone(), value.to_owned())));
+        }
     }
 }
 

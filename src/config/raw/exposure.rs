@@ -13,6 +13,7 @@ pub(crate) struct Exposure {
     pub(crate) rules: Vec<ExposureRule>,
     pub(crate) fields: Vec<FieldRule>,
     pub(crate) schemas: BTreeMap<String, Value>,
+    pub(crate) openapi: Option<Value>,
     pub(crate) headers: HeaderRule,
     pub(crate) volume: Vec<Volume>,
     pub(crate) hash_key: Option<Secret>,
@@ -26,6 +27,7 @@ impl Default for Exposure {
             rules: vec![ExposureRule::default()],
             fields: Vec::new(),
             schemas: BTreeMap::new(),
+            openapi: None,
             headers: HeaderRule::default(),
             volume: Vec::new(),
             hash_key: None,
@@ -35,8 +37,8 @@ impl Default for Exposure {
     }
 }
 
-/// What is done with what.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+/// What is done with what, from least to most.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
     /// Nothing, and nothing is reported.
@@ -131,6 +133,8 @@ pub(crate) struct ExposureOnError {
     pub(crate) compressed: Unchecked,
     pub(crate) partial: Unchecked,
     pub(crate) broken: Unchecked,
+    pub(crate) too_complex: Unchecked,
+    pub(crate) unreadable: Unchecked,
 }
 
 /// What becomes of a response that cannot be checked. Every such decision is counted.

@@ -1,6 +1,6 @@
 //! The `workflows` section as it is written.
 
-use super::{Effect, Mode};
+use super::{Effect, Mode, Secret};
 use crate::config::units::Duration;
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ pub(crate) struct Workflow {
     #[serde(default = "half_an_hour")]
     pub(crate) expires: Duration,
     pub(crate) steps: Vec<Step>,
+    pub(crate) token: Option<StepToken>,
     pub(crate) effect: Option<Effect>,
     pub(crate) score: Option<f64>,
     pub(crate) mode: Option<Mode>,
@@ -31,6 +32,22 @@ pub(crate) struct Step {
     pub(crate) once: bool,
     #[serde(default = "success")]
     pub(crate) completes: Vec<String>,
+}
+
+/// A signed token in place of memory.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepToken {
+    pub(crate) header: Option<String>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) keys: Vec<StepKey>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepKey {
+    pub(crate) kid: String,
+    pub(crate) secret: Secret,
 }
 
 const fn half_an_hour() -> Duration {

@@ -3,7 +3,7 @@
 //! A [`Ready`] request is what both replays use: the native one takes [`Ready::fields`], the real one
 //! [`Ready::send`]. What is too long to be written out is described instead ([`Padding`]).
 
-use super::token;
+use super::{token, Kept};
 use crate::client::{raw, Client, Request, Response};
 use crate::tokens::Issuer;
 use crate::upstream::say::{Answer, FIELD};
@@ -132,6 +132,16 @@ impl Written {
             source: self.source.as_ref().map(numbered),
             ..self.clone()
         }
+    }
+
+    /// The same with what was kept in place of `{kept:name}`, in header fields.
+    pub(super) fn filled(&self, kept: &Kept) -> Self {
+        let filled = |value: &String| {
+            let all = kept.iter();
+            all.fold(value.clone(), |value, (name, own)| value.replace(&format!("{{kept:{name}}}"), own))
+        };
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), filled(value))).collect();
+        Self { headers, ..self.clone() }
     }
 
     /// The same that tells the service what to answer.

@@ -13,9 +13,9 @@
 //! | `POST orders` (a cart, and its `total`) | makes an order of it |
 //! | `POST payments` `{order, amount, card}` | pays; the card `declined` is |
 //! | `GET users/{user}/orders/{id}` | shows an order |
-//! | `POST login`, `signup` `{user, password, email}` | |
-//! | `POST password/forgot` `{user}`, `password/reset` `{token, password}` | |
-//! | `POST gift-cards` `{code}` | |
+//! | `POST login`, `GET signup`, `POST signup` `{user, password, email}` | opens a session, shows the form, opens an account |
+//! | `POST password/forgot` `{user}`, `password/reset` `{token, password}` | sends a letter with a code, changes the password |
+//! | `POST gift-cards` `{code}` | takes the card's credit |
 //!
 //! Bounds: everything has a size ([`shelf`]), and the oldest makes room. Errors are JSON.
 
@@ -134,6 +134,7 @@ impl Shop {
             ("POST", ["orders"]) => self.order(&who, &body),
             ("POST", ["payments"]) => self.pay(&who, &body),
             ("GET", ["users", _, "orders", id]) => self.show(&who, id),
+            ("GET", ["signup"]) => said(200, &json!({"fields": ["user", "password", "email"]})),
             ("POST", ["login"]) => self.accounts.login(&body, &mut self.books),
             ("POST", ["signup"]) => self.accounts.sign_up(&body, &mut self.books),
             ("POST", ["password", "forgot"]) => self.accounts.forget(&body, &mut self.books),
