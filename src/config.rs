@@ -32,6 +32,8 @@ pub mod rules;
 mod tuning;
 mod units;
 pub mod workflows;
+#[cfg(feature = "schema")]
+mod written;
 
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;

@@ -14,6 +14,7 @@ use crate::time::Millis;
 
 /// How requests are counted.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
     /// See [`token_bucket`].
