@@ -17,11 +17,14 @@
 
 mod args;
 mod check;
+mod drive;
 mod output;
 mod place;
+mod replay;
 mod schema;
 mod shell;
 mod source;
+mod traffic;
 
 use self::args::{Arguments, Command};
 use anyhow::Result;
@@ -60,6 +63,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Answer> {
     match &arguments.command {
         Command::Check(own) => check::run(own, json, out),
         Command::Schema => schema::run(out),
+        Command::Replay(own) => replay::run(own, json, out),
         Command::Completions { shell } => shell::completions(*shell, out),
         Command::Man { folder } => shell::man(folder, out),
         _ => anyhow::bail!("not here"),
