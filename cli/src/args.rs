@@ -163,6 +163,10 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) examples: usize,
 
+    /// Write the receipts too, one a line, for `explain` and `suggest`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipts: Option<PathBuf>,
+
     /// Write a report for browsers.
     #[arg(long, value_name = "REPORT")]
     pub(crate) html: Option<PathBuf>,

@@ -18,12 +18,15 @@
 mod args;
 mod check;
 mod drive;
+mod explain;
 mod output;
 mod place;
+mod receipt;
 mod replay;
 mod schema;
 mod shell;
 mod source;
+mod suggest;
 mod traffic;
 
 use self::args::{Arguments, Command};
@@ -63,7 +66,9 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Answer> {
     match &arguments.command {
         Command::Check(own) => check::run(own, json, out),
         Command::Schema => schema::run(out),
+        Command::Explain(own) => explain::run(own, json, out),
         Command::Replay(own) => replay::run(own, json, out),
+        Command::Suggest(own) => suggest::run(own, json, out),
         Command::Completions { shell } => shell::completions(*shell, out),
         Command::Man { folder } => shell::man(folder, out),
         _ => anyhow::bail!("not here"),

@@ -20,8 +20,8 @@ use anyhow::{bail, Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use portcullis::time::Millis;
 use serde_json::{json, Value};
-use std::fs;
-use std::io::{BufReader, Write};
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 /// Longest path of an example.
@@ -80,6 +80,7 @@ fn replay(own: &Replay) -> Result<Outcome> {
     let mut other = own.against.as_deref().map(driver).transpose()?;
     let mut tally = Tally::new(own.enforce);
     let mut compared = other.as_ref().map(|_| (Tally::new(own.enforce), Comparison::new(own.examples)));
+    let mut receipts = own.receipts.as_deref().map(create).transpose()?;
     let (mut skipped, mut lacking) = (0_u64, Lacking::default());
     let start = own.at.unwrap_or_else(jiff::Timestamp::now).as_millisecond();
     let start = Millis::new(u64::try_from(start).unwrap_or_default());
@@ -94,6 +95,9 @@ fn replay(own: &Replay) -> Result<Outcome> {
             let judged = tried.judge(&exchange, source, at);
             let route = tried.config().routes.get(judged.route).name.clone();
             tally.add(&judged, &route, at);
+            if let Some(receipts) = &mut receipts {
+                write_receipt(&judged, at, receipts)?;
+            }
             if let (Some(other), Some((others, comparison))) = (&mut other, &mut compared) {
                 let before = other.judge(&exchange, source, at);
                 others.add(&before, &other.config().routes.get(before.route).name, at);
@@ -108,6 +112,9 @@ fn replay(own: &Replay) -> Result<Outcome> {
         skipped =
             skipped.saturating_add(none.with_context(|| format!("{} (as recorded traffic)", file.display()))?);
     }
+    if let Some(receipts) = &mut receipts {
+        receipts.flush().context("the receipts cannot be written")?;
+    }
     if tally.requests == 0 {
         bail!("there is no request in what was recorded; `--format` says what it is");
     }
@@ -116,6 +123,17 @@ fn replay(own: &Replay) -> Result<Outcome> {
         .zip(compared.as_ref())
         .map(|(allowance, (_, comparison))| Gate::new(allowance, comparison.newly_stopped(), tally.requests));
     Ok(Outcome { tally, compared, skipped, lacking, gate })
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    Ok(BufWriter::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?))
+}
+
+/// A line as Envoy's access log has it: the time, and the receipt as text.
+fn write_receipt(judged: &Judged, at: Millis, out: &mut dyn Write) -> Result<()> {
+    let time = i64::try_from(at.as_u64()).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    let line = json!({"time": time.map(|time| time.to_string()), "portcullis_receipt": judged.receipt});
+    Ok(writeln!(out, "{line}")?)
 }
 
 /// A bar on a terminal, nothing elsewhere.

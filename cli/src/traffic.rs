@@ -88,8 +88,19 @@ fn told_by_beginning(beginning: &[u8]) -> Format {
     }
 }
 
+/// What became of a line.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It was read.
+    Read,
+    /// It is of no use.
+    Useless,
+    /// It was read, and no other needs to be.
+    Last,
+}
+
 /// Reads lines, however broken: those that are no UTF-8, or too long, are none. Says how many were none.
-pub(crate) fn lines(mut reader: impl BufRead, each: &mut dyn FnMut(&str) -> Result<bool>) -> Result<u64> {
+pub(crate) fn lines(mut reader: impl BufRead, each: &mut dyn FnMut(&str) -> Result<Line>) -> Result<u64> {
     let mut skipped = 0_u64;
     let mut line = Vec::new();
     loop {
@@ -98,13 +109,15 @@ pub(crate) fn lines(mut reader: impl BufRead, each: &mut dyn FnMut(&str) -> Resu
         if read == 0 {
             return Ok(skipped);
         }
-        let text = std::str::from_utf8(&line).map(str::trim);
-        let is_used = match text {
-            Ok("") => true,
-            Ok(text) => each(text)?,
-            Err(_) => false,
-        };
-        skipped = skipped.saturating_add(u64::from(!is_used));
+        match std::str::from_utf8(&line).map(str::trim) {
+            Ok("") => {}
+            Ok(text) => match each(text)? {
+                Line::Read => {}
+                Line::Useless => skipped = skipped.saturating_add(1),
+                Line::Last => return Ok(skipped),
+            },
+            Err(_) => skipped = skipped.saturating_add(1),
+        }
     }
 }
 

@@ -18,7 +18,10 @@ pub(super) fn page(outcome: &Outcome, files: &str, own: &Replay) -> String {
     let config = own.config.display().to_string();
     let mut notes = lacking.notes(own.source);
     if *skipped > 0 {
-        notes.push(format!("{skipped} parts of the recording were no requests"));
+        notes.push(format!(
+            "{} of the recording: no requests",
+            crate::output::counted(usize::try_from(*skipped).unwrap_or(usize::MAX), "part")
+        ));
     }
     let mut body =
         format!("<header><h1>Replay of {}</h1><p>under <code>{}</code>", escape(files), escape(&config));
@@ -39,8 +42,8 @@ pub(super) fn page(outcome: &Outcome, files: &str, own: &Replay) -> String {
         let items = notes.iter().map(|note| format!("<li>{}</li>", escape(note)));
         body.push_str(&format!("<ul class=\"notes\">{}</ul>", items.collect::<String>()));
     }
-    body.push_str(&section("Verdicts over time", &(charts::legend() + &charts::timeline(&tally.timeline))));
-    body.push_str(&section("Routes", &(charts::legend() + &charts::routes(tally))));
+    body.push_str(&section("Verdicts over time", &(charts::legend(tally) + &charts::timeline(&tally.timeline))));
+    body.push_str(&section("Routes", &(charts::legend(tally) + &charts::routes(tally))));
     body.push_str(&section("Checks", &charts::checks(tally)));
     match compared {
         Some((_, comparison)) => body.push_str(&changes(comparison)),
@@ -72,18 +75,21 @@ fn tiles(tally: &Tally, comparison: Option<&Comparison>) -> String {
     tiles.extend(outcomes.map(|(name, count)| {
         (name.to_string(), count.to_string(), format!("{} · {}", name.replace('_', " "), share(count)))
     }));
-    if let Some(comparison) = comparison {
-        let changes = [Change::NewlyDenied, Change::NewlyChallenged, Change::NewlyAllowed];
-        let classes = ["deny", "challenge", "allow"];
-        tiles.extend(changes.into_iter().zip(classes).map(|(change, class)| {
-            let count = comparison.count(change);
-            (class.to_owned(), count.to_string(), format!("{} · {}", change.name(), share(count)))
-        }));
-    }
     let tile = |(class, number, label): &(String, String, String)| {
         format!("<li class=\"{class}\"><b>{number}</b><span>{label}</span></li>")
     };
-    format!("<ul class=\"tiles\">{}</ul>\n", tiles.iter().map(tile).collect::<String>())
+    let list = |tiles: &[(String, String, String)]| {
+        format!("<ul class=\"tiles\">{}</ul>\n", tiles.iter().map(tile).collect::<String>())
+    };
+    let changed = comparison.map(|comparison| {
+        let changes = [Change::NewlyDenied, Change::NewlyChallenged, Change::NewlyAllowed];
+        let tiles = changes.into_iter().zip(["deny", "challenge", "allow"]).map(|(change, class)| {
+            let count = comparison.count(change);
+            (class.to_owned(), count.to_string(), format!("{} · {}", change.name(), share(count)))
+        });
+        list(&tiles.collect::<Vec<_>>())
+    });
+    list(&tiles) + &changed.unwrap_or_default()
 }
 
 fn changes(comparison: &Comparison) -> String {
@@ -116,7 +122,7 @@ fn examples<'a>(examples: impl Iterator<Item = &'a Example>) -> String {
         )
     };
     let rows: String = examples.map(row).collect();
-    format!("<table><thead><tr><th>request</th><th>verdict</th></tr></thead><tbody>{rows}</tbody></table>")
+    format!("<table><colgroup><col class=\"what\"><col></colgroup><thead><tr><th>request</th><th>verdict</th></tr></thead><tbody>{rows}</tbody></table>")
 }
 
 fn escape(text: &str) -> String {

@@ -17,7 +17,8 @@ pub(super) fn write(outcome: &Outcome, own: &Replay, out: &mut dyn Write) -> Res
         writeln!(out, "{} {note}", DOUBTFUL.paint("note:"))?;
     }
     if *skipped > 0 {
-        writeln!(out, "{} {skipped} parts of the recording were no requests", DOUBTFUL.paint("note:"))?;
+        let parts = counted(usize::try_from(*skipped).unwrap_or(usize::MAX), "part");
+        writeln!(out, "{} {parts} of the recording: no requests", DOUBTFUL.paint("note:"))?;
     }
     writeln!(out)?;
     routes(tally, out)?;

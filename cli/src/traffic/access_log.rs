@@ -2,7 +2,7 @@
 //!
 //! A line needs a method and a path. With the source, the host and `request_headers` (an object) more can be judged.
 
-use super::{lines, object, time, Each, Exchange};
+use super::{lines, object, time, Each, Exchange, Line};
 use anyhow::Result;
 use portcullis::request::source_address;
 use serde_json::Value;
@@ -34,8 +34,8 @@ const SINGLE: [(&str, &str); 4] = [
 
 pub(super) fn read(reader: impl BufRead, each: &mut Each<'_>) -> Result<u64> {
     lines(reader, &mut |line| match object(line).as_ref().and_then(exchange) {
-        Some(exchange) => each(exchange).map(|()| true),
-        None => Ok(false),
+        Some(exchange) => each(exchange).map(|()| Line::Read),
+        None => Ok(Line::Useless),
     })
 }
 

@@ -26,10 +26,11 @@ pub(super) fn percent(count: u64, of: u64) -> String {
     }
 }
 
-/// Which colour is which outcome.
-pub(super) fn legend() -> String {
-    let item = |name: &&str| format!("<li class=\"{name}\">{}</li>", name.replace('_', " "));
-    format!("<ul class=\"legend\">{}</ul>", Judgement::OUTCOMES.iter().map(item).collect::<String>())
+/// Which colour is which outcome, of those that there are.
+pub(super) fn legend(tally: &Tally) -> String {
+    let outcomes = Judgement::OUTCOMES.iter().zip(tally.outcomes).filter(|(_, count)| *count > 0);
+    let item = |(name, _): (&&str, u64)| format!("<li class=\"{name}\">{}</li>", name.replace('_', " "));
+    format!("<ul class=\"legend\">{}</ul>", outcomes.map(item).collect::<String>())
 }
 
 /// Stacked bars, one a span of time.
