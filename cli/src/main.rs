@@ -16,12 +16,14 @@
 //! ([`output::printable`]).
 
 mod args;
+mod bench;
 mod check;
 mod drive;
 mod explain;
 mod output;
 mod place;
 mod receipt;
+mod reference;
 mod replay;
 mod schema;
 mod shell;
@@ -69,9 +71,10 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Answer> {
         Command::Explain(own) => explain::run(own, json, out),
         Command::Replay(own) => replay::run(own, json, out),
         Command::Suggest(own) => suggest::run(own, json, out),
+        Command::Bench(own) => bench::run(own, json, out),
+        Command::Reference(own) => reference::run(own, out),
         Command::Completions { shell } => shell::completions(*shell, out),
         Command::Man { folder } => shell::man(folder, out),
-        _ => anyhow::bail!("not here"),
     }
 }
 

@@ -22,7 +22,7 @@ impl Config {
     /// The JSON Schema of the document (draft 2020-12), with descriptions and defaults.
     pub fn schema() -> Value {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
-        without_nulls(schema.to_value())
+        one_line_each(without_nulls(schema.to_value()))
     }
 
     /// The document as it is read, with every default filled in. What is absent by default stays absent.
@@ -43,6 +43,21 @@ fn without_nulls(value: Value) -> Value {
             Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+/// Descriptions without the ends of lines that they have in the source.
+fn one_line_each(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let line = |(name, value): (String, Value)| match value {
+                Value::String(text) if name == "description" => (name, Value::String(text.replace('\n', " "))),
+                other => (name, one_line_each(other)),
+            };
+            Value::Object(members.into_iter().map(line).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(one_line_each).collect()),
         other => other,
     }
 }

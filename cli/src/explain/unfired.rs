@@ -54,9 +54,14 @@ fn all(receipt: &Receipt, config: &Config) -> Vec<Unfired> {
     ] {
         let found =
             receipt.findings.iter().any(|finding| check(&finding.check).is_some_and(|own| own.family == family));
+        // What several requests amount to is asked whatever this one was.
+        let is_late = !matches!(family, Family::Anomaly | Family::Behaviour);
         let why = match (has, stopped) {
             (false, _) => "the configuration has no such section".to_owned(),
-            (true, Some(check)) if rank(check.family) < rank(family) => {
+            (true, _) if family == Family::Exposure && receipt.verdict != "allow" => {
+                "there was no answer of the service to look at".to_owned()
+            }
+            (true, Some(check)) if is_late && rank(check.family) < rank(family) => {
                 format!("not asked: `{}` had refused the request before", check.id)
             }
             (true, _) => "it was asked and found nothing".to_owned(),
