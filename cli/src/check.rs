@@ -139,7 +139,7 @@ fn write_report(
     let origin = one_line(&document.origin);
     let mut group = annotate_snippets::Group::with_title(title);
     if let Some(place) = place {
-        let snippet = Snippet::source(document.text.as_str()).path(origin);
+        let snippet = Snippet::source(output::same_length(&document.text)).path(origin);
         group = group.element(snippet.annotation(AnnotationKind::Primary.span(place)));
     }
     if let Some(help) = help {

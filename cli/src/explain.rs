@@ -160,7 +160,6 @@ fn limits(receipt: &Receipt, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "seconds for a reader")]
 fn reset_seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }

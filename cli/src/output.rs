@@ -61,6 +61,20 @@ pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
+/// The same for a text whose places are counted in bytes: what is dangerous is replaced by a sign of as many bytes.
+pub(crate) fn same_length(text: &str) -> String {
+    let sign = |char: char| match char {
+        '\n' | '\t' | '\r' => char,
+        char if !is_dangerous(char) => char,
+        char => match char.len_utf8() {
+            1 => '?',
+            2 => '¿',
+            _ => '\u{fffd}',
+        },
+    };
+    text.chars().map(sign).collect()
+}
+
 /// The same, at most so many characters long.
 pub(crate) fn shortened(text: &str, chars_max: usize) -> String {
     let line = one_line(text);
@@ -147,6 +161,8 @@ mod tests {
     fn nothing_that_controls_a_terminal_gets_through() {
         assert_eq!(printable("a\u{1b}[31mb\u{9b}c\u{202e}d\u{7f}"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\u{7f}");
         assert_eq!(one_line("a\r\nb"), "a\\u{d}\\nb");
+        let text = "a\u{1b}b\u{9b}c\u{202e}\n";
+        assert_eq!((same_length(text).as_str(), same_length(text).len()), ("a?b¿c\u{fffd}\n", text.len()));
         assert_eq!(shortened(&"é".repeat(10), 3), "ééé…");
         let mut out = Vec::new();
         json(&["\u{9b}2J\u{1b}"], &mut out).unwrap();

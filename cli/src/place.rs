@@ -3,7 +3,6 @@
 //! Paths name members as they are written, dots and brackets in names included, so of several readings the one is taken that the
 //! document has. A path that leads beyond what is there (a key that is missing) leads to what would contain it.
 
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -80,16 +79,19 @@ fn range(text: &str, part: &RawValue) -> Range<usize> {
 /// The key of the value that begins there: behind it stand only blanks and a colon.
 fn key_before(text: &str, value_start: usize) -> Option<Range<usize>> {
     let before = text.get(..value_start)?.trim_end().strip_suffix(':')?.trim_end();
-    let quotes = before.rmatch_indices('"').map(|(at, _)| at).skip(1);
-    // A quotation mark inside the name is escaped, so what begins there is no string.
-    let is_string =
-        |start: &usize| before.get(*start..).is_some_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
-    quotes.into_iter().find(is_string).map(|start| start..before.len())
+    let mut quotes = before.rmatch_indices('"').map(|(at, _)| at).skip(1);
+    // A quotation mark inside the name has an odd number of backslashes before it.
+    let opens = |start: &usize| {
+        let backslashes = before.get(..*start).unwrap_or_default().bytes().rev().take_while(|byte| *byte == b'\\');
+        backslashes.count() % 2 == 0
+    };
+    quotes.find(opens).map(|start| start..before.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::de::IgnoredAny;
 
     const TEXT: &str = "{\n  \"a.b\" : [ {\"c\\\"d\": 1}, {\"e\": \"x\"} ],\n  \"a\": {}\n}";
 

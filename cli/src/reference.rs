@@ -95,9 +95,9 @@ fn resolve<'a>(schema: &'a Value, property: &'a Value) -> (&'a Value, &'static s
     if let Some(name) = property["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/")) {
         return resolve(schema, &schema["$defs"][name]);
     }
-    let choices = property["anyOf"].as_array().into_iter().flatten().filter(|choice| choice["type"] != "null");
+    let mut choices = property["anyOf"].as_array().into_iter().flatten().filter(|choice| choice["type"] != "null");
     // Of a switch and a section the section has the keys.
-    if let Some(choice) = choices.last().filter(|_| property.get("properties").is_none()) {
+    if let Some(choice) = choices.next_back().filter(|_| property.get("properties").is_none()) {
         return resolve(schema, choice);
     }
     let is_section = |item: &Value| item.get("properties").is_some();

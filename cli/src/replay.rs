@@ -186,24 +186,22 @@ impl Lacking {
 
     /// What could not be judged for the lack of it.
     fn notes(&self, source: impl std::fmt::Display) -> Vec<String> {
-        [
-            (self.times, "have no time: the present was taken".to_owned()),
-            (self.sources, format!("have no source: {source} was taken")),
-            (self.bodies, "have a body that was not recorded: rules about bodies saw an empty one".to_owned()),
-            (
-                self.fields,
-                "have no header fields: tokens and other fields were not seen (see --no-identity)".to_owned(),
-            ),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} requests {what}"))
-        .collect()
+        let lacks = [
+            (self.times, "time", "the present was taken".to_owned()),
+            (self.sources, "source", format!("{source} was taken")),
+            (self.bodies, "recorded body, where there was one,", "rules about bodies saw an empty one".to_owned()),
+            (self.fields, "header fields", "tokens and other fields were not seen (see --no-identity)".to_owned()),
+        ];
+        let lacks = lacks.into_iter().filter(|(count, ..)| *count > 0);
+        let note = |(count, what, so): (u64, &str, String)| {
+            let requests = output::counted(usize::try_from(count).unwrap_or(usize::MAX), "request");
+            format!("no {what} in {requests}: {so}")
+        };
+        lacks.map(note).collect()
     }
 }
 
 impl Gate {
-    #[expect(clippy::cast_precision_loss, reason = "a share of a count of requests")]
     fn new(allowance: Allowance, newly_stopped: u64, requests: u64) -> Self {
         let allowed = match allowance {
             Allowance::Count(count) => count as f64,

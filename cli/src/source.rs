@@ -53,7 +53,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>> {
 pub(crate) fn documents(path: &Path) -> Result<Vec<Document>> {
     let text = read(path)?;
     let name = if path == Path::new("-") { "(standard input)".to_owned() } else { path.display().to_string() };
-    if text.trim_start().starts_with('{') {
+    if text.trim_start().starts_with('{') || text.trim().is_empty() {
         let value: Option<Value> = serde_json::from_str(&text).ok();
         if !value.as_ref().is_some_and(is_manifest) {
             return Ok(vec![Document { origin: name, text }]);

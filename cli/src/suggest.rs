@@ -114,7 +114,6 @@ fn fragment(suggestions: &[Suggestion]) -> Value {
 }
 
 /// A share of 1 in percent, for people.
-#[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "a share for people")]
 fn share(part: u64, of: u64) -> f64 {
     if of == 0 {
         0.0
@@ -124,13 +123,6 @@ fn share(part: u64, of: u64) -> f64 {
 }
 
 /// The value that so many percent of all do not exceed (the nearest-rank method).
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::as_conversions,
-    reason = "a rank in a list that fits into memory"
-)]
 fn percentile<T: Copy>(sorted: &[T], percent: f64) -> Option<T> {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()

@@ -16,11 +16,11 @@ fn every_example_is_valid() {
 
 #[test]
 fn a_fault_has_its_place_and_a_caret() {
-    let text = "{\n  \"version\": 1,\n  \"limits\": [\n    {\"name\": \"a\", \"kye\": [\"source\"]}\n  ]\n}\n";
+    let text = "{\n  \"version\": 1,\n  \"limits\": [\n    {\"name\": \"a\", \"keys\": [\"source\"]}\n  ]\n}\n";
     let ended = run_with(&["check"], text);
     assert_eq!(ended.status, 1);
     for part in
-        ["error: limits[0].kye: unknown field `kye`", "(standard input):4:19", "^^^^^", "did you mean `key`?"]
+        ["error: limits[0].keys: unknown field `keys`", "(standard input):4:19", "^^^^^^", "did you mean `key`?"]
     {
         assert!(ended.out.contains(part), "{part}: {}", ended.out);
     }
@@ -28,7 +28,7 @@ fn a_fault_has_its_place_and_a_caret() {
     let error = &told[0]["error"];
     assert_eq!(
         (&error["path"], &error["line"], &error["column"]),
-        (&json!("limits[0].kye"), &json!(4), &json!(19))
+        (&json!("limits[0].keys"), &json!(4), &json!(19))
     );
     assert_eq!((&told[0]["valid"], &error["hint"]), (&json!(false), &json!("key")));
 }

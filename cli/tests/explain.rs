@@ -1,6 +1,6 @@
 //! `portcullis explain`: a receipt, told.
 
-use crate::{file, run, run_with};
+use crate::{file, run_with};
 use serde_json::{json, Value};
 
 fn receipt(id: &str, findings: &Value, verdict: &str, risk: f64) -> String {
@@ -31,7 +31,7 @@ fn the_sum_is_told_family_by_family() {
     for part in [
         "r-1 GET on search was denied.",
         "payload: 0.9 and 0.5 make 0.950, capped at 0.9",
-        "together 1 − (1 − 0.900) × (1 − 0.200) = 0.920",
+        "together 1 − (1 − 0.200) × (1 − 0.900) = 0.920",
         "challenged from 0.3, denied from 0.7",
         "search: allow, 4 of 10 left",
         "403 Forbidden with the code `risk_denied`",

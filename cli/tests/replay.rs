@@ -166,7 +166,7 @@ fn documents_come_from_files_and_tokens_may_have_been_valid_then() {
         run(&[&["replay", &log, "-c", &config, "--json"][..], arguments].concat()).json()["result"]["codes"]
             .clone()
     };
-    assert_eq!(codes(&[]), json!({"keys_unavailable": 1}));
+    assert_eq!(codes(&[]), json!({"token_keys_unavailable": 1}));
     let document = format!("https://id.example/keys={keys}");
     assert_eq!(codes(&["--document", &document]), json!({"token_signature": 1}));
     assert_eq!(codes(&["--no-identity"]), json!({}));

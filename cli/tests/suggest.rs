@@ -6,7 +6,8 @@ use serde_json::{json, Value};
 /// Notes with SQL in them, by many people.
 fn recording() -> String {
     let line = |number: usize| {
-        let text = if number % 3 == 0 { "select%20a%20from%20b%20where%20c%3D1%20--%20x" } else { "hello" };
+        let text =
+            if number.is_multiple_of(3) { "select%20a%20from%20b%20where%20c%3D1%20--%20x" } else { "hello" };
         let told = json!({
             "time": format!("2026-11-27T09:{:02}:{:02}Z", number / 20, number % 20), "method": "GET",
             "path": format!("/notes?text={text}"), "authority": "a.example", "source": format!("192.0.2.{}", number % 50),

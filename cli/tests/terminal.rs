@@ -29,18 +29,9 @@ fn nothing_recorded_controls_a_terminal() {
     let log = file(&folder, "log", &line.to_string());
     let receipts = folder.path().join("receipts").display().to_string();
     let report = folder.path().join("report.html").display().to_string();
-    let replayed = run(&[
-        "replay",
-        &log,
-        "-c",
-        &config,
-        "--against",
-        "examples/scanner/filter.json",
-        "--receipts",
-        &receipts,
-        "--html",
-        &report,
-    ]);
+    let trial = file(&folder, "trial.json", r#"{"version": 1}"#);
+    let replayed =
+        run(&["replay", &log, "-c", &config, "--against", &trial, "--receipts", &receipts, "--html", &report]);
     assert_eq!(replayed.status, 0, "{}", replayed.err);
     assert!(replayed.out.contains("\\u{1b}"), "it is shown: {}", replayed.out);
     let json = run(&["replay", &log, "-c", &config, "--json"]);

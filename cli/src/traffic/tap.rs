@@ -50,7 +50,6 @@ fn exchange(trace: &Value) -> Option<Exchange> {
         answer,
         body: body.unwrap_or_default(),
         fields,
-        ..Exchange::default()
     };
     exchange.head(&method, scheme.as_deref().unwrap_or("https"), &authority, &path);
     Some(exchange)

@@ -12,7 +12,6 @@ const NUMBERS: f64 = 110.0;
 const TIMELINE_HEIGHT: f64 = 180.0;
 
 /// A count as a length.
-#[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "a length on a screen")]
 fn number(count: u64) -> f64 {
     count as f64
 }
