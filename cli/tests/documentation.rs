@@ -1,7 +1,7 @@
 //! Every command of docs/command-line.md is run, in the order of the page and in one folder, and prints what the page says.
 //!
 //! In a block of `console` a line that begins with `$ ` is a command for a shell, and the lines up to the next one are its output:
-//! `…` alone on a line stands for any number of lines, within one for any text. A block of `json` behind a line that names a file
+//! `…` alone on a line stands for any number of lines, within one for any text. A block of `json` or `text` behind a line that names a file
 //! (`file.json:`) is that file.
 
 use crate::root;
@@ -25,7 +25,7 @@ fn every_command_of_the_page_does_what_it_says() {
         before = text.lines().rev().find(|line| !line.is_empty()).unwrap_or(before);
         match (kind, before.trim_end_matches(':').trim_matches('`')) {
             ("console", _) => commands += run_block(content, folder.path()),
-            ("json", name) if before.ends_with(':') && name.contains('.') => {
+            ("json" | "text", name) if before.ends_with(':') && name.contains('.') => {
                 fs::write(folder.path().join(name), content).unwrap();
             }
             _ => {}

@@ -37,7 +37,7 @@ pub(crate) use self::identity::{
 };
 pub(crate) use self::inspect::{Exclusion, Graphql, Inspect};
 pub use self::limits::FleetMode;
-pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When};
+pub(crate) use self::limits::{Adapt, Day, Fleet, Geo, Hours, Limit, Memory, Reputation, When, WhenValues};
 pub(crate) use self::manipulation::{Indicator, Manipulation};
 pub use self::minting::SoftBinding;
 pub(crate) use self::minting::{Login, Minting, MintingKey, Moment, PrivateKey};
@@ -49,7 +49,7 @@ pub(crate) use self::quotes::{Assert, Capture, Quantity, Quote, Tolerance};
 pub(crate) use self::remote::{Introspection, Served};
 pub(crate) use self::rules::Rule;
 pub(crate) use self::usage::Usage;
-pub(crate) use self::workflows::{Step, Workflow};
+pub(crate) use self::workflows::{Step, StepToken, Workflow};
 
 use super::units::{ByteSize, Duration};
 use crate::finding::Weight;

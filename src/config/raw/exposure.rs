@@ -18,6 +18,8 @@ pub(crate) struct Exposure {
     pub(crate) fields: Vec<FieldRule>,
     /// Schemas of responses by name, as OpenAPI writes them under `components.schemas`.
     pub(crate) schemas: BTreeMap<String, Value>,
+    /// A document of OpenAPI 3, as JSON, that `schema` points into.
+    pub(crate) openapi: Option<Value>,
     /// Header fields that tell of programs.
     pub(crate) headers: HeaderRule,
     /// How much an actor may take.
@@ -37,6 +39,7 @@ impl Default for Exposure {
             rules: vec![ExposureRule::default()],
             fields: Vec::new(),
             schemas: BTreeMap::new(),
+            openapi: None,
             headers: HeaderRule::default(),
             volume: Vec::new(),
             hash_key: None,
@@ -46,8 +49,8 @@ impl Default for Exposure {
     }
 }
 
-/// What is done with what.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+/// What is done with what, from least to most.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
@@ -183,6 +186,10 @@ pub(crate) struct ExposureOnError {
     pub(crate) partial: Unchecked,
     /// Not what its type says.
     pub(crate) broken: Unchecked,
+    /// Nested too deeply, or of too many values.
+    pub(crate) too_complex: Unchecked,
+    /// In another character set, or no text.
+    pub(crate) unreadable: Unchecked,
 }
 
 /// What becomes of a response that cannot be checked. Every such decision is counted.

@@ -3,8 +3,11 @@
 use super::super::units::{ByteSize, Duration};
 use super::{FailurePolicy, Mode, Secret};
 use crate::rate::Algorithm;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The memory that all workers share.
 #[derive(Debug, Deserialize)]
@@ -81,11 +84,52 @@ pub(crate) struct Limit {
     pub(crate) mode: Option<Mode>,
 }
 
-/// Which requests a limit is for; all conditions must hold.
+/// Which requests a limit is for.
+#[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize), serde(untagged))]
+pub(crate) enum When {
+    /// A condition as in `rules`.
+    Condition(String),
+    /// Values that all have to be there.
+    Values(WhenValues),
+}
+
+impl Default for When {
+    fn default() -> Self {
+        Self::Values(WhenValues::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EitherWhen)
+    }
+}
+
+/// Tells by its type which of the two is written.
+struct EitherWhen;
+
+impl<'de> Visitor<'de> for EitherWhen {
+    type Value = When;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a condition, or an object with values")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<When, E> {
+        Ok(When::Condition(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<When, A::Error> {
+        WhenValues::deserialize(MapAccessDeserializer::new(members)).map(When::Values)
+    }
+}
+
+/// Conditions that must all hold.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct When {
+pub(crate) struct WhenValues {
     /// Methods.
     pub(crate) methods: Vec<String>,
     /// Values of claims, by name.

@@ -1,6 +1,6 @@
 //! The `workflows` section as it is written.
 
-use super::{Effect, Mode};
+use super::{Effect, Mode, Secret};
 use crate::config::units::Duration;
 use serde::Deserialize;
 
@@ -19,6 +19,8 @@ pub(crate) struct Workflow {
     pub(crate) expires: Duration,
     /// Its steps, at most 16.
     pub(crate) steps: Vec<Step>,
+    /// Where the state is carried by the client in a signed token; in the memory of this Envoy unless given.
+    pub(crate) token: Option<StepToken>,
     /// What its findings weigh instead; not together with `score`.
     pub(crate) effect: Option<Effect>,
     /// A score from 0 to 1 instead.
@@ -51,6 +53,30 @@ pub(crate) struct Step {
     /// The service's answers that mean that it is done: `2xx`, `303`.
     #[serde(default = "success")]
     pub(crate) completes: Vec<String>,
+}
+
+/// A signed token in place of memory.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepToken {
+    /// The header field with the token; either this or `cookie`.
+    pub(crate) header: Option<String>,
+    /// The cookie with the token.
+    pub(crate) cookie: Option<String>,
+    /// 1 to 4 keys: the first signs, all verify.
+    pub(crate) keys: Vec<StepKey>,
+}
+
+/// A key that signs such tokens.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepKey {
+    /// The name of the key.
+    pub(crate) kid: String,
+    /// A secret of at least 32 bytes.
+    pub(crate) secret: Secret,
 }
 
 const fn half_an_hour() -> Duration {

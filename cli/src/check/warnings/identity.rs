@@ -239,6 +239,11 @@ fn secrets(document: &Value, found: &mut Vec<Warning>) {
             found.push(SECRET_WRITTEN.at(format!("{path}.private_key"), stands));
         }
     }
+    for (path, workflow) in items(document, "workflows") {
+        if workflow.pointer("/token/keys").is_some() {
+            found.push(SECRET_WRITTEN.at(format!("{path}.token.keys"), stands));
+        }
+    }
     if text(document, "telemetry.actor_salt").is_none_or(str::is_empty) {
         found.push(NO_SALT.at("telemetry.actor_salt", "is empty"));
     }
