@@ -66,9 +66,12 @@ fn dashboard_and_alerts_ask_for_checks_that_exist() {
 }
 
 #[test]
-fn every_alert_is_in_the_documentation() {
+fn every_alert_is_documented_and_tried() {
     let page = text("docs/observability.md");
+    let tries = text("envoy/observability/alerts_test.yaml");
     for alert in dashboard::alerts().unwrap() {
+        let fires = format!("alertname: {}\n        exp_alerts:", alert.title);
+        assert!(tries.contains(&fires), "nobody tries when {} fires", alert.title);
         assert!(page.contains(&format!("| `{}` |", alert.title)), "{}", alert.title);
     }
 }
