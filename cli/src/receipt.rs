@@ -86,12 +86,16 @@ impl Receipt {
     }
 }
 
-/// Calls back for every receipt, and says how many lines had none.
+/// Calls back for every receipt of a line with `part`, and says how many lines had none.
 pub(crate) fn each(
     reader: impl BufRead,
+    part: &str,
     take: &mut dyn FnMut(Receipt, Option<jiff::Timestamp>) -> Line,
 ) -> Result<u64> {
     traffic::lines(reader, &mut |line| {
+        if !line.contains(part) {
+            return Ok(Line::Read);
+        }
         Ok(Receipt::of_line(line).map_or(Line::Useless, |(receipt, time)| take(receipt, time)))
     })
 }

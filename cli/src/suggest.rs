@@ -41,7 +41,7 @@ pub(crate) fn run(own: &Suggest, json: bool, out: &mut dyn Write) -> Result<Answ
     let mut receipts = 0_usize;
     for file in &own.files {
         let reader = BufReader::new(source::open(file)?);
-        let read = receipt::each(reader, &mut |receipt, time| {
+        let read = receipt::each(reader, "", &mut |receipt, time| {
             receipts += 1;
             alarms.add(&receipt);
             rates.add(&receipt, time);

@@ -4,7 +4,8 @@
 //! `…` alone on a line stands for any number of lines, within one for any text. A block of `json` or `text` behind a line that names a file
 //! (`file.json:`) is that file.
 
-use crate::root;
+use crate::{file, root, run};
+use serde_json::{json, Value};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -82,6 +83,33 @@ fn line_fits(expected: &str, got: &str) -> bool {
             got.char_indices().map(|(at, _)| at).chain([got.len()]).any(|at| line_fits(rest, &got[at..]))
         }),
     }
+}
+
+/// The access log that the page proposes has everything that a log can have.
+#[test]
+fn the_proposed_access_log_can_be_replayed() {
+    let page = fs::read_to_string(root().join("docs/command-line.md")).expect("there is a page");
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let mut line = block.replace("json_format:\n", "");
+    for (operator, value) in [
+        ("%START_TIME%", "2026-11-27T08:00:00.123Z"),
+        ("%REQ(:METHOD)%", "GET"),
+        ("%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "/api/%2e%2e/admin"),
+        ("%REQ(:AUTHORITY)%", "a.example"),
+        ("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "192.0.2.1"),
+        ("%RESPONSE_CODE%", "200"),
+        ("%BYTES_RECEIVED%", "0"),
+        ("%BYTES_SENT%", "12"),
+    ] {
+        assert!(line.contains(operator), "{operator}");
+        line = line.replace(operator, value);
+    }
+    let line: Value = serde_norway::from_str(&line).expect("YAML");
+    let folder = tempfile::tempdir().unwrap();
+    let log = file(&folder, "access.log", &line.to_string());
+    let told = run(&["replay", &log, "-c", "examples/injection/filter.json", "--json"]).json();
+    assert_eq!(told["lacking"], json!({"time": 0, "source": 0, "body": 0, "fields": 0}));
+    assert_eq!(told["result"]["codes"], json!({"path_dot_segments": 1}));
 }
 
 #[test]
