@@ -86,11 +86,13 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn every_rust_file() -> Vec<PathBuf> {
-    ["src", "tests", "benches", "envoy/lab/src"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "benches", "cli/src", "cli/tests", "envoy/lab/src"].into_iter().flat_map(rust_files).collect()
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.file_stem().is_some_and(|stem| stem == "tests") || path.starts_with(root().join("tests"))
+    path.file_stem().is_some_and(|stem| stem == "tests")
+        || path.starts_with(root().join("tests"))
+        || path.starts_with(root().join("cli/tests"))
 }
 
 /// The text of a file before its unit tests.
