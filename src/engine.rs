@@ -31,7 +31,7 @@ use self::case::Case;
 use self::serving::Service;
 use self::waiting::Wait;
 use self::world::World;
-use crate::config::{Config, Identity, Route, RouteId};
+use crate::config::{Config, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
 use crate::gather;
@@ -111,9 +111,8 @@ impl Engine {
         if config.needs_memory() {
             memory.seed(shared.as_ref());
         }
-        let once_budget = config.identity.as_ref().map_or(0, |identity| identity.replay.budget_bytes);
-        let once = Once::open(&memory, once_budget);
-        if config.identity.as_ref().is_some_and(Identity::needs_once) {
+        let once = Once::open(&memory, config.once_budget_bytes());
+        if config.needs_once() {
             once.seed(shared.as_ref());
         }
         if let Some(endpoint) = config.revocation_endpoint() {
@@ -328,6 +327,23 @@ impl Body {
     /// Counts a piece of the body that passes.
     pub fn judge(self, piece_bytes: usize) -> Step<Self> {
         self.case.count(piece_bytes, |case| Self { case })
+    }
+
+    /// The same for what has arrived of the body before the head went on.
+    pub fn judge_held(self, piece_bytes: usize) -> Step<Self> {
+        match self.judge(piece_bytes) {
+            Step::Refuse(reply, mut done) => {
+                done.case.progress.withdraw();
+                Step::Refuse(reply, done)
+            }
+            other => other,
+        }
+    }
+
+    /// It was permitted, and did not go on after all.
+    fn unsent(mut self) -> Self {
+        self.case.progress.withdraw();
+        self
     }
 
     /// Header fields for the client: what is left of the limits, where that is asked for, and the nonce of its next proof.

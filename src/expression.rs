@@ -188,6 +188,17 @@ impl Expression {
         self.uses.iter().any(|known| known.tag == name)
     }
 
+    /// The names of members that it may ask values for that come from `document`: those behind the name itself, and behind variables.
+    pub fn members(&self, document: Tag) -> Vec<&str> {
+        let mut found = Vec::new();
+        if self.needs(document) {
+            self.root.members(document, &mut found);
+            let arguments = self.calls.iter().flat_map(|call| &call.arguments);
+            arguments.for_each(|argument| argument.members(document, &mut found));
+        }
+        found
+    }
+
     /// The calls to make before it is evaluated.
     pub fn calls(&self) -> &[Call] {
         &self.calls

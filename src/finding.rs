@@ -292,6 +292,11 @@ impl Findings {
         }
     }
 
+    /// Takes their effect from some.
+    pub fn hold_back(&mut self, which: impl Fn(&Finding) -> bool) {
+        self.kept.iter_mut().filter(|finding| which(finding)).for_each(|finding| finding.held_back = true);
+    }
+
     /// Whether a check has found something already.
     pub fn has(&self, check: &Check) -> bool {
         self.kept.iter().any(|finding| finding.check == check)

@@ -34,6 +34,7 @@ mod gather;
 pub mod jose;
 pub mod json;
 pub mod memory;
+pub mod metrics;
 pub mod nearest;
 pub mod rate;
 mod receipt;

@@ -1,10 +1,10 @@
 //! The upstream's answer as the stages see it: its head, and as much of its body as was asked for.
 //!
 //! [`Head::form`] says what can be read at all. Never looked into are streams whose end nobody knows (server-sent events,
-//! gRPC, upgrades) and types that are not text. [`Content`] is the body, read once for all who ask: as bytes, and as one JSON
+//! gRPC, upgrades) and types that are not text. [`Head::obstacle`] says why a body cannot be read. [`Content`] is the body, read once for all who ask: as bytes, and as one JSON
 //! document ([`Content::document`]), which is parsed when the first one asks for it.
 //!
-//! Bounds: those of who asks for the body, [`BOUNDS`]. Not covered: compressed bodies, which are told as such.
+//! Bounds: those of who asks for the body, [`BOUNDS`]. Not covered: compressed bodies and other character sets, which are told as such.
 
 use crate::json::{self, Bounds};
 use crate::request::headers::Headers;
@@ -14,21 +14,50 @@ use std::cell::OnceCell;
 /// What a document may contain. Lists of answers are longer than requests are.
 pub const BOUNDS: Bounds = Bounds { depth: 64, values: 200_000 };
 
-/// How the types of bodies begin that are not text.
+/// How the types begin of what is shown or played: never looked into, and expected where no data are.
+const MEDIA: &[&str] = &["image/", "audio/", "video/", "font/", "model/", "application/wasm"];
+
+/// How the types begin of data that are not text.
 const OPAQUE: &[&str] = &[
-    "image/",
-    "audio/",
-    "video/",
-    "font/",
+    "multipart/",
     "application/octet-stream",
     "application/pdf",
     "application/zip",
     "application/gzip",
-    "application/wasm",
-    "application/x-protobuf",
+    "application/x-gzip",
+    "application/x-tar",
+    "application/x-7z",
+    "application/x-bzip",
+    "application/zstd",
+    "application/java-archive",
+    "application/x-java-serialized",
     "application/protobuf",
-    "multipart/",
+    "application/x-protobuf",
+    "application/vnd.google.protobuf",
+    "application/cbor",
+    "application/msgpack",
+    "application/x-msgpack",
+    "application/vnd.msgpack",
+    "application/bson",
+    "application/avro",
+    "avro/",
+    "application/x-thrift",
+    "application/vnd.apache.",
+    "application/vnd.openxmlformats",
+    "application/vnd.ms-",
+    "application/msword",
+    "application/vnd.oasis.opendocument",
+    "application/x-amf",
+    "application/fastinfoset",
 ];
+
+/// How their types end.
+const OPAQUE_ENDS: &[&str] =
+    &["+protobuf", "+cbor", "+cbor-seq", "+msgpack", "+zip", "+gzip", "+fastinfoset", "+der"];
+
+/// How the character sets begin in which ASCII is ASCII.
+const CHARSETS: &[&str] =
+    &["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "iso8859-", "latin1", "windows-125", "cp125"];
 
 /// How the types begin of what flows on and on.
 const STREAMS: &[&str] = &["text/event-stream", "application/grpc"];
@@ -65,7 +94,9 @@ pub enum Form {
     Lines,
     /// Any other text.
     Text,
-    /// No text: an image, an archive, a download.
+    /// An image, sound, a font: no data.
+    Media,
+    /// Data that are no text: an archive, a document, protocol buffers.
     Opaque,
     /// It flows on and on, and both sides may write: server-sent events, gRPC, an upgrade.
     Stream,
@@ -80,8 +111,12 @@ pub enum Unread {
     Late,
     /// Compressed, or coded in another way.
     Coded,
-    /// A part of something (206).
+    /// A part of something (206), or what is different in it (226).
     Partial,
+    /// In a character set whose bytes are not those of ASCII.
+    Charset,
+    /// No text.
+    Opaque,
     /// The host did not hand it over.
     Unavailable,
 }
@@ -127,24 +162,50 @@ impl Head {
             Form::Lines
         } else if kind == b"application/json" || kind == b"text/json" || kind.ends_with(b"+json") {
             Form::Json
-        } else if begins(OPAQUE) {
+        } else if kind.ends_with(b"+xml") {
+            Form::Text
+        } else if begins(MEDIA) {
+            Form::Media
+        } else if begins(OPAQUE) || OPAQUE_ENDS.iter().any(|end| kind.ends_with(end.as_bytes())) {
             Form::Opaque
         } else {
             Form::Text
         }
     }
 
-    /// Why its body cannot be read, whatever it is.
+    /// Why its body cannot be read. `None` where there is none.
     pub fn obstacle(&self) -> Option<Unread> {
+        match self.form() {
+            Form::None => return None,
+            Form::Media | Form::Opaque | Form::Stream => return Some(Unread::Opaque),
+            Form::Json | Form::Lines | Form::Text => {}
+        }
         let is_plain = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"identity");
         let codings = self.fields.all("content-encoding").flat_map(|line| line.split(|byte| *byte == b','));
         if codings.into_iter().any(|coding| !is_plain(coding)) {
             Some(Unread::Coded)
-        } else if self.status == 206 {
+        } else if matches!(self.status, 206 | 226) {
             Some(Unread::Partial)
         } else {
-            None
+            (!self.is_like_ascii()).then_some(Unread::Charset)
         }
+    }
+
+    /// Whether the character set is one in which ASCII is ASCII. All that are named count, since readers differ.
+    fn is_like_ascii(&self) -> bool {
+        let written = self.fields.all("content-type").flat_map(|line| line.split(|byte| *byte == b';'));
+        let parameters: Vec<Vec<u8>> = written.map(|part| part.trim_ascii().to_ascii_lowercase()).collect();
+        let named = parameters.iter().filter_map(|part| {
+            let value = part.strip_prefix(b"charset")?.trim_ascii_start().strip_prefix(b"=")?;
+            let value = value.trim_ascii_start();
+            Some(value.strip_prefix(b"\"").unwrap_or(value))
+        });
+        named.into_iter().all(|name| CHARSETS.iter().any(|known| name.starts_with(known.as_bytes())))
+    }
+
+    /// Whether its body is a table, one record a line (RFC 4180).
+    pub fn is_table(&self) -> bool {
+        matches!(&*self.media_type(), b"text/csv" | b"text/tab-separated-values")
     }
 
     /// The length that it announces.
@@ -168,6 +229,8 @@ impl Unread {
             Self::Late => "not there in time",
             Self::Coded => "compressed",
             Self::Partial => "partial",
+            Self::Charset => "in another character set",
+            Self::Opaque => "not text",
             Self::Unavailable => "not handed over",
         }
     }
@@ -175,7 +238,8 @@ impl Unread {
 
 impl<'a> Content<'a> {
     /// A body, all of it or its beginning.
-    pub const fn new(head: &'a Head, bytes: &'a [u8], unread: Option<Unread>) -> Self {
+    pub fn new(head: &'a Head, bytes: &'a [u8], unread: Option<Unread>) -> Self {
+        let unread = unread.or_else(|| is_wide(bytes).then_some(Unread::Charset));
         Self { head, bytes, unread, document: OnceCell::new() }
     }
 
@@ -186,6 +250,11 @@ impl<'a> Content<'a> {
         let parse = || is_whole.then(|| json::parse(self.bytes, BOUNDS).ok()).flatten();
         self.document.get_or_init(parse).as_ref()
     }
+}
+
+/// Whether a text begins as in UTF-16 and UTF-32, whatever it says that it is (RFC 4627 §3).
+const fn is_wide(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..])
 }
 
 #[cfg(test)]
@@ -204,8 +273,12 @@ mod tests {
             ("200", "application/x-ndjson", Form::Lines),
             ("200", "text/html", Form::Text),
             ("200", "application/xml", Form::Text),
-            ("200", "image/png", Form::Opaque),
+            ("200", "image/png", Form::Media),
+            ("200", "image/svg+xml", Form::Text),
             ("200", "application/octet-stream", Form::Opaque),
+            ("200", "multipart/byteranges; boundary=a", Form::Opaque),
+            ("200", "application/x-protobuf", Form::Opaque),
+            ("200", "application/vnd.shop+cbor", Form::Opaque),
             ("200", "text/event-stream;charset=utf-8", Form::Stream),
             ("200", "application/grpc-web+proto", Form::Stream),
             ("101", "text/plain", Form::Stream),
@@ -225,6 +298,32 @@ mod tests {
         assert_eq!((coded("gzip"), coded("identity, br")), (Some(Unread::Coded), Some(Unread::Coded)));
         assert_eq!((coded("Identity"), head(&[(":status", "200")]).obstacle()), (None, None));
         assert_eq!(head(&[(":status", "206")]).obstacle(), Some(Unread::Partial));
+        assert_eq!(head(&[(":status", "226")]).obstacle(), Some(Unread::Partial));
+        assert_eq!(
+            head(&[(":status", "206"), ("content-type", "multipart/byteranges")]).obstacle(),
+            Some(Unread::Opaque)
+        );
+    }
+
+    #[test]
+    fn what_is_not_like_ascii_cannot_be_read() {
+        for (kind, obstacle) in [
+            ("application/json", None),
+            ("application/json; charset=UTF-8", None),
+            ("application/json;charset=\"utf-8\"", None),
+            ("text/html; charset=ISO-8859-1", None),
+            ("application/vnd.x+json; charset=utf-16", Some(Unread::Charset)),
+            ("application/json; charset = \"UTF-16LE\"", Some(Unread::Charset)),
+            ("text/plain; charset=utf-8; charset=utf-7", Some(Unread::Charset)),
+            ("text/plain; charset=", Some(Unread::Charset)),
+        ] {
+            assert_eq!(head(&[(":status", "200"), ("content-type", kind)]).obstacle(), obstacle, "{kind}");
+        }
+        let json = head(&[(":status", "200"), ("content-type", "application/json")]);
+        for wide in [&b"\xff\xfe{\0"[..], b"\xfe\xff\0{", b"{\0}\0", b"\0{\0}", b"\0\0\0{"] {
+            assert_eq!(Content::new(&json, wide, None).unread, Some(Unread::Charset), "{wide:?}");
+        }
+        assert_eq!(Content::new(&json, b"\xef\xbb\xbf{}", None).unread, None);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub static INTERNAL: Check = Check {
 };
 
 /// Every check there is. Statistics are declared from this table when the configuration loads, so a check that is
-/// missing here could not be counted; the reference in the README is held to it by a test.
+/// missing here could not be counted; the reference of checks is written from it.
 pub static CHECKS: &[&Check] = &[
     &shape::METHOD_UNKNOWN,
     &shape::METHOD_OVERRIDE,
@@ -60,6 +60,7 @@ pub static CHECKS: &[&Check] = &[
     &shape::PATH_TOO_LONG,
     &shape::HEADERS_TOO_LARGE,
     &shape::HEADER_NOT_UTF8,
+    &shape::FRAMING_AMBIGUOUS,
     &shape::BODY_TOO_LARGE,
     &shape::BODY_UNREAD,
     &oauth::checks::QUERY_TOKEN,
@@ -144,10 +145,12 @@ pub static CHECKS: &[&Check] = &[
     &business::RULE,
     &business::UNDECIDED,
     &business::CONTENDED,
+    &business::SPELLING,
     &workflow::ORDER,
     &workflow::REPEATED,
     &workflow::TOO_FAST,
     &workflow::TOO_LATE,
+    &workflow::TOKEN,
     &workflow::CONTENDED,
     &quotes::MISMATCH,
     &quotes::CURRENCY,

@@ -7,11 +7,13 @@
 //!
 //! Not covered: Istio, several Envoys.
 
+mod anomaly;
 mod api_keys;
 mod behaviour;
 mod business;
 mod certificates;
 mod configuration;
+mod crowd;
 mod exposure;
 mod fleet;
 mod holder;
@@ -33,9 +35,11 @@ mod robustness;
 mod served_keys;
 mod shop;
 mod soak;
+mod statistics;
 mod telemetry;
 mod usage;
 mod waiting;
+mod workflow;
 
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::client::{Client, Request, Response};
@@ -48,7 +52,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::{mpsc, Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longer than anything here takes on a loaded machine; reached by failures only.
@@ -321,6 +325,39 @@ impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// Asks over and over on each connection while `change` happens: at least once before it begins and once after it has
+/// ended. Returns what each connection met, in order.
+fn while_asking<T: Send>(
+    clients: &[Client],
+    ask: impl Fn(&Client) -> T + Sync,
+    change: impl FnOnce(),
+) -> Vec<Vec<T>> {
+    let stop = AtomicBool::new(false);
+    let (begun, all_begun) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = clients
+            .iter()
+            .map(|client| {
+                let (ask, stop, begun) = (&ask, &stop, begun.clone());
+                scope.spawn(move || {
+                    let mut met = vec![ask(client)];
+                    begun.send(()).expect("somebody waits");
+                    while !stop.load(Ordering::SeqCst) {
+                        met.push(ask(client));
+                    }
+                    met.push(ask(client));
+                    met
+                })
+            })
+            .collect();
+        let told = Stop(&stop);
+        clients.iter().for_each(|_| all_begun.recv_timeout(SOON).expect("every connection has asked"));
+        change();
+        drop(told);
+        asking.into_iter().map(|thread| thread.join().expect("a connection that asks")).collect()
+    })
 }
 
 /// A directory that goes with its owner.

@@ -38,7 +38,7 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
 }
 
 fn judge(sample: &Sample, tallies: &mut BTreeMap<&'static str, Tally>) {
-    let found: Vec<(&str, Range<usize>)> = scan(sample.body.as_bytes(), ALL, |_| true)
+    let found: Vec<(&str, Range<usize>)> = scan(sample.body.as_bytes(), ALL, |_| Some(0))
         .into_iter()
         .map(|found| (ALL[found.detector].check.id.strip_prefix(PREFIX).unwrap(), found.range))
         .collect();

@@ -15,9 +15,12 @@
     reason = "tests stop with a message when something is not as it should be, and run on a developer's machine"
 )]
 
+mod docs;
 mod envoy;
 mod exposure;
 mod hostile;
+mod istio;
+mod observability;
 mod scenarios;
 mod simulation;
 mod tidy;

@@ -1,6 +1,6 @@
 //! The examples are golden: every promise in `examples/*/scenario.json` is held here, natively and in a real Envoy.
 //!
-//! The native replay drives the engine directly, the other one sends the same requests through the shipped Envoy
+//! The native replay drives the engine directly, with the demo service's shop behind it, the other one sends the same requests through the shipped Envoy
 //! configuration. They have to agree with the scenario, and so with each other. A folder that lacks one of its
 //! files fails, and so does a check that no example shows. Not covered: what only the host does (`tests/envoy`).
 
@@ -22,9 +22,10 @@ use portcullis::time::Millis;
 use portcullis_lab::envoy::Envoy;
 use portcullis_lab::scenario::replay::{replay, Finding, Observed};
 use portcullis_lab::scenario::request::Ready;
-use portcullis_lab::scenario::{Example, Outcome};
+use portcullis_lab::scenario::{Example, Kept, Outcome};
 use portcullis_lab::tokens::{now, Issuer};
 use portcullis_lab::upstream::say::Answer;
+use portcullis_lab::upstream::shop::Shop;
 use portcullis_lab::upstream::Upstream;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -37,6 +38,8 @@ fn every_promise_holds_natively() {
         let config = Config::parse(example.filter.as_bytes(), CHECKS)
             .unwrap_or_else(|error| panic!("examples/{}/filter.json: {error}", example.name));
         let engine = Engine::new(config, Ports::in_process([7; 16]));
+        let mut shop = Shop::default();
+        let mut kept = Kept::new();
         for exchange in &example.scenario.exchanges {
             // What Envoy refuses never gets here.
             if exchange.expect.verdict == Outcome::None {
@@ -46,16 +49,19 @@ fn every_promise_holds_natively() {
                 let service = Response { status: Some(before.status), bytes: 0 };
                 for written in before.requests() {
                     let ready = written.prepare(&issuer).expect("a request that can be sent");
-                    natively(&engine, &ready, service, before.answer.as_ref());
+                    natively(&engine, &ready, service, before.answer.as_ref(), &mut shop);
                 }
             }
-            let ready = exchange.request().prepare(&issuer).expect("a request that can be sent");
+            let ready = exchange.request(&kept).prepare(&issuer).expect("a request that can be sent");
             // Where the request goes on, the answer is the service's.
             let service = Response {
                 status: Some(exchange.expect.status),
                 bytes: exchange.expect.response_bytes.unwrap_or_default(),
             };
-            let observed = natively(&engine, &ready, service, exchange.answer.as_ref());
+            let (observed, added) = natively(&engine, &ready, service, exchange.answer.as_ref(), &mut shop);
+            exchange.keep(&mut kept, |field| {
+                added.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
+            });
             let differences = observed.differences(&exchange.expect);
             broken.extend(complaint(&example, &exchange.who, &exchange.does, &differences));
         }
@@ -65,9 +71,10 @@ fn every_promise_holds_natively() {
 
 #[test]
 fn every_promise_holds_in_a_real_envoy() {
-    let upstream = Upstream::start();
     let mut broken = Vec::new();
     for example in examples() {
+        // Of its own: what it remembers is no other example's.
+        let upstream = Upstream::start();
         let envoy = Envoy::start(&example.bootstrap(upstream.address()).unwrap())
             .unwrap_or_else(|error| panic!("examples/{}: {error:#}", example.name));
         let observed = replay(&example, &envoy).unwrap();
@@ -120,7 +127,13 @@ fn complaint(example: &Example, who: &str, does: &str, differences: &[String]) -
 }
 
 /// Drives the engine as the host would.
-fn natively(engine: &Engine, ready: &Ready, service: Response, said: Option<&Answer>) -> Observed {
+fn natively(
+    engine: &Engine,
+    ready: &Ready,
+    service: Response,
+    said: Option<&Answer>,
+    shop: &mut Shop,
+) -> (Observed, Vec<(String, String)>) {
     let source = ready.source();
     let request = Request::new(Headers::from_pairs(ready.fields()), move || Some(source));
     let time = Millis::from_secs(now());
@@ -152,10 +165,11 @@ fn natively(engine: &Engine, ready: &Ready, service: Response, said: Option<&Ans
         let Wait::Fleet(asking) = wait else { panic!("it waits for a body that it has") };
         step = asking.judge(Err(Fault::Unavailable("there is none")), time);
     }
+    let mut added = Vec::new();
     let (mut done, answer, body, told) = match step {
-        Step::Forward(_permit, body) => match said {
+        Step::Forward(_permit, body) => match said.cloned().or_else(|| shop.answer(ready.call())) {
             None => (Box::new(body.finish().finish(service)), service, String::new(), None),
-            Some(said) => answered(body.finish(), said, ready.is_head(), time),
+            Some(said) => answered(body.finish(), &said, ready.is_head(), time, &mut added),
         },
         Step::Refuse(reply, done) => refused(reply, done),
         Step::Serve(reply, done) => {
@@ -165,7 +179,7 @@ fn natively(engine: &Engine, ready: &Ready, service: Response, said: Option<&Ans
         Step::Wait(_) => panic!("it waits twice for the fleet"),
     };
     done.close(answer, time);
-    observed(&done, answer, body, told)
+    (observed(&done, answer, body, told), added)
 }
 
 /// What came of a request: its end, the answer that the client got, and the code that it was told.
@@ -178,15 +192,25 @@ fn refused(reply: Reply, done: Box<Done>) -> Came {
 }
 
 /// Takes the service's answer through the engine as the host would.
-fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, time: Millis) -> Came {
+fn answered(
+    answer: portcullis::engine::Answer,
+    said: &Answer,
+    is_head: bool,
+    time: Millis,
+    added: &mut Vec<(String, String)>,
+) -> Came {
     let fields = said.fields().into_iter().chain([(":status".to_owned(), said.status.to_string())]);
     let text = said.text();
     let has_body = !is_head && !text.is_empty();
     let head = Head::new(Headers::from_pairs(fields), has_body).expect("an answer has a status");
     let mut body = text.clone();
     let answer = match answer.answer(head, time) {
-        Course::Pass(_, answer) => answer,
-        Course::Watch(_, mut watched) => {
+        Course::Pass(changes, answer) => {
+            added.extend(changes.add);
+            answer
+        }
+        Course::Watch(changes, mut watched) => {
+            added.extend(changes.add);
             let room = watched.room().min(text.len());
             watched.piece(&text.as_bytes()[..room], text.len());
             watched.end(time)
@@ -196,6 +220,7 @@ fn answered(answer: portcullis::engine::Answer, said: &Answer, is_head: bool, ti
             let unread = (text.len() > held.bytes_max()).then_some(AnswerUnread::TooLong);
             match held.judge(read, unread, time) {
                 Course::Pass(changes, answer) => {
+                    added.extend(changes.add);
                     body = changes.body.map_or(body, |body| String::from_utf8(body).expect("text"));
                     answer
                 }

@@ -15,6 +15,7 @@ mod business;
 mod crew;
 mod once;
 mod population;
+mod quotes;
 mod shop;
 mod workflow;
 

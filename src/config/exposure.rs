@@ -5,19 +5,19 @@
 //! out is meant for all.
 
 mod paths;
-mod schema;
+mod shape;
 mod volume;
 
-pub use self::paths::Tree;
+pub use self::shape::{Place, Shape};
 pub use self::volume::Volume;
 
-use self::paths::steps;
+use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
 use super::ConfigError;
 use crate::finding::Check;
-use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
@@ -48,6 +48,8 @@ pub struct Exposure {
     /// What becomes of what cannot be checked.
     pub on_error: OnError,
     hash_key: String,
+    /// Whether a check of what is found refuses by itself, whatever its rule does.
+    refuses: bool,
 }
 
 /// Which responses, and whose.
@@ -89,7 +91,7 @@ pub struct FieldRule {
     /// Where.
     pub whom: Whom,
     /// Those that may pass.
-    pub allow: Tree,
+    pub allow: Shape,
     /// What is done with others.
     pub action: Treatment,
     /// How they are made unreadable.
@@ -107,8 +109,12 @@ pub struct OnError {
     pub compressed: Unchecked,
     /// A part (206).
     pub partial: Unchecked,
-    /// JSON by its type and by nothing else, where fields are looked at.
+    /// Not JSON, where fields are looked at.
     pub broken: Unchecked,
+    /// JSON that is nested too deeply or has too many values.
+    pub too_complex: Unchecked,
+    /// Not text, or in a character set that is not like ASCII.
+    pub unreadable: Unchecked,
 }
 
 impl Exposure {
@@ -120,17 +126,25 @@ impl Exposure {
         if let Some((name, _)) = lists.iter().find(|(_, length)| *length > RULES_MAX) {
             return Err(ConfigError::new(format!("exposure.{name}"), format!("at most {RULES_MAX} rules")));
         }
-        let raw::ExposureOnError { too_long, late, compressed, partial, broken } = written.on_error;
+        if written.openapi.is_some() && !written.schemas.is_empty() {
+            return Err(ConfigError::new("exposure.schemas", "stand in `exposure.openapi` already"));
+        }
+        let schemas = json!({"components": {"schemas": written.schemas}});
+        let library = match &written.openapi {
+            Some(document) => Library { document, path: "exposure.openapi" },
+            None => Library { document: &schemas, path: "exposure.schemas" },
+        };
+        let raw::ExposureOnError { too_long, late, compressed, partial, broken, too_complex, unreadable } =
+            written.on_error;
         let exposure = Self {
             rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
-            fields: each(&written.fields, "fields", |rule, path| {
-                FieldRule::new(rule, &routes, &written.schemas, path)
-            })?,
+            fields: each(&written.fields, "fields", |rule, path| FieldRule::new(rule, &routes, &library, path))?,
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
-            on_error: OnError { too_long, late, compressed, partial, broken },
+            on_error: OnError { too_long, late, compressed, partial, broken, too_complex, unreadable },
             hash_key: written.hash_key.as_ref().map_or_else(String::new, |key| key.0.clone()),
+            refuses: document.checks.iter().any(refuses),
         };
         if exposure.hashes() && exposure.hash_key.len() < 16 {
             let fault = "expected at least 16 characters: without a key, hashes of short values can be looked up";
@@ -156,10 +170,22 @@ impl Exposure {
 
     /// Whether a rule may change responses on a route, whatever their status and the caller.
     pub fn may_change(&self, route: &str) -> bool {
-        let changes = |action: Treatment| !matches!(action, Treatment::Pass | Treatment::Flag);
+        let changes = |action: Treatment| action > if self.refuses { Treatment::Pass } else { Treatment::Flag };
         self.rules.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
             || self.fields.iter().any(|rule| rule.whom.is_on(route) && changes(rule.action))
     }
+
+    /// Whether records of responses on a route are counted.
+    pub fn counts_records(&self, route: &str) -> bool {
+        self.volumes_on(route).any(|(_, volume)| volume.counts_records())
+    }
+}
+
+/// Whether a check of what is found in a body is made to refuse.
+fn refuses(tuning: &raw::Tuning) -> bool {
+    let kind = tuning.id.strip_prefix("exposure.");
+    let is_of_body = kind.is_some_and(|kind| kind == "fields" || !NO_KINDS.contains(&kind));
+    is_of_body && tuning.effect == Some(raw::Effect::Refuse) && tuning.mode.is_none()
 }
 
 /// Compiles a list, each entry with its path.
@@ -277,7 +303,7 @@ impl FieldRule {
     fn new(
         written: &raw::FieldRule,
         routes: &[&str],
-        schemas: &BTreeMap<String, Value>,
+        library: &Library<'_>,
         path: &str,
     ) -> Result<Self, ConfigError> {
         let lists_nothing = written.allow.is_empty() && written.schema.is_none();
@@ -288,17 +314,12 @@ impl FieldRule {
         if written.mask.is_some() && written.action != Treatment::Mask {
             return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
         }
-        let schema = written.schema.as_deref().map(|name| schema::list(name, schemas, &format!("{path}.schema")));
-        let mut allow = schema.transpose()?.unwrap_or_default();
-        for (index, text) in written.allow.iter().enumerate() {
-            let fault = || {
-                ConfigError::new(
-                    format!("{path}.allow[{index}]"),
-                    "expected a path like `id`, `owner.*` or `items[].sku`",
-                )
-            };
-            allow.add(&steps(text).ok_or_else(fault)?);
-        }
+        let schema = |(index, text): (usize, &String)| {
+            let fault = "expected a path like `id`, `owner.*` or `items[].sku`";
+            paths::schema(text).ok_or_else(|| ConfigError::new(format!("{path}.allow[{index}]"), fault))
+        };
+        let own = written.allow.iter().enumerate().map(schema).collect::<Result<Vec<_>, _>>()?;
+        let allow = Shape::new(library, written.schema.as_deref(), &own, &format!("{path}.schema"))?;
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
             allow,

@@ -2,8 +2,12 @@
 
 use super::adapt::Adapt;
 use super::field::Field;
+use super::keys::{self, Context, KeyPart};
 use super::raw::{self, Document, FailurePolicy, FleetMode, Mode};
+use super::rules::compiled_plain;
+use super::rules::schema::IN_BODY;
 use super::ConfigError;
+use crate::expression::{Expression, Kinds};
 use crate::rate::{Algorithm, Rate};
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -11,9 +15,6 @@ use std::num::NonZeroU64;
 
 /// Limits of one configuration at most; each has its own statistics.
 const LIMITS_MAX: usize = 100;
-
-/// Parts of a key at most.
-const KEY_PARTS_MAX: usize = 8;
 
 /// The memory that all workers share.
 #[derive(Debug, Copy, Clone)]
@@ -57,29 +58,11 @@ pub struct Limit {
     pub needs_body: bool,
 }
 
-/// A part of what is counted together. One that a request does not have is replaced by the source address, so that
-/// nobody escapes a limit by leaving something out, and nobody shares a count with all the others who did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyPart {
-    /// The source address.
-    Source,
-    /// The issuer and subject of a verified token.
-    Subject,
-    /// The client of a verified token: `client_id`, or else `azp` (RFC 9068 §2.2).
-    Client,
-    /// The first of these that there is: what a verified token says of the device or session, or what the client says.
-    Any(Vec<Field>),
-    /// A value of the request or the token.
-    Field(Field),
-    /// The route.
-    Route,
-    /// The method.
-    Method,
-}
-
 /// Conditions, all of which must hold.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct When {
+    /// A condition as in `rules`.
+    pub condition: Option<Expression>,
     /// One of these methods; all, if there are none.
     pub methods: Vec<String>,
     /// Values, each with those that are allowed.
@@ -137,23 +120,29 @@ impl Limit {
                 return Err(ConfigError::new(format!("{path}.window"), fault));
             }
             check_routes(raw, &path, routes)?;
-            limits.push(Self::new(raw, &path, &bindings)?);
+            limits.push(Self::new(raw, &path, &bindings, &document.routes)?);
         }
         Ok(limits)
     }
 
-    fn new(written: &raw::Limit, path: &str, bindings: &raw::Bindings) -> Result<Self, ConfigError> {
+    fn new(
+        written: &raw::Limit,
+        path: &str,
+        bindings: &raw::Bindings,
+        routes: &[raw::Route],
+    ) -> Result<Self, ConfigError> {
         super::check_name(&written.name, &format!("{path}.name"))?;
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
             super::check_prefix(prefix, max, &format!("{path}.{name}"))?;
         }
-        let key = key(&written.key, path, bindings)?;
-        let when = When::new(&written.when, &format!("{path}.when"))?;
+        let context = Context { bindings, on: &written.routes, routes };
+        let key = keys::key(&written.key, &format!("{path}.key"), context)?;
+        let when = When::new(&written.when, &format!("{path}.when"), context)?;
         let cost = Cost::new(written, path)?;
         let algorithm = algorithm(written, path)?;
         Ok(Self {
             needs_body: key.iter().any(KeyPart::needs_body)
-                || when.fields.iter().any(|(field, _)| field.needs_body())
+                || when.needs_body()
                 || cost.field.as_ref().is_some_and(Field::needs_body),
             owner: format!("{}/{algorithm:?}/{}", written.name, written.window.0.as_u64()),
             name: written.name.clone(),
@@ -182,14 +171,18 @@ impl Limit {
     }
 }
 
-impl KeyPart {
-    pub(super) fn needs_body(&self) -> bool {
-        matches!(self, Self::Field(field) if field.needs_body())
-    }
-}
-
 impl When {
-    fn new(written: &raw::When, path: &str) -> Result<Self, ConfigError> {
+    fn new(written: &raw::When, path: &str, context: Context<'_>) -> Result<Self, ConfigError> {
+        match written {
+            raw::When::Condition(text) => {
+                let condition = compiled_plain(Kinds::BOOL, text, path, context.on, context.routes)?;
+                Ok(Self { condition: Some(condition), ..Self::default() })
+            }
+            raw::When::Values(values) => Self::of_values(values, path),
+        }
+    }
+
+    fn of_values(written: &raw::WhenValues, path: &str) -> Result<Self, ConfigError> {
         let mut fields: Vec<(Field, Vec<String>)> = Vec::new();
         let mut all = |values: &BTreeMap<String, Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
             for (name, allowed) in values {
@@ -210,7 +203,13 @@ impl When {
         if !written.graphql_operations.is_empty() {
             fields.push((Field::GraphqlOperation, written.graphql_operations.clone()));
         }
-        Ok(Self { methods: written.methods.clone(), fields, anonymous: written.anonymous })
+        Ok(Self { condition: None, methods: written.methods.clone(), fields, anonymous: written.anonymous })
+    }
+
+    fn needs_body(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.fields.iter().any(|(field, _)| field.needs_body())
+            || condition.is_some_and(|condition| IN_BODY.iter().any(|name| condition.needs(*name)))
     }
 }
 
@@ -312,55 +311,4 @@ fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
         return Err(ConfigError::new(format!("{path}.limit"), format!("is {}, at most {most}", written.limit)));
     }
     Ok(Rate { limit: written.limit, window: written.window.0, burst })
-}
-
-const PARTS: [&str; 14] = [
-    "source",
-    "subject",
-    "client",
-    "device",
-    "session",
-    "api_key",
-    "route",
-    "method",
-    "claim:…",
-    "header:…",
-    "cookie:…",
-    "query:…",
-    "body:…",
-    "graphql_operation",
-];
-
-fn key(written: &[String], path: &str, bindings: &raw::Bindings) -> Result<Vec<KeyPart>, ConfigError> {
-    if written.is_empty() || written.len() > KEY_PARTS_MAX {
-        let fault = format!("has {} parts, expected 1 to {KEY_PARTS_MAX}", written.len());
-        return Err(ConfigError::new(format!("{path}.key"), fault));
-    }
-    let part = |(at, text): (usize, &String)| {
-        key_part(text, bindings)
-            .ok_or_else(|| ConfigError::unknown(format!("{path}.key[{at}]"), "key part", text, PARTS))
-    };
-    written.iter().enumerate().map(part).collect()
-}
-
-pub(super) fn key_part(text: &str, bindings: &raw::Bindings) -> Option<KeyPart> {
-    let raw::Bindings { device_id, session_id, .. } = bindings;
-    Some(match text {
-        "source" => KeyPart::Source,
-        "subject" => KeyPart::Subject,
-        "client" => KeyPart::Client,
-        "device" => KeyPart::Any(vec![
-            Field::Claim(device_id.claim.clone()),
-            Field::Header(device_id.header.to_ascii_lowercase()),
-        ]),
-        "session" => KeyPart::Any(vec![
-            Field::Claim(session_id.claim.clone()),
-            Field::Cookie(session_id.cookie.clone()),
-            Field::Header(session_id.header.to_ascii_lowercase()),
-        ]),
-        "api_key" => KeyPart::Field(Field::Header("x-api-key".to_owned())),
-        "route" => KeyPart::Route,
-        "method" => KeyPart::Method,
-        other => KeyPart::Field(Field::parse(other)?),
-    })
 }

@@ -1,8 +1,8 @@
 //! The `manipulation` section, validated: four indicators of who plays with a shop.
 
-use super::limits::KeyPart;
+use super::keys::{Context, KeyPart};
 use super::raw::{self, Document, Mode};
-use super::rules::compiled_to;
+use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
 use super::workflows::{actor, check_routes};
 use super::ConfigError;
@@ -63,7 +63,8 @@ impl Manipulation {
         if !written.routes.is_empty() {
             check_routes(&written.routes, "manipulation.routes", routes)?;
         }
-        let per = actor(&written.per, "manipulation.per", &bindings)?;
+        let context = Context { bindings: &bindings, on: &written.routes, routes: &document.routes };
+        let per = actor(&written.per, "manipulation.per", context)?;
         let raw::Manipulation { rapid_price_checks, cart_manipulation, discount_abuse, inventory_probing, .. } =
             written;
         let mut indicators = Vec::new();
@@ -114,12 +115,7 @@ impl Indicator {
         let path = format!("manipulation.{name}");
         check_routes(&written.routes, &format!("{path}.routes"), routes)?;
         let distinct = written.distinct.as_ref().map(|text| {
-            let path = format!("{path}.distinct");
-            let value = compiled_to(Kinds::ANY, text, &path, &written.routes, &document.routes)?;
-            match value.calls() {
-                [] => Ok(value),
-                _ => Err(ConfigError::new(path, "counts: counters stand in `rules`")),
-            }
+            compiled_plain(Kinds::ANY, text, &format!("{path}.distinct"), &written.routes, &document.routes)
         });
         let distinct = distinct.transpose()?;
         let most = if distinct.is_some() { DISTINCT_MAX } else { REQUESTS_MAX };

@@ -1,9 +1,13 @@
 //! What a configuration needs of the host: memory that the workers share, and requests that may wait.
 
-use super::{Config, Identity, Objects};
+use super::workflows::Workflow;
+use super::{Config, FailurePolicy, Identity, Objects};
 
 /// Room for the failed tokens of some 80,000 sources.
 const FAILURES_BUDGET_BYTES: u64 = 4 << 20;
+
+/// What `identity.replay.budget` is where there is no section `identity`.
+const ONCE_BUDGET_BYTES: u64 = 4 << 20;
 
 impl Config {
     /// Whether a request may have to wait: for its body, for the fleet, or for what identity asks of others.
@@ -34,6 +38,26 @@ impl Config {
         } else {
             self.memory.budget_bytes
         }
+    }
+
+    /// Whether something may be seen once only: tokens and proofs, or steps of workflows whose state is in a token.
+    pub fn needs_once(&self) -> bool {
+        self.identity.as_ref().is_some_and(Identity::needs_once)
+            || self.flows.workflows.iter().any(Workflow::needs_once)
+    }
+
+    /// Bytes for that.
+    pub fn once_budget_bytes(&self) -> u64 {
+        match &self.identity {
+            _ if !self.needs_once() => 0,
+            Some(identity) => identity.replay.budget_bytes,
+            None => ONCE_BUDGET_BYTES,
+        }
+    }
+
+    /// What a request gets whose one-time use cannot be remembered for want of room.
+    pub fn on_once_full(&self) -> FailurePolicy {
+        self.identity.as_ref().map_or(FailurePolicy::Deny, |identity| identity.replay.on_full)
     }
 
     /// Whether something is remembered about sources, tokens or actors.

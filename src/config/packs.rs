@@ -4,12 +4,13 @@
 //! that are written, and is judged, counted and told like them. Their names begin with `pack-`. What is written in a pack is
 //! checked here, so that a fault names the pack and not what it became.
 
-use super::limits::key_part;
+use super::keys::{part, Context};
 use super::raw::{self, Document, FailurePolicy, Mode};
-use super::rules::compiled;
+use super::rules::compiled_plain;
 use super::units::Duration;
 use super::workflows::{actor, check_routes};
 use super::ConfigError;
+use crate::expression::Kinds;
 
 /// Most that a counter of different values can be held to exactly is six; beyond, thresholds need room.
 const DISTINCT_MAX: u32 = 60;
@@ -44,8 +45,8 @@ fn login(pack: raw::LoginPack, document: &mut Document) -> Result<(), ConfigErro
     let mut pack = Pack::new("login", routes, "routes", window, mode, document)?;
     pack.needs(&account, "account")?;
     pack.count("source", "actor.source", per_source, "per_source", None)?;
-    pack.count("account", &account, per_account, "per_account", Some(&account))?;
-    pack.distinct("accounts", (&account, "actor.source"), accounts_per_source, "accounts_per_source")
+    pack.count("account", &normal(&account), per_account, "per_account", Some(&account))?;
+    pack.distinct("accounts", &account, "actor.source", (accounts_per_source, "accounts_per_source"))
 }
 
 /// Accounts by the dozen.
@@ -54,14 +55,15 @@ fn signup(pack: raw::SignupPack, document: &mut Document) -> Result<(), ConfigEr
     let mut pack = Pack::new("signup", routes, "routes", window, mode, document)?;
     pack.needs(&email, "email")?;
     pack.count("source", "actor.source", per_source, "per_source", None)?;
-    pack.count("email", &email, per_email, "per_email", Some(&email))
+    pack.count("email", &normal(&email), per_email, "per_email", Some(&email))
 }
 
 /// Paying without a cart, twice at once, sooner than anybody could, or with one card after the other.
 fn checkout(pack: raw::CheckoutPack, document: &mut Document) -> Result<(), ConfigError> {
     let raw::CheckoutPack { cart, pay, per, expires, min_gap, window, attempts, mode } = pack;
     let bindings = document.identity.as_ref().map(|identity| identity.bindings.clone()).unwrap_or_default();
-    actor(&per, "packs.checkout.per", &bindings)?;
+    let on = [cart.clone(), pay.clone()].concat();
+    actor(&per, "packs.checkout.per", Context { bindings: &bindings, on: &on, routes: &document.routes })?;
     let names: Vec<&str> = document.routes.iter().map(|route| route.name.as_str()).collect();
     check_routes(&cart, "packs.checkout.cart", &names)?;
     check_routes(&pay, "packs.checkout.pay", &names)?;
@@ -77,14 +79,15 @@ fn checkout(pack: raw::CheckoutPack, document: &mut Document) -> Result<(), Conf
 /// Letters that nobody asked for, guessed tokens, and tokens that are used twice.
 fn password_reset(pack: raw::PasswordResetPack, document: &mut Document) -> Result<(), ConfigError> {
     let raw::PasswordResetPack { request, account, reset, token, window, mode, .. } = &pack;
-    if key_part(token, &raw::Bindings::default()).is_none() {
+    let context = Context { bindings: &raw::Bindings::default(), on: reset, routes: &document.routes };
+    if part(token, "packs.password_reset.token", context)?.is_none() {
         let forms = ["body:…", "query:…", "header:…"];
         return Err(ConfigError::unknown("packs.password_reset.token", "field", token, forms));
     }
     let mut own = Pack::new("password_reset", request.clone(), "request", *window, *mode, document)?;
     own.needs(account, "account")?;
-    own.count("account", account, pack.per_account, "per_account", Some(account))?;
-    own.distinct("accounts", (account, "actor.source"), pack.accounts_per_source, "accounts_per_source")?;
+    own.count("account", &normal(account), pack.per_account, "per_account", Some(account))?;
+    own.distinct("accounts", account, "actor.source", (pack.accounts_per_source, "accounts_per_source"))?;
     let mut own = Pack::new("password_reset", reset.clone(), "reset", *window, *mode, document)?;
     own.count("guesses", "actor.source", pack.attempts_per_source, "attempts_per_source", None)?;
     let steps = vec![step("reset", reset.clone())];
@@ -97,9 +100,9 @@ fn gift_cards(pack: raw::GiftCardsPack, document: &mut Document) -> Result<(), C
     let raw::GiftCardsPack { routes, code, window, codes_per_source, codes_per_subject, per_code, mode } = pack;
     let mut pack = Pack::new("gift_cards", routes, "routes", window, mode, document)?;
     pack.needs(&code, "code")?;
-    pack.distinct("source", (&code, "actor.source"), codes_per_source, "codes_per_source")?;
-    pack.distinct("subject", (&code, "actor.subject"), codes_per_subject, "codes_per_subject")?;
-    pack.count("code", &code, per_code, "per_code", Some(&code))
+    pack.distinct("source", &code, "actor.source", (codes_per_source, "codes_per_source"))?;
+    pack.distinct("subject", &code, "actor.subject", (codes_per_subject, "codes_per_subject"))?;
+    pack.count("code", &normal(&code), per_code, "per_code", Some(&code))
 }
 
 /// One pack being put into rules.
@@ -131,7 +134,10 @@ impl<'d> Pack<'d> {
     /// A value of the request, as an expression whose presence can be asked for: `body.user`.
     fn needs(&self, value: &str, key: &str) -> Result<(), ConfigError> {
         let path = format!("packs.{}.{key}", self.name);
-        compiled(&present(value), &path, &self.routes, &self.document.routes).map(|_| ())
+        for text in [present(value), normal(value)] {
+            compiled_plain(Kinds::ANY, &text, &path, &self.routes, &self.document.routes)?;
+        }
+        Ok(())
     }
 
     /// At most so many requests under a key, where `value` is there.
@@ -153,12 +159,12 @@ impl<'d> Pack<'d> {
     fn distinct(
         &mut self,
         what: &str,
-        (value, key): (&str, &str),
-        most: u32,
-        knob: &str,
+        value: &str,
+        key: &str,
+        (most, knob): (u32, &str),
     ) -> Result<(), ConfigError> {
         self.check(most, DISTINCT_MAX, knob)?;
-        let require = format!("distinct({value}, {key}, {}) <= {most}", self.duration());
+        let require = format!("distinct({}, {key}, {}) <= {most}", normal(value), self.duration());
         self.rule(what, Some(present(value)), require);
         Ok(())
     }
@@ -192,9 +198,15 @@ impl<'d> Pack<'d> {
     }
 }
 
-/// Whether a value is there.
+/// Whether a value is there; null is what many send for none.
 fn present(value: &str) -> String {
-    format!("has({value})")
+    format!("has({value}) && !({value} in [null])")
+}
+
+/// A name as services compare it: without blanks around it, in small letters, whether it is written as a text or a number. One that
+/// is neither has no value, which violates the rule.
+fn normal(value: &str) -> String {
+    format!("string({value}).trim().lowerAscii()")
 }
 
 /// A step that may be done once, after the one before.
@@ -211,7 +223,8 @@ fn workflow(
     steps: Vec<raw::Step>,
     mode: Option<Mode>,
 ) -> raw::Workflow {
-    raw::Workflow { name: name.to_owned(), per, expires, steps, effect: None, score: None, mode }
+    let (token, effect, score) = Default::default();
+    raw::Workflow { name: name.to_owned(), per, expires, steps, token, effect, score, mode }
 }
 
 #[cfg(test)]

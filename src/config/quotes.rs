@@ -3,7 +3,7 @@
 //! A path names a value in a JSON document by its members and places: `items.0.price`. Within `each` it begins at the item, with
 //! `$.` before it at the document. `each` goes through the lists that are marked `[*]`: `orders[*].lines[*]`.
 
-use super::limits::KeyPart;
+use super::keys::{Context, KeyPart};
 pub use super::raw::Compare;
 
 use super::raw::{self, Document, Mode};
@@ -135,7 +135,11 @@ impl Quote {
             }
             let per = match raw.per.as_str() {
                 "anyone" => None,
-                text => Some(actor(text, &format!("{path}.per"), &bindings)?),
+                text => {
+                    let on = [raw.capture.routes.clone(), raw.assert.routes.clone()].concat();
+                    let context = Context { bindings: &bindings, on: &on, routes: &document.routes };
+                    Some(actor(text, &format!("{path}.per"), context)?)
+                }
             };
             if per.as_ref().is_some_and(KeyPart::needs_body) {
                 let fault = "is in the body: who asks for a quote does not send it";
@@ -171,6 +175,22 @@ impl Quote {
             monitor: written.mode == Some(Mode::Monitor),
             owner,
         })
+    }
+}
+
+impl Assert {
+    /// Whether it asks something of requests on the route of that name.
+    pub(super) fn is_on(&self, route: &str) -> bool {
+        self.routes.iter().any(|name| name == route)
+    }
+
+    /// The names of members that it reads in requests.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let quantity = self.quantity.as_ref().map(|quantity| &quantity.value);
+        let places =
+            [self.key.as_ref(), self.value.as_ref(), self.currency.as_ref(), quantity, self.total.as_ref()];
+        let names = places.into_iter().flatten().flat_map(|place| &place.names);
+        self.each.0.iter().flatten().chain(names).map(String::as_str)
     }
 }
 

@@ -21,6 +21,7 @@ use super::objects::Objects;
 use super::quotes;
 use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
+use super::watched::Watched;
 use super::workflows;
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use crate::gather;
@@ -65,6 +66,8 @@ pub struct Route {
     pub asserted: Vec<usize>,
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
+    /// The names that are read in its requests.
+    pub watched: Watched,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,
 }
@@ -118,6 +121,10 @@ impl Sections<'_> {
             || self.behaviour.is_some_and(|behaviour| behaviour.needs_body(route))
             || self.objects.is_some_and(|objects| objects.needs_body(route))
     }
+
+    fn watched(&self, route: &str) -> Watched {
+        Watched::on_route(route, self.rules, self.flows, self.objects)
+    }
 }
 
 impl Routes {
@@ -148,6 +155,7 @@ impl Routes {
             captured: Vec::new(),
             asserted: Vec::new(),
             needs_json: sections.need_body(UNMATCHED),
+            watched: sections.watched(UNMATCHED),
             oauth: None,
         };
         let mut written = Vec::with_capacity(document.routes.len());
@@ -169,6 +177,7 @@ impl Routes {
                 captured,
                 asserted,
                 needs_json: sections.need_body(&raw.name),
+                watched: sections.watched(&raw.name),
                 oauth: endpoints.remove(&raw.name),
             });
         }

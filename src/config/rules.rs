@@ -7,7 +7,7 @@ pub mod schema;
 
 use self::schema::{COUNT, DISTINCT, IN_BODY, PARAMETERS, SCHEMA};
 use super::field::Field;
-use super::limits::{key_part, KeyPart};
+use super::keys::{key_part, KeyPart};
 use super::raw::{self, Document, Effect, FailurePolicy, Mode};
 use super::routes::template::parameters;
 use super::{check_name, score, ConfigError};
@@ -127,21 +127,10 @@ impl Rule {
             (None, None) => return Err(ConfigError::new(path, "has neither `require` nor `forbid`")),
             (Some(_), Some(_)) => return Err(ConfigError::new(path, "has both `require` and `forbid`")),
         };
-        let condition = compiled(text, &format!("{path}.{key}"), &written.routes, routes)?;
-        let when = written.when.as_ref().map(|text| {
-            let path = format!("{path}.when");
-            let when = compiled(text, &path, &written.routes, routes)?;
-            match when.calls().first() {
-                Some(call) => Err(ConfigError::new(
-                    path,
-                    format!(
-                        "column {}: counters count where `when` holds: they stand in `require` and `forbid`",
-                        column(text, call.offset())
-                    ),
-                )),
-                None => Ok(when),
-            }
-        });
+        let condition = compiled_to(Kinds::BOOL, text, &format!("{path}.{key}"), &written.routes, routes)?;
+        let when = written.when.as_ref();
+        let when =
+            when.map(|text| compiled_plain(Kinds::BOOL, text, &format!("{path}.when"), &written.routes, routes));
         let when = when.transpose()?;
         let counters = condition.calls().iter().enumerate();
         let counters =
@@ -172,7 +161,7 @@ impl Rule {
     }
 
     /// Whether it holds on the route of that name.
-    fn holds_on(&self, route: &str) -> bool {
+    pub(super) fn holds_on(&self, route: &str) -> bool {
         self.routes.is_empty() || self.routes.iter().any(|name| name == route)
     }
 }
@@ -187,18 +176,28 @@ pub(super) fn need_body(rules: &[Rule], route: &str) -> bool {
     rules.iter().any(|rule| rule.needs_body && rule.holds_on(route))
 }
 
-/// A condition for requests on some routes, whose paths have the parameters that it may speak of.
-pub(super) fn compiled(
+/// The same as [`compiled_to`] where nothing may be counted: what is counted there would depend on what is judged before.
+pub(super) fn compiled_plain(
+    expected: Kinds,
     text: &str,
     path: &str,
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
-    compiled_to(Kinds::BOOL, text, path, on, routes)
+    let expression = compiled_to(expected, text, path, on, routes)?;
+    match expression.calls().first() {
+        None => Ok(expression),
+        Some(call) => {
+            let place = column(text, call.offset());
+            let fault = format!("column {place}: counters stand in `require` and `forbid` of `rules` alone");
+            Err(ConfigError::new(path, fault))
+        }
+    }
 }
 
-/// The same for a value that can be of these types.
-pub(super) fn compiled_to(
+/// An expression whose value can be of an `expected` type, for requests on some routes, whose paths have the parameters that it may
+/// speak of.
+fn compiled_to(
     expected: Kinds,
     text: &str,
     path: &str,

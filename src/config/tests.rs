@@ -165,6 +165,29 @@ fn faults_of_limits_are_found_where_they_are() {
         (with("algorithm", json!("leaky_bucket")), "limits[0].algorithm", "unknown variant"),
         (with("routes", json!(["order"])), "limits[0].routes[0]", "did you mean `orders`?"),
         (with("prefix_v6", json!(129)), "limits[0].prefix_v6", "at most 128"),
+        (with("when", json!(7)), "limits[0].when", "expected a condition, or an object with values"),
+        (with("when", json!({"claims": {"plan": "free"}})), "limits[0].when.claims.plan", "invalid type"),
+        (with("when", json!({"method": ["GET"]})), "limits[0].when.method", "unknown field"),
+        (
+            with("when", json!("request.methd == 'GET'")),
+            "limits[0].when",
+            "column 9: unknown member of `request` `methd`",
+        ),
+        (with("when", json!("request.methd == 'GET'")), "limits[0].when", "did you mean `method`?"),
+        (with("when", json!("request.method")), "limits[0].when", "column 1: this is string; expected bool"),
+        (
+            with("when", json!("count(actor.source, duration('1m')) > 5")),
+            "limits[0].when",
+            "column 1: counters stand in",
+        ),
+        (with("when", json!("path.id == '7'")), "limits[0].when", "column 1: `path.id` needs `routes`"),
+        (with("key", json!(["source", "expr:bdy.id"])), "limits[0].key[1]", "column 6: unknown name `bdy`"),
+        (
+            with("key", json!(["expr:seen(1, 2, duration('1m'))"])),
+            "limits[0].key[0]",
+            "column 6: counters stand in",
+        ),
+        (with("key", json!(["expr:"])), "limits[0].key[0]", "column 6: "),
     ]);
 }
 

@@ -3,12 +3,15 @@
 //! A step may only come after steps that are written before it, so no workflow can wait for itself. What a step needs is kept as
 //! a set of bits, one a step.
 
-use super::limits::{key_part, KeyPart};
+pub mod token;
+
+use self::token::StepToken;
+use super::keys::{part, Context, KeyPart};
 use super::raw::{self, Document, Effect, Mode};
-use super::rules::compiled;
+use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
 use super::{check_name, score, ConfigError};
-use crate::expression::Expression;
+use crate::expression::{Expression, Kinds};
 use crate::finding::Weight;
 use crate::time::Millis;
 
@@ -25,7 +28,8 @@ const STEPS_ON_ROUTE_MAX: usize = 8;
 const EXPIRES: (Millis, Millis) = (Millis::from_secs(2), Millis::from_secs(3 * 86_400));
 
 /// What can name the actor of an instance, besides the forms of a field.
-const ACTORS: [&str; 8] = ["session", "subject", "source", "client", "device", "claim:…", "header:…", "cookie:…"];
+const ACTORS: [&str; 9] =
+    ["session", "subject", "source", "client", "device", "claim:…", "header:…", "cookie:…", "expr:…"];
 
 /// What is done in which order.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct Workflow {
     pub expires: Millis,
     /// Its steps, in the order written.
     pub steps: Vec<Step>,
+    /// What says how far a client has come; `None` for the memory.
+    pub token: Option<StepToken>,
     /// What its findings weigh, in place of what the checks say.
     pub weight: Option<Weight>,
     /// Whether it is judged without effect, whatever its route.
@@ -85,7 +91,14 @@ impl Workflow {
             if workflows.iter().any(|other| other.name == raw.name) {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
-            workflows.push(Self::new(raw, &path, &document.routes, &bindings)?);
+            let workflow = Self::new(raw, &path, &document.routes, &bindings)?;
+            let carrier = |own: &Self| own.token.as_ref().map(|token| token.carrier.clone());
+            let own = carrier(&workflow);
+            if let Some(other) = workflows.iter().find(|other| own.is_some() && carrier(other) == own) {
+                let fault = format!("carries the state of `{}` already", other.name);
+                return Err(ConfigError::new(format!("{path}.token"), fault));
+            }
+            workflows.push(workflow);
         }
         for route in routes {
             let count = on_route(&workflows, route).len();
@@ -103,7 +116,8 @@ impl Workflow {
         routes: &[raw::Route],
         bindings: &raw::Bindings,
     ) -> Result<Self, ConfigError> {
-        let per = actor(&written.per, &format!("{path}.per"), bindings)?;
+        let on: Vec<String> = written.steps.iter().flat_map(|step| step.routes.clone()).collect();
+        let per = actor(&written.per, &format!("{path}.per"), Context { bindings, on: &on, routes })?;
         if !(EXPIRES.0..=EXPIRES.1).contains(&written.expires.0) {
             return Err(ConfigError::new(format!("{path}.expires"), "expected 2s to 3d"));
         }
@@ -125,6 +139,7 @@ impl Workflow {
             per,
             expires: written.expires.0,
             steps,
+            token: written.token.as_ref().map(|own| StepToken::new(own, &format!("{path}.token"))).transpose()?,
             weight: weight(written.effect, written.score, path)?,
             monitor: written.mode == Some(Mode::Monitor),
             owner,
@@ -135,6 +150,11 @@ impl Workflow {
     pub fn names(&self, steps: u16) -> String {
         let names = self.steps.iter().filter(|step| step.bit & steps != 0).map(|step| format!("`{}`", step.name));
         names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a step is remembered as one that may be seen once.
+    pub fn needs_once(&self) -> bool {
+        self.token.is_some() && self.steps.iter().any(|step| step.once)
     }
 
     /// Whether who has done these steps is through with it: the step that is written last is done.
@@ -162,7 +182,11 @@ impl Step {
         let step = Self {
             name: written.name.clone(),
             routes: written.routes.clone(),
-            when: condition(written, path, routes)?,
+            when: written
+                .when
+                .as_ref()
+                .map(|text| compiled_plain(Kinds::BOOL, text, &format!("{path}.when"), &written.routes, routes))
+                .transpose()?,
             bit: 1_u16.checked_shl(u32::try_from(before.len()).unwrap_or(u32::MAX)).unwrap_or_default(),
             after: predecessors(written.after.as_deref(), before, &format!("{path}.after"))?,
             min_gap: written.min_gap.map(|gap| gap.0).unwrap_or_default(),
@@ -192,7 +216,7 @@ impl Step {
     }
 
     /// Whether it is done on the route of that name.
-    fn is_on(&self, route: &str) -> bool {
+    pub(super) fn is_on(&self, route: &str) -> bool {
         self.routes.iter().any(|name| name == route)
     }
 
@@ -222,8 +246,8 @@ pub(super) fn need_body(workflows: &[Workflow], route: &str) -> bool {
 }
 
 /// Who an instance, or a quote, belongs to.
-pub(super) fn actor(text: &str, path: &str, bindings: &raw::Bindings) -> Result<KeyPart, ConfigError> {
-    let part = key_part(text, bindings).filter(|part| !matches!(part, KeyPart::Route | KeyPart::Method));
+pub(super) fn actor(text: &str, path: &str, context: Context<'_>) -> Result<KeyPart, ConfigError> {
+    let part = part(text, path, context)?.filter(|part| !matches!(part, KeyPart::Route | KeyPart::Method));
     part.ok_or_else(|| ConfigError::unknown(path, "actor", text, ACTORS))
 }
 
@@ -268,17 +292,6 @@ fn predecessors(written: Option<&[String]>, before: &[Step], path: &str) -> Resu
             _ => ConfigError::unknown(format!("{path}[{at}]"), "earlier step", name, known),
         })
     })
-}
-
-/// Which requests do a step. Counters would count them whether they do it or not.
-fn condition(written: &raw::Step, path: &str, routes: &[raw::Route]) -> Result<Option<Expression>, ConfigError> {
-    let Some(text) = &written.when else { return Ok(None) };
-    let path = format!("{path}.when");
-    let when = compiled(text, &path, &written.routes, routes)?;
-    match when.calls() {
-        [] => Ok(Some(when)),
-        _ => Err(ConfigError::new(path, "counts: counters stand in `rules`")),
-    }
 }
 
 /// Ranges of status codes: `2xx`, `303`.

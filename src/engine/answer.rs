@@ -26,9 +26,12 @@ use std::rc::Rc;
 /// How a client allows compression (RFC 9110 §12.5.3).
 const ACCEPT_ENCODING: &str = "accept-encoding";
 
-/// What makes an answer one that cannot be read: compressed, in another character set, or a part (RFC 9110 §12.5, §14.2;
-/// `request-range` is an older name of `range`). A service need not do either.
-const EVASIVE: [&str; 5] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range"];
+/// The field that a service has as many of as it likes (RFC 6265 §3).
+const SET_COOKIE: &str = "set-cookie";
+
+/// What makes an answer one that cannot be read: compressed, in another character set, a part (RFC 9110 §12.5, §14.2;
+/// `request-range` is an older name of `range`), or what is different in it (RFC 3229). A service need not do any of it.
+const EVASIVE: [&str; 6] = [ACCEPT_ENCODING, "accept-charset", "range", "request-range", "if-range", "a-im"];
 
 /// What is wanted of the body of an answer. Of several wishes the greatest counts.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +65,8 @@ pub struct Changes {
     pub remove: Vec<String>,
     /// Header fields to write, in place of those of the same name.
     pub set: Vec<(&'static str, String)>,
+    /// Header fields to write besides those that there are.
+    pub add: Vec<(String, String)>,
     /// The body that takes the place of the one held back.
     pub body: Option<Vec<u8>>,
 }
@@ -103,18 +108,14 @@ impl Case {
         next: impl FnOnce(Box<Self>) -> Next,
     ) -> Course<Next> {
         self.settle_steps(Some(head.status()), true, now);
-        let readable = matches!(head.form(), Form::Json | Form::Lines | Form::Text);
         let bytes_max = self.world.config.response.body_read_max;
-        let is_long = head
-            .announced_bytes()
-            .is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max));
-        match (want, head.obstacle()) {
-            (Want::Hold, None) if readable && !is_long => {
+        let obstacle = head.obstacle().filter(|_| want != Want::Nothing);
+        match want {
+            Want::Hold if obstacle.is_none() && head.form() != Form::None => {
                 Course::Hold(Box::new(HeldAnswer { case: self, head, bytes_max, since: now }))
             }
-            (Want::Hold | Want::Copy, None) if readable => {
-                let opinion =
-                    self.weigh_head(&head, is_long.then_some(Unread::TooLong).filter(|_| want == Want::Hold));
+            Want::Copy if obstacle.is_none() && head.form() != Form::None => {
+                let opinion = self.weigh_head(&head, None);
                 self.carry_on(opinion, |case, changes| {
                     let unread = None;
                     Course::Watch(
@@ -123,20 +124,31 @@ impl Case {
                     )
                 })
             }
-            (want, obstacle) => {
-                let opinion = self.weigh_head(&head, obstacle.filter(|_| readable && want != Want::Nothing));
+            _ => {
+                let opinion = self.weigh_head(&head, obstacle);
                 self.carry_on(opinion, |case, changes| Course::Pass(changes, next(case)))
             }
         }
     }
 
+<<<<<<< HEAD
     fn carry_on<Next>(
         self: Box<Self>,
         opinion: Opinion,
         on: impl FnOnce(Box<Self>, Changes) -> Course<Next>,
     ) -> Course<Next> {
+=======
+    fn carry_on<Next>(mut self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
+>>>>>>> main
         match opinion.reply {
-            None => on(self, opinion.changes),
+            None => {
+                let mut changes = opinion.changes;
+                changes.add = self.progress.issued();
+                // Nobody but us tells clients how far they have come. A service may set other cookies.
+                let ours = changes.add.iter().map(|(name, _)| name.clone());
+                changes.remove.extend(ours.filter(|name| name != SET_COOKIE));
+                on(self, changes)
+            }
             Some(mut reply) => {
                 reply.headers.extend(self.response_headers());
                 let response = Response { status: Some(reply.status), bytes: 0 };
@@ -159,7 +171,11 @@ impl Case {
         let scene = self.disclosure().filter(|_| self.method != "CONNECT");
         let wish = scene.map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
         let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
-        match (wish.holds, wish.reads || tells) {
+        let most = u64::try_from(self.world.config.response.body_read_max).unwrap_or(u64::MAX);
+        let is_long = head.announced_bytes().is_some_and(|bytes| bytes > most);
+        // What is known to be too long is held for what would stop it, and not for what could not change it anyway.
+        let holds = if is_long { wish.stops } else { wish.holds };
+        match (holds, wish.reads || tells) {
             (true, _) => Want::Hold,
             (false, true) => Want::Copy,
             (false, false) => Want::Nothing,
@@ -171,7 +187,7 @@ impl Case {
         let mut findings = Findings::default();
         let Some(scene) = self.disclosure() else { return Opinion::default() };
         let changes = exposure::check_head(&scene, head, unread, &mut findings);
-        self.conclude(head, changes, &findings)
+        self.conclude(head, changes, findings, true)
     }
 
     /// What they say of a body. What has passed already can only be noted.
@@ -191,17 +207,17 @@ impl Case {
         changes.remove.extend(own.remove);
         let changes = exposure::Changes { remove: changes.remove, ..own };
         self.tab.records.clone_from(&changes.records);
-        self.conclude(content.head, changes, &findings)
+        self.conclude(content.head, changes, findings, is_held)
     }
 
     /// Fields by which a client asks for its answer in a form that would hide it from a rule in force.
     pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
         let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
-        let changing = exposure.filter(|own| own.may_change(&route.name));
+        let reading = exposure.filter(|own| own.may_change(&route.name) || own.counts_records(&route.name));
         let is_heard = !route.captured.is_empty();
-        let is_plain = is_heard || changing.is_some_and(|exposure| exposure.plain_responses);
-        let is_read = route.mode == Mode::Enforce && (is_heard || changing.is_some());
+        let is_plain = is_heard || reading.is_some_and(|exposure| exposure.plain_responses);
+        let is_read = route.mode == Mode::Enforce && (is_heard || reading.is_some());
         let asks = |name: &str| is_read && request.headers.first(name).is_some();
         let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
         evasive.collect::<Vec<_>>().into_iter()
@@ -219,15 +235,24 @@ impl Case {
         })
     }
 
-    /// Where findings about an answer become its fate.
-    fn conclude(&mut self, head: &Head, changes: exposure::Changes, findings: &Findings) -> Opinion {
+    /// Where findings about an answer become its fate, unless it has passed: then nothing that they say is carried out.
+    fn conclude(
+        &mut self,
+        head: &Head,
+        changes: exposure::Changes,
+        mut findings: Findings,
+        is_held: bool,
+    ) -> Opinion {
         let world = Rc::clone(&self.world);
         let route = world.config.routes.get(self.route);
-        let withheld = risk::judge_response(&world.config, route, findings, &mut self.judgement);
+        if !is_held {
+            findings.hold_back(|finding| world.config.stops(finding, route.mode));
+        }
+        let withheld = risk::judge_response(&world.config, route, &findings, &mut self.judgement);
         let reply = withheld.then(|| Reply::withheld(head.status(), risk::WITHHELD, &self.request_id));
         let exposure::Changes { remove, length, body, .. } = changes;
         let set = length.map(|length| ("content-length", length.to_string())).into_iter().collect();
-        Opinion { changes: Changes { remove, set, body }, reply }
+        Opinion { changes: Changes { remove, set, add: Vec::new(), body }, reply }
     }
 }
 

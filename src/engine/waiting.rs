@@ -85,7 +85,7 @@ impl Wait {
             Self::Fleet(asking) => asking.open.settle(asking.body_bytes),
         };
         match step {
-            Step::Forward(_unused, body) => Box::new(body.finish().finish(Default::default())),
+            Step::Forward(_unused, body) => Box::new(body.unsent().finish().finish(Default::default())),
             Step::Refuse(_, done) | Step::Serve(_, done) => done,
             Step::Wait(wait) => wait.abandon(),
         }
@@ -177,7 +177,7 @@ impl Held {
                 Ok(bytes) if open.request.may_be_json() || bytes.trim_ascii().is_empty() => {
                     body::Body::read(bytes)
                 }
-                Ok(_) => body::Body::unread(Unread::NotJson),
+                Ok(bytes) => body::Body::not_json(bytes),
                 Err(why) => body::Body::unread(why),
             };
         }
@@ -223,6 +223,7 @@ impl Asking {
             config: &world.config,
             memory: &world.memory,
             shared: world.shared.as_ref(),
+            once: &world.once,
             outbox: &world.outbox,
             route: world.config.routes.get(case.route),
             request: &open.request,

@@ -101,6 +101,7 @@ impl World {
     }
 
     pub(super) fn ground(&self, now: Millis) -> Ground<'_> {
-        Ground { config: &self.config, memory: &self.memory, shared: self.shared.as_ref(), now }
+        let Self { config, memory, once, shared, .. } = self;
+        Ground { config, memory, shared: shared.as_ref(), once, now }
     }
 }

@@ -93,6 +93,40 @@ pub(super) enum Over {
 }
 
 impl Node {
+    /// The names of members that are asked of values that may come from a document.
+    pub(super) fn members<'n>(&'n self, document: Tag, found: &mut Vec<&'n str>) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Path { base, steps, .. } => {
+                match base {
+                    Base::Name(name) if *name != document => return,
+                    Base::Entry(_, key) => return key.members(document, found),
+                    Base::Of(node) => node.members(document, found),
+                    Base::Name(_) | Base::Variable(_) | Base::Outcome(_) => {}
+                }
+                found.extend(steps.iter().filter_map(|step| match step {
+                    Step::Member(name) => Some(name.as_ref()),
+                    Step::Element(_) => None,
+                }));
+            }
+            Self::Index { list: one, key: other, .. }
+            | Self::Binary { left: one, right: other, .. }
+            | Self::Macro { list: one, body: other, .. } => {
+                one.members(document, found);
+                other.members(document, found);
+            }
+            Self::List(nodes) | Self::And(nodes, _) | Self::Or(nodes, _) | Self::Call { arguments: nodes, .. } => {
+                nodes.iter().for_each(|node| node.members(document, found));
+            }
+            Self::Not(node, _) | Self::Negative(node, _) | Self::Has(node) | Self::InTable { key: node, .. } => {
+                node.members(document, found);
+            }
+            Self::Choice { condition, then, otherwise, .. } => {
+                [condition, then, otherwise].into_iter().for_each(|node| node.members(document, found));
+            }
+        }
+    }
+
     /// Whether it is known before any evaluation.
     pub(super) const fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))

@@ -570,3 +570,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_members_of_a_document_are_known() {
+    for (text, expected) in [
+        ("request.method == 'GET' && request.headers.a == 'b'", &[][..]),
+        ("body.a.b[0].c > 1 || has(body['d e'])", &["a", "b", "c", "d e"]),
+        ("body.items.all(item, item.price > 0 && !(item.sku in ['x']))", &["items", "price", "sku"]),
+        ("body.a ? size(body.b) > 1 : [body.c] == [-body.d]", &["a", "b", "c", "d"]),
+        ("body[request.method].e == 1", &["e"]),
+        ("count(body.f, duration('1m')) > 1 && request.headers[body.g] == ''", &["g", "f"]),
+    ] {
+        let expression = Expression::compile(text, &SCHEMA, Kinds::ANY).unwrap();
+        assert_eq!(expression.members(BODY), expected, "{text}");
+    }
+}

@@ -214,7 +214,7 @@ impl Exchange {
             Step::Forward(permit, body) if self.held_bytes > self.judged_bytes => {
                 let unjudged = self.held_bytes.saturating_sub(self.judged_bytes);
                 self.judged_bytes = self.held_bytes;
-                match body.judge(unjudged) {
+                match body.judge_held(unjudged) {
                     Step::Forward(_, body) => Step::Forward(permit, body),
                     refused => refused,
                 }

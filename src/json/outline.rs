@@ -3,7 +3,8 @@
 //!
 //! A flat list in the order of the text, each value with its parent, its member's key and its neighbours. The syntax is
 //! checked (RFC 8259), but for what cannot change where a value ends: escapes and the form of numbers. Keys may repeat; each is a value
-//! of its own, so that no reader of the last or of the first one is forgotten.
+//! of its own, so that no reader of the last or of the first one is forgotten. What other readers take for JSON is read too: a byte
+//! order mark, the line `)]}'` that keeps scripts from running it, `NaN` and `Infinity`.
 //! Bounds: the caller's; one pass, and 40 bytes a value.
 
 use super::Bounds;
@@ -11,6 +12,26 @@ use std::ops::Range;
 
 /// No value.
 const NONE: u32 = u32::MAX;
+
+/// UTF-8's byte order mark.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How the line begins that keeps a document from being run as a script.
+const GUARD: &[u8] = b")]}'";
+
+/// Words that are values.
+const LITERALS: [&[u8]; 6] = [b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity"];
+
+/// Why a text has no outline.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not JSON.
+    Broken,
+    /// It is nested more deeply than the bounds allow.
+    TooDeep,
+    /// It has more values than the bounds allow.
+    TooMany,
+}
 
 /// What a value is.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -84,28 +105,44 @@ fn span((start, end): (u32, u32)) -> Range<usize> {
 
 impl Outline {
     /// The outline of one document.
-    pub fn of_document(bytes: &[u8], bounds: Bounds) -> Option<Self> {
-        let mut reader = Reader::new(bytes, 0, bytes.len(), bounds)?;
-        reader.document()?;
-        Some(Self { nodes: reader.nodes })
+    ///
+    /// # Errors
+    /// What keeps it from having one.
+    pub fn of_document(bytes: &[u8], bounds: Bounds) -> Result<Self, Fault> {
+        let mut reader = Reader::new(bytes, bounds);
+        match reader.document() {
+            Some(()) => Ok(Self { nodes: reader.nodes }),
+            None => Err(reader.fault),
+        }
+    }
+
+    /// The values that one document begins with, as far as it can be read.
+    pub fn of_beginning(bytes: &[u8], bounds: Bounds) -> Self {
+        let mut reader = Reader::new(bytes, bounds);
+        // It ends where it was cut.
+        let _ = reader.document();
+        Self { nodes: reader.nodes }
     }
 
     /// The outline of one document a line. Empty lines are nothing.
-    pub fn of_lines(bytes: &[u8], bounds: Bounds) -> Option<Self> {
-        let mut reader = Reader::new(bytes, 0, 0, bounds)?;
-        let mut start = 0_usize;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+    ///
+    /// # Errors
+    /// What keeps one of them from having one.
+    pub fn of_lines(bytes: &[u8], bounds: Bounds) -> Result<Self, Fault> {
+        let mut reader = Reader::new(bytes, bounds);
+        let mut start = reader.at;
+        for line in bytes.get(start..).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
             (reader.at, reader.end) = (start, start.saturating_add(line.len()));
             // A record may begin with a mark (RFC 7464).
             if line.first() == Some(&0x1e) {
-                reader.at = reader.at.saturating_add(1);
+                reader.step();
             }
-            if !line.trim_ascii().is_empty() {
-                reader.document()?;
+            if !line.trim_ascii().is_empty() && reader.document().is_none() {
+                return Err(reader.fault);
             }
             start = start.saturating_add(line.len());
         }
-        Some(Self { nodes: reader.nodes })
+        Ok(Self { nodes: reader.nodes })
     }
 
     /// All values, in the order of the text.
@@ -126,6 +163,11 @@ impl Outline {
         }
     }
 
+    /// How many documents there are.
+    pub fn documents(&self) -> usize {
+        self.nodes.iter().filter(|node| node.parent().is_none()).count()
+    }
+
     /// How many values are directly in this one.
     pub fn children(&self, parent: usize) -> usize {
         self.nodes.iter().filter(|node| node.parent() == Some(parent)).count()
@@ -138,14 +180,21 @@ struct Reader<'a> {
     end: usize,
     bounds: Bounds,
     nodes: Vec<Node>,
+    /// What is wrong, once something is.
+    fault: Fault,
     /// Open arrays and objects, each with its last child.
     open: Vec<(usize, Option<usize>)>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], at: usize, end: usize, bounds: Bounds) -> Option<Self> {
-        u32::try_from(bytes.len()).ok().filter(|length| *length != NONE)?;
-        Some(Self { bytes, at, end, bounds, nodes: Vec::new(), open: Vec::new() })
+    fn new(bytes: &'a [u8], bounds: Bounds) -> Self {
+        let marked = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let rest = bytes.get(marked..).unwrap_or_default();
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_guard =
+            line.strip_prefix(GUARD).is_some_and(|more| more.iter().all(|byte| b",; \t\r".contains(byte)));
+        let at = marked.saturating_add(if is_guard { line.len() } else { 0 });
+        Self { bytes, at, end: bytes.len(), bounds, nodes: Vec::new(), fault: Fault::Broken, open: Vec::new() }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -213,6 +262,7 @@ impl<'a> Reader<'a> {
             b'{' => (Kind::Object, self.opening()?),
             b'[' => (Kind::Array, self.opening()?),
             b'"' => (Kind::String, self.string()?),
+            b'-' if self.bytes.get(self.at.saturating_add(1)) == Some(&b'I') => (Kind::Literal, self.literal()?),
             b'-' | b'0'..=b'9' => {
                 (Kind::Number, self.run(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))?)
             }
@@ -220,6 +270,7 @@ impl<'a> Reader<'a> {
         };
         let index = self.nodes.len();
         if u32::try_from(index).map_or(true, |index| index >= self.bounds.values) {
+            self.fault = Fault::TooMany;
             return None;
         }
         let begins = if key.0 == key.1 { start } else { key.0 };
@@ -243,7 +294,11 @@ impl<'a> Reader<'a> {
         let depth = u32::try_from(self.open.len()).ok()?;
         let start = u32::try_from(self.at).ok()?;
         self.step();
-        (depth < self.bounds.depth).then_some((start, start))
+        if depth >= self.bounds.depth {
+            self.fault = Fault::TooDeep;
+            return None;
+        }
+        Some((start, start))
     }
 
     fn string(&mut self) -> Option<(u32, u32)> {
@@ -266,9 +321,8 @@ impl<'a> Reader<'a> {
 
     fn literal(&mut self) -> Option<(u32, u32)> {
         let start = self.at;
-        let value = self.run(|byte| byte.is_ascii_lowercase())?;
-        let text = self.bytes.get(start..self.at)?;
-        [&b"true"[..], b"false", b"null"].contains(&text).then_some(value)
+        let value = self.run(|byte| byte.is_ascii_alphabetic() || byte == b'-')?;
+        LITERALS.contains(&self.bytes.get(start..self.at)?).then_some(value)
     }
 
     fn run(&mut self, belongs: impl Fn(u8) -> bool) -> Option<(u32, u32)> {
@@ -289,7 +343,11 @@ mod tests {
     const BOUNDS: Bounds = Bounds { depth: 8, values: 64 };
 
     fn outline(text: &str) -> Option<Outline> {
-        Outline::of_document(text.as_bytes(), BOUNDS)
+        Outline::of_document(text.as_bytes(), BOUNDS).ok()
+    }
+
+    fn fault(text: &str) -> Fault {
+        Outline::of_document(text.as_bytes(), BOUNDS).map(|_| ()).unwrap_err()
     }
 
     #[test]
@@ -325,21 +383,47 @@ mod tests {
     fn lines_are_documents() {
         let text = b"{\"a\":1}\n\n[2]\r\n\x1e{\"b\":3}\n";
         let outline = Outline::of_lines(text, BOUNDS).unwrap();
-        assert_eq!(outline.nodes().iter().filter(|node| node.parent().is_none()).count(), 3);
-        assert!(Outline::of_lines(b"{\"a\":1}\n{\n", BOUNDS).is_none());
+        assert_eq!(outline.documents(), 3);
+        assert_eq!(Outline::of_lines(b"{\"a\":1}\n{\n", BOUNDS).unwrap_err(), Fault::Broken);
     }
 
     #[test]
-    fn what_is_broken_or_too_much_has_none() {
-        for text in
-            ["", "{", "[1,]", "[1 2]", r#"{"a"}"#, r#"{"a":1,}"#, "{1:2}", "nul", "[]]", "\"a", "\"\n\"", "tru e"]
-        {
-            assert!(outline(text).is_none(), "{text}");
+    fn what_is_broken_or_too_much_has_none_and_says_why() {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "[1 2]",
+            r#"{"a"}"#,
+            r#"{"a":1,}"#,
+            "{1:2}",
+            "nul",
+            "[]]",
+            "\"a",
+            "\"\n\"",
+            "tru e",
+            "nan",
+            "-NaN",
+        ] {
+            assert_eq!(fault(text), Fault::Broken, "{text}");
         }
-        assert!(
-            outline(&"[".repeat(9)).is_none() && outline(&format!("{}{}", "[".repeat(9), "]".repeat(9))).is_none()
-        );
-        assert!(outline(&format!("[{}1]", "1,".repeat(64))).is_none());
+        assert_eq!(fault(&"[".repeat(9)), Fault::TooDeep);
+        assert_eq!(fault(&format!("{}{}", "[".repeat(9), "]".repeat(9))), Fault::TooDeep);
+        assert_eq!(fault(&format!("[{}1]", "1,".repeat(64))), Fault::TooMany);
+    }
+
+    #[test]
+    fn what_others_take_for_json_has_one() {
+        for text in ["\u{feff}[1]", ")]}',\n[1]", "\u{feff})]}'\n[1]", "[NaN]", "[-Infinity]", "[Infinity]"] {
+            assert_eq!(outline(text).map(|outline| outline.nodes().len()), Some(2), "{text}");
+        }
+        assert!(outline(")]}'[1]").is_none() && outline(")]}' \"a\"\n[1]").is_none());
+    }
+
+    #[test]
+    fn the_beginning_of_a_document_has_values_too() {
+        let outline = Outline::of_beginning(br#"[{"a":1},{"a":2},{"a"#, BOUNDS);
+        assert_eq!((outline.children(0), outline.nodes().len()), (3, 6));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //!
 //! A set of fixed size in the host's shared memory. A key is remembered until the time its first sight gave, and nothing
 //! that is remembered is ever evicted: a bucket full of live entries answers [`Seen::Full`], so that a flood cannot buy a
-//! replay. Entries whose time is over make room. A sight is *load → look → compare-and-swap*, a bounded number of times,
+//! replay; only whoever has seen a key forgets it. Entries whose time is over make room. A sight is *load → look → compare-and-swap*, a bounded number of times,
 //! so of any number of concurrent sights of one key exactly one is the first.
 //!
 //! Bounds: an entry is 12 bytes, a 64-bit keyed fingerprint and the second of its end, rounded up. A bucket has 340
@@ -72,6 +72,26 @@ impl Once {
             }
         }
         Seen::Contended
+    }
+
+    /// Forgets a key that was seen, so that it may be seen once more. Says whether it did: not under contention, which leaves the
+    /// key seen.
+    pub fn forget(&self, shared: &dyn Shared, kind: &str, key: &[u8]) -> bool {
+        let (bucket, fingerprint) = self.locate(kind, key);
+        let bucket = name(bucket);
+        for _ in 0..ATTEMPTS_MAX {
+            let Some((mut value, version)) = shared.get(&bucket).filter(|(value, _)| is_bucket(value)) else {
+                return false;
+            };
+            let (_, entries) = value.split_at_mut(MAGIC.len());
+            let entry = entries.chunks_exact_mut(ENTRY_BYTES).find(|entry| entry.starts_with(&fingerprint));
+            let Some(entry) = entry else { return false };
+            entry.fill(0);
+            if shared.set(&bucket, &value, version) {
+                return true;
+            }
+        }
+        false
     }
 
     fn locate(&self, kind: &str, key: &[u8]) -> (u64, [u8; 8]) {
@@ -165,6 +185,18 @@ mod tests {
         assert_eq!(see("jti", 5_999), Seen::Again, "rounded up");
         assert_eq!(see("dpop", 1_000), Seen::First, "another use");
         assert_eq!(see("jti", 6_000), Seen::First, "forgotten");
+    }
+
+    #[test]
+    fn what_is_forgotten_may_be_seen_once_more() {
+        let shared = InProcess::default();
+        let once = once(&shared, 0);
+        let see = |key: &[u8]| once.see(&shared, "step", key, Millis::new(1), Millis::new(9_000));
+        assert!(!once.forget(&shared, "step", b"a"), "there is no memory yet");
+        assert_eq!((see(b"a"), see(b"b"), see(b"a")), (Seen::First, Seen::First, Seen::Again));
+        assert!(once.forget(&shared, "step", b"a") && !once.forget(&shared, "step", b"a"));
+        assert!(!once.forget(&shared, "jti", b"b"), "another use");
+        assert_eq!((see(b"a"), see(b"a"), see(b"b")), (Seen::First, Seen::Again, Seen::Again));
     }
 
     #[test]

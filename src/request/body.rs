@@ -14,6 +14,7 @@ pub const BOUNDS: Bounds = Bounds { depth: 32, values: 10_000 };
 pub struct Body {
     document: Option<Value>,
     unread: Option<Unread>,
+    bytes: usize,
 }
 
 /// Why a body could not be read.
@@ -45,17 +46,30 @@ impl Body {
     /// Reads a whole body. An empty one has no values, which is no fault.
     pub fn read(bytes: &[u8]) -> Self {
         if bytes.trim_ascii().is_empty() {
-            return Self::default();
+            return Self { bytes: bytes.len(), ..Self::default() };
         }
         match json::parse(bytes, BOUNDS) {
-            Ok(document) => Self { document: Some(document), unread: None },
-            Err(_) => Self::unread(Unread::NotJson),
+            Ok(document) => Self { document: Some(document), unread: None, bytes: bytes.len() },
+            Err(_) => Self::not_json(bytes),
         }
     }
 
     /// A body of which nothing is known.
     pub const fn unread(why: Unread) -> Self {
-        Self { document: None, unread: Some(why) }
+        Self { document: None, unread: Some(why), bytes: 0 }
+    }
+
+    /// A body that is there, and is no JSON document.
+    pub const fn not_json(bytes: &[u8]) -> Self {
+        Self { document: None, unread: Some(Unread::NotJson), bytes: bytes.len() }
+    }
+
+    /// How long it is, where all of it is there.
+    pub const fn size(&self) -> Option<usize> {
+        match self.unread {
+            None | Some(Unread::NotJson) => Some(self.bytes),
+            Some(Unread::TooLong | Unread::Late | Unread::Unavailable) => None,
+        }
     }
 
     /// Why nothing is known of it.
@@ -96,5 +110,14 @@ mod tests {
         let deep = "[".repeat(100_000);
         assert_eq!(Body::read(deep.as_bytes()).fault(), Some(Unread::NotJson));
         assert_eq!(Body::read(b" \n").fault(), None);
+    }
+
+    #[test]
+    fn the_size_is_known_of_what_is_all_there() {
+        assert_eq!((Body::default().size(), Body::read(b" \n").size()), (Some(0), Some(2)));
+        assert_eq!((Body::read(b"{}").size(), Body::read(b"a=b").size()), (Some(2), Some(3)));
+        for why in [Unread::TooLong, Unread::Late, Unread::Unavailable] {
+            assert_eq!(Body::unread(why).size(), None, "{why:?}");
+        }
     }
 }

@@ -15,22 +15,26 @@
 //! **Counters** ([`counters`]) of all rules whose `when` holds are changed together, one bucket an actor, before any of these
 //! rules is judged: the present request is counted, and so is one that is refused for it.
 //!
+//! **Spelling** ([`spelling`]). What other rules, workflows, quotes and objects read in a body has to be written as they read it.
+//!
 //! Bounds: each expression has its own ([`crate::expression`]); rules and counters are bounded by the configuration. A count
 //! that cannot be kept is a finding, whose weight `memory.on_error` decides. Values never get into a reason.
 //!
 //! Not covered: endpoints of ours, which no rule is about; bodies that are not JSON; what several requests amount to, beyond
 //! their number ([`super::behaviour`]).
 
-pub(in crate::stages) mod counters;
+mod counters;
 pub(in crate::stages) mod recent;
-pub(in crate::stages) mod view;
+mod spelling;
+
+pub use self::spelling::SPELLING;
 
 use self::counters::{Counts, Tallied};
-use self::view::View;
 use crate::config::{FailurePolicy, Rule};
 use crate::expression::{Cause, Failure};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::Trace;
+use crate::stages::limits::view::View;
 use crate::stages::limits::Scene;
 use std::sync::Arc;
 
@@ -72,6 +76,13 @@ pub static CONTENDED: Check = Check {
 
 /// Judges those rules of the route that can be judged now: those that need the body once it is there, all others before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, trace: &mut Trace) {
+    if let Some(finding) = spelling::find(scene) {
+        let is_stopped = scene.config.stops(&finding, scene.route.mode);
+        findings.add(finding);
+        if is_stopped {
+            return;
+        }
+    }
     let rules = scene.route.rules.iter().filter_map(|index| scene.config.rules.get(*index));
     let head = View::new(scene, &[]);
     let applying: Vec<&Rule> =

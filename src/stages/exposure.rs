@@ -19,8 +19,8 @@
 //! what the actor is known for ([`super::behaviour`]), and says nothing about the request that it answers.
 //!
 //! Bounds: `response.body_read_max`; one pass over the bytes ([`scan`]) and one over the JSON, where something was found or fields are looked at. Not
-//! covered: compressed bodies, parts (206), streams (server-sent events, gRPC), text in other encodings than UTF-8, values that are
-//! encoded again.
+//! covered, and told as [`UNCHECKED`]: compressed bodies, parts (206), other character sets, data that are not text. Not covered and not
+//! told: streams (server-sent events, gRPC), values that are encoded again.
 
 mod body;
 pub mod detectors;
@@ -34,10 +34,17 @@ pub use self::plan::{Scene, Wish};
 
 use self::body::Work;
 use self::detectors::check;
+use self::plan::{Applied, Plan};
+use crate::config::exposure::Volume;
 use crate::config::{Mode, Treatment, Unchecked};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
-use crate::json::outline::Outline;
-use crate::response::{Content, Form, Head, Unread, BOUNDS};
+use crate::json::outline::{Fault, Outline};
+use crate::json::Bounds;
+use crate::response::{Content, Form, Head, Unread};
+
+/// What JSON may contain to be read: nesting that hardly any client reads, and more values than fit into what is read by default, so that
+/// nobody who puts something into a response can turn the reading off.
+const BOUNDS: Bounds = Bounds { depth: 1000, values: 300_000 };
 
 /// Places that a finding names.
 const PLACES_MAX: usize = 3;
@@ -75,7 +82,7 @@ pub static UNCHECKED: Check = Check {
     weight: Weight::Note,
     tunable: true,
     bearer_error: None,
-    means: "The response could not be checked: too long, late, compressed, partial or broken; `exposure.on_error` decided.",
+    means: "The response could not be checked, or not all of it: too long, late, compressed, partial, broken, too complex or not text; `exposure.on_error` decided.",
 };
 
 /// Fields that vouch for the bytes of a body, or for its parts.
@@ -103,10 +110,11 @@ pub fn wish(scene: &Scene<'_>, head: &Head) -> Wish {
 pub fn check_head(scene: &Scene<'_>, head: &Head, unread: Option<Unread>, findings: &mut Findings) -> Changes {
     let mut changes = Changes::default();
     check_fields(scene, head, findings, &mut changes);
+    let plan = scene.plan(head.status());
     if let Some(unread) = unread {
-        note_unread(scene, unread, findings);
+        note_unread(scene, &plan, head, unread, findings);
     }
-    if head.form() == Form::None && scene.plan(head.status()).changes() {
+    if head.form() == Form::None && plan.changes() {
         strip(head, &mut changes);
         if head.status() != 304 && head.announced_bytes().is_some() {
             changes.remove.push("content-length".to_owned());
@@ -133,25 +141,36 @@ fn check_fields(scene: &Scene<'_>, head: &Head, findings: &mut Findings, changes
     findings.add(Finding::new(&HEADER, format!("{} {verb}: {}", telling.len(), shown.join(", "))));
 }
 
-/// A body that could not be checked.
-fn note_unread(scene: &Scene<'_>, unread: Unread, findings: &mut Findings) {
+/// A body that could not be read.
+fn note_unread(scene: &Scene<'_>, plan: &Plan<'_>, head: &Head, unread: Unread, findings: &mut Findings) {
     let on_error = &scene.exposure.on_error;
     let policy = match unread {
         Unread::TooLong => on_error.too_long,
         Unread::Late | Unread::Unavailable => on_error.late,
         Unread::Coded => on_error.compressed,
         Unread::Partial => on_error.partial,
+        Unread::Charset | Unread::Opaque => on_error.unreadable,
     };
-    note(policy, unread.name(), findings);
+    // What flows is never stopped. Where no fields are listed, nobody expects data in a picture.
+    let (policy, is_told) = match head.form() {
+        Form::Stream => (Unchecked::Allow, plan.fields.is_some() && head.status() != 101),
+        Form::Media => (policy, plan.fields.is_some()),
+        Form::Opaque => (policy, plan.fields.is_some() || plan.may_change() || plan.counts),
+        Form::None => (policy, false),
+        Form::Json | Form::Lines | Form::Text => (policy, plan.looks() || plan.counts),
+    };
+    if is_told {
+        note(plan, policy, unread.name(), findings);
+    }
 }
 
-fn note(policy: Unchecked, why: &'static str, findings: &mut Findings) {
-    let weight = match policy {
-        Unchecked::Allow => Weight::Note,
-        Unchecked::Block => Weight::Refuse,
-    };
+/// A response that could not be checked, once. The policy is about rules that may change it: what is only looked at passes.
+fn note(plan: &Plan<'_>, policy: Unchecked, why: &'static str, findings: &mut Findings) {
+    let refuses = policy == Unchecked::Block && plan.may_change();
+    let weight = if refuses { Weight::Refuse } else { Weight::Note };
     if !findings.has(&UNCHECKED) {
-        findings.add(Finding::new(&UNCHECKED, why).weighing(weight));
+        let finding = Finding::new(&UNCHECKED, why).weighing(weight);
+        findings.add(Finding { held_back: refuses && !plan.wish().holds, ..finding });
     }
 }
 
@@ -165,33 +184,29 @@ fn strip(head: &Head, changes: &mut Changes) {
 pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findings: &mut Findings) -> Changes {
     let head = content.head;
     let plan = scene.plan(head.status());
-    let found =
-        scan::scan(content.bytes, detectors::ALL, |index| plan.kinds.get(index).is_some_and(Option::is_some));
+    let rank = |index: usize| plan.kinds.get(index)?.as_ref().map(Applied::rank);
+    let found = scan::scan(content.bytes, detectors::ALL, rank);
     let whole = content.unread.is_none();
-    let outline = match head.form() {
-        _ if !whole || (found.is_empty() && plan.fields.is_none() && !plan.counts) => None,
-        Form::Json => Outline::of_document(content.bytes, BOUNDS),
-        Form::Lines => Outline::of_lines(content.bytes, BOUNDS),
-        _ => None,
+    let is_needed = whole && (!found.is_empty() || plan.fields.is_some() || plan.counts);
+    let (outline, fault) = match is_needed.then(|| outline(content)) {
+        Some(Ok(outline)) => (Some(outline), None),
+        Some(Err(fault)) => (None, Some(fault)),
+        None => (None, None),
     };
-    let mut work = Work::new(scene, content.bytes, outline.as_ref(), is_held, whole);
-    if let Some(unread) = content.unread.filter(|_| plan.treatments().next().is_some()) {
-        note_unread(scene, unread, findings);
+    let mut work = Work::new(scene, content, outline.as_ref(), is_held);
+    if let Some(unread) = content.unread {
+        note_unread(scene, &plan, head, unread, findings);
     }
-    if let Some((rule, mode)) = &plan.fields {
-        match &outline {
-            Some(_) => work.fields(rule, *mode, findings),
-            // Whatever it says that it is: a client may have asked for another form.
-            None if whole && !content.bytes.trim_ascii().is_empty() => {
-                note(scene.exposure.on_error.broken, "not JSON", findings);
-            }
-            None => {}
-        }
+    if let Some(fault) = fault {
+        note_fault(scene, &plan, content, (fault, !found.is_empty()), findings);
     }
-    for (index, rule) in plan.kinds.iter().enumerate() {
-        if let Some((rule, mode)) = rule {
+    if let Some(applied) = &plan.fields {
+        work.fields(applied, findings);
+    }
+    for (index, applied) in plan.kinds.iter().enumerate() {
+        if let Some(applied) = applied {
             let own = found.iter().filter(|found| found.detector == index);
-            work.kind(index, (rule, *mode), &own.collect::<Vec<_>>(), findings);
+            work.kind(index, applied, &own.collect::<Vec<_>>(), findings);
         }
     }
     let body = work.finish();
@@ -204,14 +219,64 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
     changes
 }
 
-/// Records that a response has, for each volume of the route: the items of its list, or lines, or one.
-fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) -> Vec<u32> {
-    let count = |outline: &Outline, path: &[String]| match content.head.form() {
-        Form::Lines => outline.nodes().iter().filter(|node| node.parent().is_none()).count(),
-        _ => fields::list(content.bytes, outline, path).map_or(1, |list| outline.children(list)),
+/// The outline of what is JSON, by its type or by how it begins: a client may have asked for another type.
+fn outline(content: &Content<'_>) -> Result<Outline, Fault> {
+    let begins = content.bytes.trim_ascii_start().first().copied();
+    match content.head.form() {
+        Form::Lines => Outline::of_lines(content.bytes, BOUNDS),
+        Form::Text if !matches!(begins, Some(b'{' | b'[' | b')' | 0xef)) => Err(Fault::Broken),
+        // Lines of documents go under the name of one, too.
+        _ => Outline::of_document(content.bytes, BOUNDS).or_else(|fault| match fault {
+            Fault::Broken => Outline::of_lines(content.bytes, BOUNDS),
+            bound => Err(bound),
+        }),
+    }
+}
+
+/// A body that is not JSON where fields are looked at, or more of it than is read: what was found there is changed as in any text.
+fn note_fault(
+    scene: &Scene<'_>,
+    plan: &Plan<'_>,
+    content: &Content<'_>,
+    (fault, is_found): (Fault, bool),
+    findings: &mut Findings,
+) {
+    let on_error = &scene.exposure.on_error;
+    let lists = plan.fields.is_some() && !content.bytes.trim_ascii().is_empty();
+    let (policy, why, is_told) = match fault {
+        Fault::Broken => (on_error.broken, "not JSON", lists),
+        Fault::TooDeep => (on_error.too_complex, "nested too deeply", lists || is_found),
+        Fault::TooMany => (on_error.too_complex, "too many values", lists || is_found),
     };
-    let volumes = scene.exposure.volumes_on(&scene.route.name);
-    let counts = volumes.map(|(_, volume)| outline.map_or(0, |outline| count(outline, &volume.records)));
+    if is_told {
+        note(plan, policy, why, findings);
+    }
+}
+
+/// Records that a response has, for each volume of the route: the items of its list, or lines, or one. Of a body that is too long or
+/// too complex those of its beginning count.
+fn records(scene: &Scene<'_>, outline: Option<&Outline>, content: &Content<'_>) -> Vec<u32> {
+    let volumes: Vec<&Volume> = scene.exposure.volumes_on(&scene.route.name).map(|(_, volume)| volume).collect();
+    if !volumes.iter().any(|volume| volume.counts_records()) {
+        return vec![0; volumes.len()];
+    }
+    let begun = || match content.head.form() {
+        Form::Json | Form::Lines => Outline::of_beginning(content.bytes, BOUNDS),
+        _ => Outline::default(),
+    };
+    let begun = outline.is_none().then(begun);
+    let outline = outline.or(begun.as_ref());
+    let count = |outline: &Outline, path: &[String]| match outline.documents() {
+        _ if content.head.is_table() => {
+            content.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+        }
+        0 => 0,
+        1 if content.head.form() != Form::Lines => {
+            fields::list(content.bytes, outline, path).map_or(1, |list| outline.children(list))
+        }
+        documents => documents,
+    };
+    let counts = volumes.iter().map(|volume| outline.map_or(0, |outline| count(outline, &volume.records)));
     counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 

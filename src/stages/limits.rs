@@ -13,9 +13,12 @@
 
 mod adapt;
 mod advice;
+mod charge;
+pub(in crate::stages) mod encoding;
 pub(in crate::stages) mod fields;
 pub mod fleet;
 mod reputation;
+pub(in crate::stages) mod view;
 
 pub use self::adapt::Factors;
 pub use self::advice::headers;
@@ -23,10 +26,12 @@ pub use self::fleet::Outbox;
 pub use self::reputation::Deed;
 
 use self::advice::exceeded;
+use self::charge::{applies, cost};
 use self::reputation::Past;
-use crate::config::limits::{Cost, Limit, When};
+use crate::config::limits::Limit;
 use crate::config::{Config, FailurePolicy, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
+use crate::memory::once::Once;
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
 use crate::rate::{concurrency, Algorithm, Rate, Taken};
@@ -73,6 +78,8 @@ pub struct Scene<'a> {
     pub memory: &'a Memory,
     /// Where it is.
     pub shared: &'a dyn Shared,
+    /// What may be seen once, in the same place.
+    pub once: &'a Once,
     /// What is to be reported to the fleet.
     pub outbox: &'a RefCell<Outbox>,
     /// The route.
@@ -98,6 +105,8 @@ pub struct Ground<'a> {
     pub memory: &'a Memory,
     /// Where it is.
     pub shared: &'a dyn Shared,
+    /// What may be seen once, in the same place.
+    pub once: &'a Once,
     /// When.
     pub now: Millis,
 }
@@ -276,7 +285,7 @@ impl Ledger {
     /// Settles what is left when the request is over: gives back what it held, charges what its response cost, and
     /// remembers how the actor behaved, if that can be told. Call it once.
     pub fn close(&mut self, deed: Option<Deed>, response_bytes: u64, ground: &Ground<'_>) {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         self.give_back(ground);
         for (index, place) in std::mem::take(&mut self.owing) {
             let Some(limit) = config.limits.get(index) else { continue };
@@ -303,7 +312,7 @@ impl Ledger {
     }
 
     fn give_back(&mut self, ground: &Ground<'_>) {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         for held in std::mem::take(&mut self.held) {
             let Some(limit) = config.limits.get(held.limit) else { continue };
             // A unit that cannot be given back is forgotten after the limit's window.
@@ -358,35 +367,6 @@ fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decis
 fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
     let weight = policy.weight();
     Finding::new(&CONTENDED, format!("limit `{}`", limit.name)).weighing(weight)
-}
-
-fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
-    let When { methods, fields, anonymous } = &limit.when;
-    let method = methods.is_empty() || methods.iter().any(|method| scene.request.is_method(method));
-    let anonymous = anonymous.is_none_or(|wanted| wanted == scene.caller.claims().is_none());
-    method && anonymous && fields.iter().all(|(field, allowed)| fields::matches(field, allowed, scene))
-}
-
-fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {
-    let Cost { default, methods, field, field_max, .. } = &limit.cost;
-    let asked = || {
-        let field = field.as_ref()?;
-        // What is no whole number, or several, costs as much as there may be: nobody saves by writing nonsense.
-        if fields::is_repeated(field, scene) {
-            return Some(*field_max);
-        }
-        let text = fields::text(field, scene)?;
-        Some(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(*field_max))
-    };
-    match asked() {
-        Some(units) => units.clamp(1, *field_max),
-        None => {
-            let own = methods.get(scene.request.method());
-            let same =
-                || methods.iter().find(|(method, _)| scene.request.is_method(method)).map(|(_, units)| units);
-            own.or_else(same).copied().unwrap_or(*default)
-        }
-    }
 }
 
 #[cfg(test)]

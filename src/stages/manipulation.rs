@@ -23,9 +23,9 @@ use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::record::Record;
 use crate::memory::{Hashed, Trace};
-use crate::stages::business::counters::encoded;
 use crate::stages::business::recent::{worth, Requests, Things};
-use crate::stages::business::view::View;
+use crate::stages::limits::encoding::encoded;
+use crate::stages::limits::view::View;
 use crate::stages::limits::{fields, Scene};
 
 /// Somebody plays with the shop.

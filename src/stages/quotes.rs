@@ -123,7 +123,7 @@ impl Heard {
                     let key = if key == Some(None) { return None } else { key.flatten().unwrap_or_default() };
                     let value = Decimal::of(quote.capture.value.find(item, document)?)?;
                     let currency = quote.capture.currency.as_ref().and_then(|place| place.find(item, document));
-                    let currency = currency.map_or(0, |currency| hashed(currency, ground.memory));
+                    let currency = currency.and_then(|currency| hashed(currency, ground.memory));
                     let quoted = Quoted::new(value, currency, ground.now);
                     Some((place(ground.memory, quote, actor.as_deref(), &key), quoted))
                 })
@@ -267,7 +267,9 @@ fn compare_item(
             None => report.found(&MISMATCH, format!("{} is no decimal", report.of(item, &shown(said)))),
         }
     }
-    if let Some(said) = said(&quote.assert.currency).filter(|_| quoted.currency != 0) {
+    // Null is what services take for nothing said; what is neither text nor number is a currency that nobody has quoted.
+    let said = said(&quote.assert.currency).filter(|said| !said.is_null() && quoted.currency.is_some());
+    if let Some(said) = said {
         if hashed(said, scene.memory) != quoted.currency {
             report.found(&CURRENCY, format!("{}, quoted in another", report.of(item, &shown(said))));
         }
@@ -341,11 +343,11 @@ fn members(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What an item is known by: `7` and `"7"` are the same to services.
+/// What an item is known by: `7`, `7.0` and `"7"` are the same to services.
 fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Number(number) => Some(Cow::Owned(fields::number_text(number))),
         _ => None,
     }
 }

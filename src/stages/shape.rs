@@ -6,6 +6,7 @@
 use crate::config::{RequestLimits, Route};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
 use crate::request::body::Body;
+use crate::request::headers::{same_field, Headers};
 use crate::request::path::Ambiguity;
 use crate::request::Request;
 
@@ -81,6 +82,14 @@ pub static HEADER_NOT_UTF8: Check = refusal(
     "A header value is not UTF-8, so services behind disagree about its characters.",
 );
 
+/// A body of two lengths (CWE-444).
+pub static FRAMING_AMBIGUOUS: Check = refusal(
+    "request.framing.ambiguous",
+    "framing_ambiguous",
+    Class::Invalid,
+    "Servers could disagree about where the body ends (request smuggling): `transfer_encoding` or `content_length` with an underscore, several lengths, a length beside `transfer-encoding`, another encoding than `chunked`.",
+);
+
 /// A body over its limit.
 pub static BODY_TOO_LARGE: Check = refusal(
     "request.body.too_large",
@@ -131,8 +140,38 @@ pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, find
     if let Some((name, _)) = headers.iter().find(|(_, value)| std::str::from_utf8(value).is_err()) {
         findings.add(Finding::new(&HEADER_NOT_UTF8, format!("field {}", quoted(&String::from_utf8_lossy(name)))));
     }
+    if let Some(why) = two_framings(headers) {
+        findings.add(Finding::new(&FRAMING_AMBIGUOUS, why));
+    }
     if let Some(length) = request.content_length() {
         check_body(route, length, findings);
+    }
+}
+
+/// Why two servers could read two bodies. Envoy refuses most of it itself, unless it was told not to; an underscore it lets
+/// pass, and services that make variables of fields (CGI, WSGI) take it for a hyphen (RFC 9112 §6.3, §11.2).
+fn two_framings(headers: &Headers) -> Option<&'static str> {
+    let (mut lengths, mut encoded) = (0_u32, false);
+    for (name, value) in headers.iter() {
+        if same_field(name, b"content-length") {
+            lengths = lengths.saturating_add(1);
+            if name.contains(&b'_') {
+                return Some("field `content_length`");
+            }
+            if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+                return Some("a length that is no number");
+            }
+        } else if same_field(name, b"transfer-encoding") {
+            if encoded || name.contains(&b'_') || !value.eq_ignore_ascii_case(b"chunked") {
+                return Some("a transfer encoding that is not `chunked` once");
+            }
+            encoded = true;
+        }
+    }
+    match (lengths, encoded) {
+        (0 | 1, false) | (0, true) => None,
+        (_, false) => Some("several lengths"),
+        (_, true) => Some("a length and a transfer encoding"),
     }
 }
 
@@ -175,5 +214,37 @@ fn check_path(limits: &RequestLimits, request: &Request, findings: &mut Findings
         Ok(_) => {}
         Err(why @ Ambiguity::PathParameter) => findings.add(Finding::new(&PATH_PARAMETER, why.to_string())),
         Err(why) => findings.add(Finding::new(&PATH_AMBIGUOUS, why.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_ends_where_every_server_says_it_does() {
+        let framing = |fields: &[(&str, &str)]| two_framings(&Headers::from_pairs(fields.iter().copied()));
+        let (length, encoding) = (("content-length", "5"), ("transfer-encoding", "chunked"));
+        for fine in [&[][..], &[length], &[encoding], &[("transfer-encoding", "Chunked")], &[("te", "trailers")]] {
+            assert_eq!(framing(fine), None, "{fine:?}");
+        }
+        for ambiguous in [
+            &[length, length][..],
+            &[length, encoding],
+            &[encoding, encoding],
+            &[("content_length", "5")],
+            &[length, ("content_length", "0")],
+            &[("transfer_encoding", "chunked")],
+            &[length, ("transfer_encoding", "chunked")],
+            &[("transfer-encoding", "gzip, chunked")],
+            &[("transfer-encoding", "identity")],
+            &[("transfer-encoding", "chunked ")],
+            &[("content-length", "+5")],
+            &[("content-length", "5, 5")],
+            &[("content-length", "0x5")],
+            &[("content-length", "")],
+        ] {
+            assert!(framing(ambiguous).is_some(), "{ambiguous:?}");
+        }
     }
 }

@@ -14,11 +14,15 @@
 //! cannot come too early for any worker. What is refused, here or by the service, is not done.
 //!
 //! **Once over many connections.** A step that may be done once is reserved when it is asked for. What comes while it is under way
-//! is repeated; the answer settles the reservation, or gives it back. A reservation whose answer never comes is given back after
-//! [`instance::RESERVED_MAX`].
+//! is repeated; the answer settles the reservation, or gives it back. Where the service has had the request and there is no answer
+//! of its (the client has left, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
+//! instance lives: otherwise whoever hangs up in time could do it again and again.
 //!
 //! **Again.** An instance is over when the step that is written last is done. The next first step that may be repeated begins a
 //! new one; a first step that may be done once may be done again when the instance has expired.
+//!
+//! **In the client's hands.** With a `token`, an instance is what the client carries, signed ([`token`]), and nothing is remembered of it
+//! but which one-time steps were done: in the memory of things seen once, which forgets nothing before its time.
 //!
 //! Bounds: one record of 40 bytes for each workflow and actor, and for each request one reading and at most two changes for each
 //! workflow of its route. A record has no debt: where memory is short those that expire first are forgotten, and whoever is in the
@@ -28,15 +32,23 @@
 //! order too, but may do a step once under each name. Answers of gRPC, whose status is in the trailers.
 
 mod instance;
+mod progress;
+mod token;
+
+pub use self::progress::Progress;
 
 use self::instance::{Instance, Violation};
+use self::progress::{Kept, Taken};
+use crate::config::workflows::token::StepToken;
 use crate::config::workflows::{Step, Workflow};
+use crate::config::FailurePolicy;
 use crate::expression::Cause;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
+use crate::memory::once::Seen;
 use crate::memory::record::{Debt, Record, Share};
-use crate::memory::{Contended, Hashed, Trace};
-use crate::stages::business::view::View;
-use crate::stages::limits::{fields, Ground, Scene};
+use crate::memory::{Contended, Trace};
+use crate::stages::limits::view::View;
+use crate::stages::limits::{fields, Scene};
 use crate::time::Millis;
 
 /// A step was skipped.
@@ -72,6 +84,16 @@ pub static TOO_LATE: Check = Check {
     )
 };
 
+/// A token that says how far somebody has come is not ours, or not theirs.
+pub static TOKEN: Check = Check {
+    weight: Weight::Note,
+    ..check(
+        "workflow.token",
+        "workflow_token",
+        "The token with the state of a workflow is forged, somebody else's, repeated or too long, so it counts as none.",
+    )
+};
+
 /// An instance could not be read or changed.
 pub static CONTENDED: Check = Check {
     id: "workflow.contended",
@@ -81,7 +103,7 @@ pub static CONTENDED: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "A one-time step could not be reserved, since too many workers changed its memory at once; `memory.on_error` decided.",
+    means: "A one-time step could not be reserved: too many workers changed its memory at once (`memory.on_error` decided), or there is no room for it (`identity.replay.on_full`).",
 };
 
 /// Alone a challenge: some people are quick.
@@ -89,49 +111,6 @@ const fn check(id: &'static str, code: &'static str, means: &'static str) -> Che
     let (family, class) = (Family::Business, Class::Forbidden);
     let weight = Weight::Score(Score::constant(0.4));
     Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
-}
-
-/// The steps that a request does, until its answer says whether they are done.
-#[derive(Debug, Default)]
-pub struct Progress {
-    taken: Vec<Taken>,
-}
-
-/// A step that is under way.
-#[derive(Debug)]
-struct Taken {
-    workflow: usize,
-    step: usize,
-    place: Hashed,
-    /// When the instance began in which it is reserved; `None` for a step that may be repeated.
-    reserved: Option<Millis>,
-}
-
-impl Progress {
-    /// Whether the status of the answer is to be known.
-    pub fn is_under_way(&self) -> bool {
-        !self.taken.is_empty()
-    }
-
-    /// The answer is there, or there will be none. `passed` is whether the status is the service's. Call it once.
-    pub fn settle(&mut self, status: Option<u16>, passed: bool, trace: &mut Trace, ground: &Ground<'_>) {
-        for taken in std::mem::take(&mut self.taken) {
-            let Some((workflow, step)) = find(&ground.config.flows.workflows, (taken.workflow, taken.step)) else {
-                continue;
-            };
-            let is_done = passed && status.is_some_and(|status| step.is_completed_by(status));
-            if !is_done && taken.reserved.is_none() {
-                continue;
-            }
-            let settled = ground.memory.change(ground.shared, taken.place, ground.now, trace, |record| {
-                let before = Instance::of(&record);
-                let after = instance::settled(before, workflow, step, taken.reserved, is_done, ground.now);
-                ((), after.map(|after| stored(record, after, workflow, ground.now)))
-            });
-            // Under contention it is not done; the retries are counted.
-            let (Ok(()) | Err(Contended)) = settled;
-        }
-    }
 }
 
 /// Looks at the steps that a request does, one of each workflow at most: of workflows that need the body once that is there, of
@@ -155,41 +134,85 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
             }
             continue;
         };
-        let place = scene.memory.locate(&actor, &workflow.owner);
-        match take(scene, workflow, step, place, trace) {
-            Ok((violations, reserved)) => {
+        let taken = match &workflow.token {
+            None => take(scene, workflow, step, &actor, trace),
+            Some(carried) => take_with_token(scene, workflow, carried, step, actor, findings),
+        };
+        match taken {
+            Ok((violations, kept)) => {
                 violations.iter().for_each(|violation| findings.add(told(violation, workflow, step)));
-                progress.taken.push(Taken { workflow: at.0, step: at.1, place, reserved });
+                progress.take(Taken { workflow: at.0, step: at.1, kept });
             }
-            Err(Contended) => {
-                let weight = scene.config.memory.on_contention.weight();
+            Err(policy) => {
                 let reason = format!("{}: `{}`", workflow.name, step.name);
-                let finding = Finding::new(&CONTENDED, reason).weighing(weight);
+                let finding = Finding::new(&CONTENDED, reason).weighing(policy.weight());
                 findings.add(Finding { held_back: workflow.monitor, ..finding });
             }
         }
     }
 }
 
-/// What is wrong with a step, and the reservation of one that may be done once. What will be refused is not reserved.
+/// What is wrong with a step, and where its state is kept, with the reservation of one that may be done once. What will be refused is not
+/// reserved. What cannot be reserved follows a policy.
 fn take(
     scene: &Scene<'_>,
     workflow: &Workflow,
     step: &Step,
-    place: Hashed,
+    actor: &[u8],
     trace: &mut Trace,
-) -> Result<(Vec<Violation>, Option<Millis>), Contended> {
-    let stops = |violation: &Violation| scene.config.stops(&told(violation, workflow, step), scene.route.mode);
-    scene.memory.change(scene.shared, place, scene.now, trace, |record| {
+) -> Result<(Vec<Violation>, Kept), FailurePolicy> {
+    let place = scene.memory.locate(actor, &workflow.owner);
+    let taken = scene.memory.change(scene.shared, place, scene.now, trace, |record| {
         let entered = instance::entered(Instance::of(&record), workflow, step, scene.now);
-        let is_repeated = entered.violations.iter().any(|one| matches!(one, Violation::Repeated { .. }));
-        if !step.once || is_repeated || entered.violations.iter().any(stops) {
+        if !reserves(scene, workflow, step, &entered.violations) {
             return ((entered.violations, None), None);
         }
-        let reserved = entered.instance.reserved(step, scene.now);
+        let reserved = entered.instance.reserved(step);
         let began = Some(reserved.began());
         ((entered.violations, began), Some(stored(record, reserved, workflow, scene.now)))
-    })
+    });
+    match taken {
+        Ok((violations, reserved)) => Ok((violations, Kept::Record { place, reserved })),
+        Err(Contended) => Err(scene.config.memory.on_contention),
+    }
+}
+
+/// The same where the client carries its state. It is ours to remember only which one-time steps were done, since an older token
+/// says that they were not.
+fn take_with_token(
+    scene: &Scene<'_>,
+    workflow: &Workflow,
+    carried: &StepToken,
+    step: &Step,
+    actor: Vec<u8>,
+    findings: &mut Findings,
+) -> Result<(Vec<Violation>, Kept), FailurePolicy> {
+    let before = token::read(carried, &workflow.owner, &actor, &scene.request.headers).unwrap_or_else(|why| {
+        let finding = Finding::new(&TOKEN, format!("{}: {why}", workflow.name));
+        findings.add(Finding { held_back: workflow.monitor, ..finding });
+        None
+    });
+    let entered = instance::entered(before, workflow, step, scene.now);
+    let (instance, mut violations) = (entered.instance, entered.violations);
+    let mut reserved = None;
+    if reserves(scene, workflow, step, &violations) {
+        let key = token::once_key(&workflow.owner, step, &actor, instance);
+        let until = instance.began().max(scene.now).saturating_add(workflow.expires);
+        match scene.once.see(scene.shared, token::ONCE, &key, scene.now, until) {
+            Seen::First => reserved = Some(key),
+            Seen::Again => violations.push(Violation::Repeated { under_way: false }),
+            Seen::Full => return Err(scene.config.on_once_full()),
+            Seen::Contended => return Err(scene.config.memory.on_contention),
+        }
+    }
+    Ok((violations, Kept::Token { instance, actor, reserved }))
+}
+
+/// Whether a step is to be reserved.
+fn reserves(scene: &Scene<'_>, workflow: &Workflow, step: &Step, violations: &[Violation]) -> bool {
+    let is_repeated = violations.iter().any(|one| matches!(one, Violation::Repeated { .. }));
+    let stops = |violation: &Violation| scene.config.stops(&told(violation, workflow, step), scene.route.mode);
+    step.once && !is_repeated && !violations.iter().any(stops)
 }
 
 /// Whether a request does a step, and whether that is certain. What is not known to be another request does the step, and perhaps

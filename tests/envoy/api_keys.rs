@@ -2,12 +2,10 @@
 //!
 //! What a key proves is tested beside the core.
 
-use super::{demo_issuer, echoed, enforcing, outcome, request_id, Gate, Scratch, Stop, SOON};
+use super::{demo_issuer, echoed, enforcing, outcome, request_id, while_asking, Gate, Scratch, SOON};
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::tokens::Issuer;
 use serde_json::{json, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Mutex;
 
 /// Keys for these tests alone: they protect nothing.
 const BILLING: &str = "pk_test_billing_6a1f0c93d7e24b58";
@@ -83,25 +81,18 @@ fn a_service_that_is_not_to_see_a_key_does_not() {
 fn a_key_that_is_taken_out_under_load_ends_at_once_and_for_good() {
     let scratch = Scratch::new();
     let gate = Gate::start_with(&config(keys(), json!({})), |bootstrap| bootstrap.concurrency(2).ecds(&scratch.0));
-    let (stop, seen) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let clients: Vec<_> = (0..4).map(|number| if number % 2 == 0 { gate.http1() } else { gate.http2() }).collect();
-    std::thread::scope(|scope| {
-        for client in &clients {
-            scope.spawn(|| {
-                let mut met = Vec::new();
-                while !stop.load(Ordering::SeqCst) {
-                    met.push((ask(client, BILLING), ask(client, WAREHOUSE)));
-                }
-                seen.lock().unwrap().push(met);
-            });
-        }
-        let _stop = Stop(&stop);
-        let only_billing = json!([keys()[0]]);
-        gate.envoy.push_filter_config(&config(only_billing, json!({})).to_string()).unwrap();
-        let ended = || (0..20).all(|_| ask(&gate.http1(), WAREHOUSE) == "api_key_unknown");
-        assert!(gate.envoy.wait_for(|_| ended(), SOON), "{}", gate.envoy.log());
-    });
-    for met in seen.into_inner().unwrap() {
+    let seen = while_asking(
+        &clients,
+        |client| (ask(client, BILLING), ask(client, WAREHOUSE)),
+        || {
+            let only_billing = json!([keys()[0]]);
+            gate.envoy.push_filter_config(&config(only_billing, json!({})).to_string()).unwrap();
+            let ended = || (0..20).all(|_| ask(&gate.http1(), WAREHOUSE) == "api_key_unknown");
+            assert!(gate.envoy.wait_for(|_| ended(), SOON), "{}", gate.envoy.log());
+        },
+    );
+    for met in seen {
         assert!(met.iter().all(|(billing, _)| billing == "passed"), "the other key is not disturbed: {met:?}");
         let change = met.iter().position(|(_, other)| other != "passed").expect("it ends");
         assert!(change > 0 && met.iter().skip(change).all(|(_, other)| other == "api_key_unknown"), "{met:?}");

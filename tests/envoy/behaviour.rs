@@ -1,62 +1,26 @@
 //! What several requests amount to is known to every worker, by the address and the status that Envoy sees.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate, SOON};
-use portcullis_lab::client::{Client, Request, Response};
-use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
+use super::crowd::{self, flood, token, told};
+use super::{code, demo_issuer, request_id, Gate, SOON};
+use portcullis_lab::client::{Client, Request};
 use serde_json::{json, Value};
-use std::net::IpAddr;
-
-const WORKERS: u32 = 2;
-
-/// So many connections that no worker has none.
-const CONNECTIONS: usize = 16;
 
 fn gate(behaviour: Value, checks: Value) -> Gate {
     let routes = json!([{"name": "echo", "path": "/echo"}, {"name": "login", "path": "/login"}]);
     let identity = json!({"issuers": [demo_issuer()], "default": "optional"});
-    let more = json!({"routes": routes, "identity": identity, "behaviour": behaviour, "checks": checks,
-        "telemetry": {"allow_sample": 1}});
-    Gate::start_with(&enforcing(more), |bootstrap| {
-        bootstrap.concurrency(WORKERS).edit(|document| {
-            let listener = document.pointer_mut("/static_resources/listeners/0").expect("the shipped listener");
-            listener["connection_balance_config"] = json!({"exact_balance": {}});
-        })
-    })
+    crowd::gate(json!({"routes": routes, "identity": identity, "behaviour": behaviour, "checks": checks,
+        "telemetry": {"allow_sample": 1}}))
 }
 
 fn clients(gate: &Gate, source: &str) -> Vec<Client> {
-    let source: IpAddr = source.parse().unwrap();
-    let client = |number: usize| if number.is_multiple_of(2) { gate.http1() } else { gate.http2() };
-    (0..CONNECTIONS).map(|number| client(number).from(source)).collect()
-}
-
-fn outcome(answer: &Response) -> String {
-    if answer.status == 403 {
-        code(answer)
-    } else {
-        answer.status.to_string()
-    }
-}
-
-/// So many requests, dealt out to the clients, all at the same time.
-fn flood(clients: &[Client], requests: usize, request: impl Fn(usize) -> Request + Sync) {
-    std::thread::scope(|scope| {
-        for (first, client) in clients.iter().enumerate() {
-            let request = &request;
-            scope.spawn(move || {
-                for number in (first..requests).step_by(CONNECTIONS) {
-                    client.send(request(number)).unwrap();
-                }
-            });
-        }
-    });
+    crowd::clients(gate, Some(source))
 }
 
 /// Requests count when they are over for Envoy, a moment after the client knows.
 impl Gate {
     fn expect_soon(&self, clients: &[Client], wanted: &str) {
         for client in clients {
-            let ask = || outcome(&client.send(Request::get("/echo")).unwrap());
+            let ask = || told(&client.send(Request::get("/echo")).unwrap());
             self.envoy.wait_for(|_| ask() == wanted, SOON);
             assert_eq!(ask(), wanted, "{}", self.envoy.log());
         }
@@ -114,18 +78,17 @@ fn stuffing_counts_what_the_service_says_and_the_chain_is_in_the_receipt() {
 #[test]
 fn a_subject_is_followed_over_addresses_and_tokens() {
     let gate = gate(json!({}), json!([{"id": "behaviour.scanning", "effect": "refuse"}]));
-    let token = |subject: &str| Issuer::demo().mint(&Spec::new(Algorithm::ES256, Issuer::demo().claims(subject)));
     for address in 1..=8 {
         let from = clients(&gate, &format!("127.0.7.{address}"));
-        let token = token("eve");
+        let token = token("eve", json!({}));
         flood(&from, 10, |number| Request::get(&format!("/nothing/{address}-{number}")).bearer(&token));
-        assert_eq!(outcome(&from[0].send(Request::get("/echo")).unwrap()), "200", "the address is not suspected");
+        assert_eq!(told(&from[0].send(Request::get("/echo")).unwrap()), "200", "the address is not suspected");
     }
     let elsewhere = clients(&gate, "127.0.7.99");
-    let echo = |subject: &str| Request::get("/echo").bearer(token(subject));
-    let refused = || outcome(&elsewhere[0].send(echo("eve")).unwrap()) == "scanning";
+    let echo = |subject: &str| Request::get("/echo").bearer(token(subject, json!({})));
+    let refused = || told(&elsewhere[0].send(echo("eve")).unwrap()) == "scanning";
     assert!(gate.envoy.wait_for(|_| refused(), SOON), "{}", gate.envoy.log());
-    assert_eq!(outcome(&elsewhere[1].send(echo("ada")).unwrap()), "200");
+    assert_eq!(told(&elsewhere[1].send(echo("ada")).unwrap()), "200");
     gate.expect_unharmed();
 }
 

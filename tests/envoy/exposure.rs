@@ -364,3 +364,113 @@ fn an_envoy_that_never_shows_a_body_hangs_nobody() {
     assert!(gate.receipts().iter().all(told), "{:?}", gate.receipts());
     gate.expect_unharmed();
 }
+
+/// A gate of one test, so that the last receipt is that of the last request.
+fn own_gate(on_error: &Value) -> Gate {
+    let route = |name: &str| json!({"name": name, "path": format!("/{name}")});
+    let routes = ["mask", "block", "flag", "lines", "fields", "volume"].map(route);
+    let rule = |route: &str, action: &str| json!({"routes": [route], "action": action});
+    let exposure = json!({
+        "rules": [rule("mask", "mask"), rule("block", "block"), rule("flag", "flag"),
+            {"routes": ["lines"], "kinds": ["payment_card"], "action": "mask"}, rule("lines", "flag")],
+        "fields": [{"routes": ["fields"], "allow": ["id"], "action": "remove"}],
+        "volume": [{"name": "rows", "routes": ["volume"], "records_max": 1_000_000}],
+        "on_error": on_error,
+    });
+    Gate::start(&enforcing(json!({
+        "routes": routes,
+        "response": {"body_read_max": "64KiB"}, "exposure": exposure, "telemetry": {"allow_sample": 1},
+    })))
+}
+
+/// What the client got, the verdict, and what was told of exposure.
+fn told(gate: &Gate, client: &Client, path: &str, answer: &Answer) -> (Response, String, Vec<String>) {
+    let before = gate.receipts().len();
+    let got = ask(client, path, answer);
+    assert!(gate.envoy.wait_for(|_| gate.receipts().len() > before, SOON));
+    let receipt = gate.receipts().pop().unwrap();
+    let findings = receipt["portcullis.findings"].as_array().unwrap().iter();
+    let text = |finding: &Value| {
+        format!("{}: {}", finding["check"].as_str().unwrap(), finding["reason"].as_str().unwrap())
+    };
+    (got, receipt["portcullis.verdict"].as_str().unwrap().to_owned(), findings.map(text).collect())
+}
+
+#[test]
+fn what_is_too_long_is_one_thing_in_both_framings() {
+    let gate = own_gate(&json!({}));
+    let strict = own_gate(&json!({"too_long": "block"}));
+    let body = format!("[{{\"card\":\"{CARD}\"}},");
+    let long = Answer { more: "1234567,".to_owned(), times: 20_000, end: "0]".to_owned(), ..Answer::json(&body) };
+    let pieces = Answer { piece_bytes: Some(10_000), ..long.clone() };
+    let (unchecked, found) = ("exposure.unchecked: too long", "exposure.payment_card: 1");
+    for answer in [&long, &pieces] {
+        for (gate, path, verdict, verb) in [
+            (&gate, "/mask", "allow", "seen"),
+            (&gate, "/flag", "allow", "seen"),
+            (&gate, "/block", "deny", "withheld"),
+            (&strict, "/mask", "deny", "seen"),
+            (&strict, "/flag", "allow", "seen"),
+        ] {
+            for (protocol, client) in gate.both() {
+                let place = format!("{protocol} {path} {:?}", answer.piece_bytes);
+                let (got, given, findings) = told(gate, &client, path, answer);
+                assert_eq!(given, verdict, "{place}");
+                assert_eq!(findings, [unchecked.to_owned(), format!("{found} {verb}")], "{place}");
+                match verdict {
+                    "allow" => assert!(got.status == 200 && got.text() == answer.text(), "{place}"),
+                    _ => assert_eq!((got.status, code(&got).as_str()), (502, "response_withheld"), "{place}"),
+                }
+            }
+        }
+    }
+    gate.expect_unharmed();
+    strict.expect_unharmed();
+}
+
+#[test]
+fn a_flagged_line_keeps_no_card_from_being_masked() {
+    let gate = own_gate(&json!({}));
+    let error = format!("SQLSTATE[23000]: duplicate entry {CARD} for key cards");
+    let json = json!({"error": error, "id": 1}).to_string();
+    for (protocol, client) in gate.both() {
+        for answer in [Answer::json(&json), Answer::json(&error).header("content-type", "text/plain")] {
+            let (got, _, findings) = told(&gate, &client, "/lines", &answer);
+            assert_eq!(got.text(), answer.text().replace(CARD, MASKED), "{protocol}");
+            let ids: Vec<&str> = findings.iter().filter_map(|text| text.split(':').next()).collect();
+            assert_eq!(ids, ["exposure.payment_card", "exposure.sql_error"], "{protocol}");
+        }
+    }
+    gate.expect_unharmed();
+}
+
+#[test]
+fn what_is_no_text_follows_its_policy_and_is_told() {
+    let gate = own_gate(&json!({}));
+    let strict = own_gate(&json!({"unreadable": "block", "compressed": "block", "too_complex": "block"}));
+    let typed = |kind: &str| Answer::json(&leak()).header("content-type", kind);
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
+    for (path, answer, why, stops) in [
+        ("/mask", typed("application/x-protobuf"), "not text", true),
+        ("/mask", typed("multipart/mixed; boundary=a"), "not text", true),
+        ("/mask", typed("application/vnd.x+json; charset=utf-16"), "in another character set", true),
+        ("/mask", typed("application/json").header("content-encoding", "br"), "compressed", true),
+        ("/fields", typed("image/png"), "not text", true),
+        ("/fields", typed("text/event-stream"), "not text", false),
+        ("/fields", Answer::json(&deep), "nested too deeply", true),
+        ("/volume", typed("application/cbor"), "not text", false),
+    ] {
+        let (got, verdict, findings) = told(&gate, &gate.http1(), path, &answer);
+        assert!(got.status == 200 && got.text() == answer.text(), "{path} {why}");
+        assert_eq!((verdict.as_str(), findings), ("allow", vec![format!("exposure.unchecked: {why}")]), "{path}");
+        let (got, verdict, findings) = told(&strict, &strict.http2(), path, &answer);
+        assert_eq!(got.status, if stops { 502 } else { 200 }, "{path} {why}");
+        assert_eq!(verdict, if stops { "deny" } else { "allow" }, "{path} {why}");
+        assert_eq!(findings, [format!("exposure.unchecked: {why}")], "{path}");
+    }
+    // Where nobody expects data, nothing is told.
+    let (got, _, findings) = told(&strict, &strict.http1(), "/mask", &typed("image/png"));
+    assert_eq!((got.text(), findings), (leak(), vec![]));
+    gate.expect_unharmed();
+    strict.expect_unharmed();
+}

@@ -18,15 +18,7 @@ const CONNECTIONS: usize = 16;
 
 /// Sixteen connections to some workers, each worker with its share.
 fn start(config: &Value, workers: u32) -> Gate {
-    Gate::start_with(config, |bootstrap| spread(bootstrap.concurrency(workers)))
-}
-
-/// Otherwise the kernel deals connections out by their ports, and a worker may get none.
-fn spread(bootstrap: Bootstrap) -> Bootstrap {
-    bootstrap.edit(|document| {
-        let listener = document.pointer_mut("/static_resources/listeners/0").expect("the shipped listener");
-        listener["connection_balance_config"] = json!({"exact_balance": {}});
-    })
+    Gate::start_with(config, |bootstrap| bootstrap.balanced(workers))
 }
 
 fn config(limits: Value) -> Value {
@@ -180,7 +172,7 @@ fn counts_survive_a_change_of_configuration() {
     let scratch = Scratch::new();
     let routes = || json!(["orders", "health"]);
     let before = config(json!([limit("plan", "fixed_window", 10, routes())]));
-    let gate = Gate::start_with(&before, |bootstrap| spread(bootstrap.concurrency(2)).ecds(&scratch.0));
+    let gate = Gate::start_with(&before, |bootstrap| bootstrap.balanced(2).ecds(&scratch.0));
     assert_eq!(gate.passed("/healthz", "a", 6), 6);
     let push = |limits: Value, updates: u64| {
         gate.envoy.push_filter_config(&config(limits).to_string()).unwrap();
@@ -268,7 +260,7 @@ fn a_refusal_says_what_there_is_and_when_to_come_back() {
 #[test]
 fn a_grpc_client_is_told_that_a_resource_is_exhausted() {
     let limits = json!([{"name": "calls", "key": ["header:x-client"], "limit": 1, "window": "1d"}]);
-    let gate = Gate::start_with(&config(limits), |bootstrap| spread(bootstrap.concurrency(2)).http2_upstream());
+    let gate = Gate::start_with(&config(limits), |bootstrap| bootstrap.balanced(2).http2_upstream());
     let call = || -> Response {
         let ping =
             Request::post("/grpc.Demo/Ping").header("content-type", "application/grpc").header("te", "trailers");
@@ -286,7 +278,7 @@ fn a_grpc_client_is_told_that_a_resource_is_exhausted() {
 fn with_own_answer(bootstrap: Bootstrap) -> Bootstrap {
     let routes =
         "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
-    spread(bootstrap).edit(|document| {
+    bootstrap.balanced(2).edit(|document| {
         let own = json!({"match": {"prefix": "/own"}, "direct_response": {"status": 200, "body": {"inline_string": "ok"}}});
         let routes = document.pointer_mut(routes).and_then(Value::as_array_mut).expect("the shipped routes");
         routes.insert(0, own);
@@ -308,7 +300,7 @@ fn soak(soak: &Soak) {
     const LIMIT: u64 = 20;
     let mut config = config(json!([limit("clients", "token_bucket", LIMIT, json!(["unmatched"]))]));
     config["memory"]["budget"] = json!(soak.budget);
-    let gate = Gate::start_with(&config, |bootstrap| with_own_answer(bootstrap.concurrency(2)));
+    let gate = Gate::start_with(&config, with_own_answer);
     let rss = || gate.envoy.rss_bytes().unwrap();
     let strangers = |from: usize, count: usize| {
         let statuses = flood(gate.envoy.address(), CONNECTIONS, count, |number| {
@@ -362,7 +354,7 @@ fn who_is_crowded_out_does_not_regain_its_burst() {
     const CLIENTS: usize = 100;
     let mut limit = limit("clients", "fixed_window", 20, json!(["unmatched"]));
     limit["cost"] = json!({"default": 1, "methods": {"POST": 9}});
-    let gate = Gate::start_with(&config(json!([limit])), |bootstrap| with_own_answer(bootstrap.concurrency(2)));
+    let gate = Gate::start_with(&config(json!([limit])), with_own_answer);
     let post = |name: String| {
         let head = format!("POST /own HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nx-client: {name}\r\n\r\n");
         head.into_bytes()

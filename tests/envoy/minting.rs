@@ -2,7 +2,7 @@
 //!
 //! What stands in a token is tested beside the code; here stands what only the host can show.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate, Scratch, Shared, Stop, SOON};
+use super::{code, demo_issuer, enforcing, request_id, while_asking, Gate, Scratch, Shared, SOON};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{decode, decode_header, DecodingKey, Validation};
 use portcullis_lab::bootstrap::Bootstrap;
@@ -11,8 +11,7 @@ use portcullis_lab::envoy::Envoy;
 use portcullis_lab::tokens::{now, Issuer};
 use serde_json::{json, Value};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const ISSUER: &str = "https://api.demo.portcullis";
 const AUDIENCE: &str = "shop";
@@ -214,9 +213,7 @@ fn a_variable_that_is_not_passed_is_named() {
     assert!(valid, "{said}");
 }
 
-/// What one client met: the status of each exchange and use, and the key of each token.
-type Met = Vec<(u16, u16, String)>;
-
+/// The status of an exchange and of a use, and the key of the token.
 fn exchange_and_use(client: &Client) -> (u16, u16, String) {
     let Ok(answer) = client.send(exchange(&Issuer::demo().token("ada"))) else { return (599, 0, String::new()) };
     let answered = answer.json().unwrap_or_default();
@@ -231,7 +228,6 @@ fn keys_rotate_under_load_without_a_token_that_is_not_known() {
     let old = json!({"kid": "old", "alg": "ES256", "private_key": P256});
     let new = |from: u64| json!({"kid": "new", "alg": "EdDSA", "private_key": ED25519, "use_from": from});
     let gate = Gate::start_with(&config(json!([old])), |bootstrap| bootstrap.concurrency(2).ecds(&scratch.0));
-    let (stop, seen) = (AtomicBool::new(false), Mutex::new(Vec::<Met>::new()));
     let clients: Vec<_> = (0..3).map(|_| gate.http1()).collect();
     let published = || {
         let set = gate.http1().send(Request::get("/.well-known/jwks.json")).unwrap().json().unwrap();
@@ -242,17 +238,7 @@ fn keys_rotate_under_load_without_a_token_that_is_not_known() {
             .map(|key| key["kid"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    std::thread::scope(|scope| {
-        for client in &clients {
-            scope.spawn(|| {
-                let mut met = Met::new();
-                while !stop.load(Ordering::SeqCst) {
-                    met.push(exchange_and_use(client));
-                }
-                seen.lock().unwrap().push(met);
-            });
-        }
-        let _stop = Stop(&stop);
+    let seen = while_asking(&clients, exchange_and_use, || {
         let from = now() + 4;
         gate.envoy.push_filter_config(&config(json!([old, new(from)])).to_string()).unwrap();
         assert!(gate.envoy.wait_for(|_| published() == ["old", "new"], SOON), "announced before it signs");
@@ -261,7 +247,7 @@ fn keys_rotate_under_load_without_a_token_that_is_not_known() {
         gate.envoy.push_filter_config(&config(json!([new(from)])).to_string()).unwrap();
         assert!(gate.envoy.wait_for(|_| published() == ["new"], SOON));
     });
-    for met in seen.into_inner().unwrap() {
+    for met in seen {
         let bad: Vec<_> = met.iter().filter(|(exchanged, used, _)| (*exchanged, *used) != (200, 200)).collect();
         assert!(bad.is_empty(), "{bad:?} of {}", met.len());
         let change = met.iter().position(|(_, _, key)| key == "new").expect("the new key signs");

@@ -1,15 +1,9 @@
 //! Whose objects are asked for, and how many, over two workers, many connections and the statuses that Envoy sees.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate, SOON};
-use portcullis_lab::client::{Client, Request, Response};
-use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
+use super::crowd::{self, flood, token, told, CONNECTIONS};
+use super::{demo_issuer, request_id, Gate, SOON};
+use portcullis_lab::client::{Client, Request};
 use serde_json::{json, Value};
-use std::net::IpAddr;
-
-const WORKERS: u32 = 2;
-
-/// So many connections that no worker has none.
-const CONNECTIONS: usize = 16;
 
 fn gate(objects: Value, checks: Value) -> Gate {
     let routes = json!([
@@ -18,53 +12,17 @@ fn gate(objects: Value, checks: Value) -> Gate {
         {"name": "echo", "path": "/echo"}
     ]);
     let identity = json!({"issuers": [demo_issuer()], "default": "optional"});
-    let more = json!({"routes": routes, "identity": identity, "objects": objects, "checks": checks,
-        "telemetry": {"allow_sample": 1}});
-    Gate::start_with(&enforcing(more), |bootstrap| {
-        bootstrap.concurrency(WORKERS).edit(|document| {
-            let listener = document.pointer_mut("/static_resources/listeners/0").expect("the shipped listener");
-            listener["connection_balance_config"] = json!({"exact_balance": {}});
-        })
-    })
+    crowd::gate(json!({"routes": routes, "identity": identity, "objects": objects, "checks": checks,
+        "telemetry": {"allow_sample": 1}}))
 }
 
 fn clients(gate: &Gate, source: &str) -> Vec<Client> {
-    let source: IpAddr = source.parse().unwrap();
-    let client = |number: usize| if number.is_multiple_of(2) { gate.http1() } else { gate.http2() };
-    (0..CONNECTIONS).map(|number| client(number).from(source)).collect()
-}
-
-fn token(subject: &str, more: Value) -> String {
-    let mut claims = Issuer::demo().claims(subject);
-    claims.extend(more.as_object().unwrap().clone());
-    Issuer::demo().mint(&Spec::new(Algorithm::ES256, claims))
-}
-
-fn outcome(answer: &Response) -> String {
-    if answer.status == 403 {
-        code(answer)
-    } else {
-        answer.status.to_string()
-    }
-}
-
-/// So many requests, dealt out to the clients, all at the same time.
-fn flood(clients: &[Client], requests: usize, request: impl Fn(usize) -> Request + Sync) {
-    std::thread::scope(|scope| {
-        for (first, client) in clients.iter().enumerate() {
-            let request = &request;
-            scope.spawn(move || {
-                for number in (first..requests).step_by(CONNECTIONS) {
-                    client.send(request(number)).unwrap();
-                }
-            });
-        }
-    });
+    crowd::clients(gate, Some(source))
 }
 
 /// Requests count when they are over for Envoy, a moment after the client knows.
 fn expect_soon(gate: &Gate, client: &Client, request: impl Fn() -> Request, wanted: &str) {
-    let ask = || outcome(&client.send(request()).unwrap());
+    let ask = || told(&client.send(request()).unwrap());
     gate.envoy.wait_for(|_| ask() == wanted, SOON);
     assert_eq!(ask(), wanted, "{}", gate.envoy.log());
 }
@@ -90,9 +48,9 @@ fn an_enumeration_over_many_connections_is_seen_by_every_worker_and_an_honest_us
     }
     assert!(gate.envoy.wait_for(|envoy| envoy.log().contains("objects.sequence"), SOON), "{}", gate.envoy.log());
     for client in &customer {
-        assert_eq!(outcome(&client.send(order()).unwrap()), "200");
+        assert_eq!(told(&client.send(order()).unwrap()), "200");
     }
-    assert_eq!(outcome(&collector[0].send(Request::get("/echo")).unwrap()), "200", "no object");
+    assert_eq!(told(&collector[0].send(Request::get("/echo")).unwrap()), "200", "no object");
     gate.expect_unharmed();
 }
 
@@ -109,7 +67,7 @@ fn a_subject_is_followed_over_addresses() {
     }
     let elsewhere = clients(&gate, "127.0.11.99");
     expect_soon(&gate, &elsewhere[0], || Request::get("/api/orders/o-1001").bearer(&eve), "object_enumeration");
-    assert_eq!(outcome(&elsewhere[0].send(Request::get("/api/orders/o-1001").bearer(&ada)).unwrap()), "200");
+    assert_eq!(told(&elsewhere[0].send(Request::get("/api/orders/o-1001").bearer(&ada)).unwrap()), "200");
     gate.expect_unharmed();
 }
 
@@ -122,13 +80,13 @@ fn only_ones_own_object_reaches_the_service() {
     let gate = gate(objects, json!([]));
     let (client, token) = (gate.http1(), token("ada", json!({"accounts": ["a-1", "a-2"]})));
     let hits = gate.upstream.hits();
-    let get = |path: &str| outcome(&client.send(Request::get(path).bearer(&token)).unwrap());
+    let get = |path: &str| told(&client.send(Request::get(path).bearer(&token)).unwrap());
     for path in ["/api/users/bob", "/api/users/b%6fb", "/api/users//bob", "/api/users/ADA", "/api/users/%00"] {
         assert_ne!(get(path), "200", "{path}");
     }
     let post = |body: &str| {
         let request = Request::post("/echo").bearer(&token).header("content-type", "application/json");
-        outcome(&client.send(request.body(body.to_owned())).unwrap())
+        told(&client.send(request.body(body.to_owned())).unwrap())
     };
     let long = format!("{{\"account\": \"a-1\", \"x\": \"{}\"}}", "x".repeat(100_000));
     for body in ["", "{}", "{\"account\": \"b-1\"}", "{\"account\": \"a-1\", \"account\": \"b-1\"}", &long] {

@@ -2,12 +2,12 @@
 //!
 //! What a revocation means is tested beside the core.
 
-use super::{demo_issuer, enforcing, outcome, Gate, Scratch, Stop, SOON};
+use super::{demo_issuer, enforcing, outcome, while_asking, Gate, Scratch, SOON};
 use portcullis_lab::client::{Client, Request, Response};
 use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
 use serde_json::{json, Value};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Barrier, Mutex};
+use std::sync::Barrier;
 
 /// A secret for these tests alone: it protects nothing. Below is its SHA-256.
 const SECRET: &str = "test-secret-of-the-operator-0b1f7c29d4a64e58";
@@ -48,32 +48,21 @@ fn ask(client: &Client, token: &str) -> String {
 fn under_load_no_use_that_begins_after_the_answer_passes_on_any_worker() {
     let gate = Gate::start_with(&config(json!({})), |bootstrap| bootstrap.concurrency(4));
     let (lost, kept) = (token("lost"), token("kept"));
-    let (stop, revoked, seen) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::new(Vec::new()));
+    let revoked = AtomicBool::new(false);
     // More connections than workers, so that each worker has some.
     let clients: Vec<_> =
         (0..12).map(|number| if number % 2 == 0 { gate.http1() } else { gate.http2() }).collect();
-    let begun = Barrier::new(clients.len() + 1);
-    std::thread::scope(|scope| {
-        for client in &clients {
-            scope.spawn(|| {
-                let mut met = vec![(false, ask(client, &lost), ask(client, &kept))];
-                begun.wait();
-                while !stop.load(Ordering::SeqCst) {
-                    met.push((revoked.load(Ordering::SeqCst), ask(client, &lost), ask(client, &kept)));
-                }
-                // Every connection has met the revocation.
-                met.push((true, ask(client, &lost), ask(client, &kept)));
-                seen.lock().unwrap().push(met);
-            });
-        }
-        let _stop = Stop(&stop);
-        begun.wait();
-        let answer = revoke(&gate.http1(), &lost);
-        revoked.store(true, Ordering::SeqCst);
-        assert_eq!((answer.status, answer.body.len()), (200, 0), "{}", answer.text());
-        assert_eq!(ask(&gate.http1(), &lost), "token_revoked");
-    });
-    for met in seen.into_inner().unwrap() {
+    let seen = while_asking(
+        &clients,
+        |client| (revoked.load(Ordering::SeqCst), ask(client, &lost), ask(client, &kept)),
+        || {
+            let answer = revoke(&gate.http1(), &lost);
+            revoked.store(true, Ordering::SeqCst);
+            assert_eq!((answer.status, answer.body.len()), (200, 0), "{}", answer.text());
+            assert_eq!(ask(&gate.http1(), &lost), "token_revoked");
+        },
+    );
+    for met in seen {
         assert_eq!(met.first().map(|(_, lost, _)| lost.as_str()), Some("passed"), "it was good, and remembered");
         assert!(met.iter().all(|(_, _, kept)| kept == "passed"), "the other token is not disturbed: {met:?}");
         let late: Vec<_> = met.iter().filter(|(after, lost, _)| *after && lost != "token_revoked").collect();

@@ -1,185 +1,177 @@
-//! A shop behind an Envoy with several workers: what one of them has seen of a customer the others know, before he can act on it.
+//! A shop that believes what it is told, behind an Envoy with two workers and the configuration of `examples/shop`.
 //!
-//! The service answers what the request says ([`portcullis_lab::upstream::say`]).
+//! Hundreds of customers come at the same time as one abuser of each kind, over many connections, HTTP/1.1 and HTTP/2. No customer is
+//! refused anything, each abuser is found by the check that is for it, and the proof is in the shop's own books: no harm was done. The
+//! same abuse is done to the same shop with the filter in monitor mode, and there every harm is.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate};
-use portcullis_lab::client::{Client, Request, Response};
-use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
+mod abuses;
+mod visitor;
+
+use super::crowd::{self, clients, flood, tally, token, told};
+use super::{bootstrap, demo_issuer, request_id, Gate, SOON};
+use abuses::ABUSES;
+use portcullis_lab::client::{Client, Request};
+use portcullis_lab::envoy::Envoy;
+use portcullis_lab::scenario::Example;
 use portcullis_lab::upstream::say::{Answer, FIELD};
+use portcullis_lab::upstream::shop::Harm;
+use portcullis_lab::upstream::Upstream;
+use portcullis_lab::workspace;
 use serde_json::{json, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use visitor::{visit, Visitor};
 
-const WORKERS: u32 = 2;
+const VISITS: usize = 240;
 
-/// So many connections that no worker has none.
-const CONNECTIONS: usize = 16;
+/// Customers who are in the shop at the same time.
+const AT_ONCE: usize = 12;
 
-const CUSTOMERS: usize = 64;
+/// The shop, its gate, and what its customers have paid.
+struct Shop {
+    gate: Gate,
+    clients: Vec<Client>,
+    till: Mutex<Till>,
+}
 
-fn gate() -> Gate {
-    let names = ["products", "cart", "address", "order", "pay"];
-    let routes: Vec<Value> = names.iter().map(|name| json!({"name": name, "path": format!("/{name}")})).collect();
-    let more = json!({
+/// What honest payments come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Till {
+    orders: u64,
+    cents: i64,
+    pieces: i64,
+}
+
+impl Till {
+    fn take(&mut self, total: &str, pieces: i64) {
+        self.orders += 1;
+        self.cents += total.replace('.', "").parse::<i64>().unwrap();
+        self.pieces += pieces;
+    }
+}
+
+impl Shop {
+    fn open(mode: &str) -> Self {
+        let example = Example::load(&workspace().join("examples/shop")).unwrap();
+        let mut config: Value = serde_json::from_str(&example.filter).unwrap();
+        (config["mode"], config["telemetry"]) = (json!(mode), json!({}));
+        let upstream = Upstream::start();
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let bootstrap = bootstrap(&config).upstream(upstream.address()).balanced(2).edit(|document| {
+            // As behind a load balancer: everybody comes from an address of his own.
+            document.pointer_mut(manager).expect("the shipped manager")["xff_num_trusted_hops"] = json!(1);
+        });
+        let gate = Gate { envoy: Envoy::start(&bootstrap).unwrap(), upstream };
+        Self { clients: clients(&gate, None), gate, till: Mutex::default() }
+    }
+
+    /// The checks that found something in these requests.
+    fn found_in(&self, requests: &[String]) -> BTreeSet<String> {
+        let last = requests.last().expect("something is refused");
+        self.gate.receipt(last);
+        let receipts = self.gate.receipts().into_iter();
+        let theirs =
+            receipts.filter(|receipt| requests.iter().any(|id| receipt["http.request.id"] == id.as_str()));
+        theirs.flat_map(|receipt| checks(&receipt)).collect()
+    }
+}
+
+fn checks(receipt: &Value) -> Vec<String> {
+    let findings = receipt["portcullis.findings"].as_array().into_iter().flatten();
+    findings.filter_map(|finding| finding["check"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn customers_notice_nothing_and_abusers_get_nothing() {
+    let shop = Shop::open("enforce");
+    let stock = shop.gate.upstream.books().in_stock;
+    std::thread::scope(|scope| {
+        let shop = &shop;
+        for first in 0..AT_ONCE {
+            scope.spawn(move || {
+                for number in (first..VISITS).step_by(AT_ONCE) {
+                    // Some are there for the second time.
+                    let name = format!("customer-{}", number % (VISITS - AT_ONCE));
+                    visit(&Visitor::new(shop, number, &name), number);
+                }
+            });
+        }
+        for (number, abuse) in ABUSES.iter().enumerate() {
+            scope.spawn(move || {
+                let mallory = Visitor::new(shop, 500 + number, abuse.name);
+                (abuse.act)(&mallory);
+                let found = shop.found_in(&mallory.refused.lock().unwrap());
+                assert!(found.contains(abuse.check), "{}: {found:?}", abuse.name);
+            });
+        }
+    });
+    let (books, till) = (shop.gate.upstream.books(), shop.till.lock().unwrap());
+    assert_eq!(books.harms(), &BTreeMap::new());
+    let paid = Till { orders: books.paid, cents: books.earned_cents, pieces: books.shipped };
+    assert_eq!(
+        (&paid, stock - books.in_stock),
+        (&*till, till.pieces),
+        "what was paid is what customers have paid"
+    );
+    assert!(till.orders > VISITS as u64, "{till:?}");
+    shop.gate.expect_unharmed();
+}
+
+#[test]
+fn the_same_abuse_harms_a_shop_that_is_only_watched() {
+    let shop = Shop::open("monitor");
+    for (number, abuse) in ABUSES.iter().enumerate() {
+        let mallory = Visitor::new(&shop, 500 + number, abuse.name);
+        let before = shop.gate.upstream.books().harm(abuse.harm);
+        (abuse.act)(&mallory);
+        let after = shop.gate.upstream.books().harm(abuse.harm);
+        assert!(after > before, "{} does no harm: {:?}", abuse.name, shop.gate.upstream.books());
+        assert!(mallory.refused.lock().unwrap().is_empty(), "{} was refused something", abuse.name);
+    }
+    let harms: Vec<Harm> = shop.gate.upstream.books().harms().keys().copied().collect();
+    assert_eq!(harms, Harm::ALL, "every harm is shown");
+    let told = || -> BTreeSet<String> { shop.gate.receipts().iter().flat_map(checks).collect() };
+    let wanted = |told: &BTreeSet<String>| ABUSES.iter().all(|abuse| told.contains(abuse.check));
+    assert!(shop.gate.envoy.wait_for(|_| wanted(&told()), SOON), "told of {:?}", told());
+    shop.gate.expect_unharmed();
+}
+
+/// The service answers here what the request says, in pieces without a content-length, which no shop of ours does.
+#[test]
+fn what_was_quoted_in_pieces_on_one_connection_holds_on_all() {
+    let routes = ["products", "order"].map(|name| json!({"name": name, "path": format!("/{name}")}));
+    let gate = crowd::gate(json!({
         "routes": routes,
         "identity": {"issuers": [demo_issuer()], "default": "required"},
-        "workflows": [{"name": "checkout", "per": "subject", "steps": [
-            {"name": "cart", "routes": ["cart"]},
-            {"name": "address", "routes": ["address"]},
-            {"name": "order", "routes": ["order"]},
-            {"name": "pay", "routes": ["pay"], "once": true},
-        ]}],
         "quotes": [{"name": "price", "per": "subject",
             "capture": {"routes": ["products"], "each": "[*]", "key": "id", "value": "price", "currency": "currency"},
             "assert": {"routes": ["order"], "each": "lines[*]", "key": "sku", "value": "price", "currency": "$.currency",
                 "quantity": {"value": "quantity"}, "total": "total", "missing": "deny"}}],
-        "telemetry": {"allow_sample": 1},
-    });
-    Gate::start_with(&enforcing(more), |bootstrap| {
-        bootstrap.concurrency(WORKERS).edit(|document| {
-            let listener = document.pointer_mut("/static_resources/listeners/0").expect("the shipped listener");
-            listener["connection_balance_config"] = json!({"exact_balance": {}});
-        })
-    })
-}
-
-fn token(subject: &str) -> String {
-    let issuer = Issuer::demo();
-    format!("Bearer {}", issuer.mint(&Spec::new(Algorithm::ES256, issuer.claims(subject))))
-}
-
-/// A request with what the service is to answer to it.
-fn ask(bearer: &str, path: &str, body: &Value, answer: &Answer) -> Request {
-    Request::post(path)
-        .header("authorization", bearer.as_bytes())
-        .header("accept-encoding", "gzip")
-        .header(FIELD, answer.field().as_bytes())
-        .json(body)
-}
-
-fn says(status: u16) -> Answer {
-    Answer { status, ..Answer::json("{}") }
-}
-
-/// The products, in pieces without a content-length for some.
-fn browse(bearer: &str, pieces: Option<usize>) -> Request {
+    }));
+    let (clients, bearer) = (clients(&gate, None), token("eve", json!({})));
     let said =
         json!([{"id": 1, "price": "129.50", "currency": "EUR"}, {"id": 2, "price": 24.5, "currency": "EUR"}]);
-    let answer = Answer { piece_bytes: pieces, ..Answer::json(&said.to_string()) };
-    ask(bearer, "/products", &json!({}), &answer)
-}
-
-fn order(bearer: &str, price: &str, total: &str) -> Request {
-    let lines = json!([{"sku": 1, "price": price, "quantity": 2}, {"sku": 2, "price": 24.5}]);
-    ask(bearer, "/order", &json!({"currency": "EUR", "lines": lines, "total": total}), &says(201))
-}
-
-fn step(bearer: &str, path: &str, status: u16) -> Request {
-    ask(bearer, path, &json!({}), &says(status))
-}
-
-/// The public code of a refusal; `passed` for an answer of the service, whatever its status.
-fn told(answer: &Response) -> String {
-    match answer.header("content-type") {
-        Some("application/problem+json") => code(answer),
-        _ => "passed".to_owned(),
-    }
-}
-
-fn clients(gate: &Gate) -> Vec<Client> {
-    (0..CONNECTIONS).map(|number| if number % 2 == 0 { gate.http1() } else { gate.http2() }).collect()
-}
-
-/// Each step at once after the answer to the one before, always over another connection: none comes too early for any worker.
-#[test]
-fn customers_who_keep_the_order_are_never_stopped() {
-    let gate = gate();
-    let clients = clients(&gate);
-    std::thread::scope(|scope| {
-        for first in 0..4 {
-            let (clients, gate) = (&clients, &gate);
-            scope.spawn(move || {
-                for customer in (first..CUSTOMERS).step_by(4) {
-                    let bearer = token(&format!("customer-{customer}"));
-                    let pieces = [None, Some(9)][customer % 2];
-                    let visit = [
-                        (browse(&bearer, pieces), "passed"),
-                        (step(&bearer, "/cart", 200), "passed"),
-                        (step(&bearer, "/address", 200), "passed"),
-                        (order(&bearer, "129.50", "283.50"), "passed"),
-                        (step(&bearer, "/pay", 402), "passed"),
-                        (step(&bearer, "/pay", 200), "passed"),
-                        (step(&bearer, "/pay", 200), "workflow_repeated"),
-                    ];
-                    for (at, (request, expected)) in visit.into_iter().enumerate() {
-                        let answer = clients[(customer * 7 + at * 5) % CONNECTIONS].send(request).unwrap();
-                        assert_eq!(
-                            told(&answer),
-                            expected,
-                            "customer {customer}, request {at}: {}",
-                            gate.envoy.log()
-                        );
-                    }
-                }
-            });
-        }
-    });
-    gate.expect_unharmed();
-}
-
-#[test]
-fn of_many_payments_at_once_one_passes() {
-    let gate = gate();
-    let bearer = token("mallory");
-    let client = gate.http1();
-    for request in [
-        browse(&bearer, None),
-        step(&bearer, "/cart", 200),
-        step(&bearer, "/address", 200),
-        order(&bearer, "129.50", "283.50"),
-    ] {
-        assert!(client.send(request).unwrap().status < 300, "{}", gate.envoy.log());
-    }
-    let statuses = Mutex::new(BTreeMap::<u16, usize>::new());
-    std::thread::scope(|scope| {
-        for client in clients(&gate) {
-            let (bearer, statuses) = (&bearer, &statuses);
-            scope.spawn(move || {
-                for _ in 0..8 {
-                    let status = client.send(step(bearer, "/pay", 200)).unwrap().status;
-                    *statuses.lock().unwrap().entry(status).or_default() += 1;
-                }
-            });
-        }
-    });
-    let expected = BTreeMap::from([(200, 1), (403, CONNECTIONS * 8 - 1)]);
-    assert_eq!(statuses.into_inner().unwrap(), expected, "{}", gate.envoy.log());
-    gate.expect_unharmed();
-}
-
-#[test]
-fn what_was_quoted_on_one_connection_holds_on_all() {
-    let gate = gate();
-    let clients = clients(&gate);
-    let bearer = token("eve");
-    for request in [browse(&bearer, Some(5)), step(&bearer, "/cart", 200), step(&bearer, "/address", 200)] {
-        clients[0].send(request).unwrap();
-    }
-    for client in &clients {
-        assert_eq!(told(&client.send(order(&bearer, "1.29", "283.50")).unwrap()), "quote_mismatch");
-        assert_eq!(told(&client.send(order(&bearer, "129.50", "2.83")).unwrap()), "quote_total");
-    }
-    let refused = clients[1].send(order(&bearer, "1.29", "283.50")).unwrap();
-    let receipt = gate.receipt(&request_id(&refused));
+    let answer = Answer { piece_bytes: Some(5), ..Answer::json(&said.to_string()) };
+    let browse = Request::get("/products").bearer(&bearer).header("accept-encoding", "gzip");
+    assert_eq!(clients[0].send(browse.header(FIELD, answer.field())).unwrap().json().unwrap(), said);
+    let order = |price: &str, total: &str| {
+        let lines = json!([{"sku": 1, "price": price, "quantity": 2}, {"sku": 2, "price": 24.5}]);
+        let created = Answer { status: 201, ..Answer::json("{}") };
+        let order = Request::post("/order").bearer(&bearer).header(FIELD, created.field());
+        order.json(&json!({"currency": "EUR", "lines": lines, "total": total}))
+    };
+    let lower = flood(&clients, 64, |_| order("1.29", "283.50"));
+    assert_eq!(tally(&lower), BTreeMap::from([("quote_mismatch".to_owned(), 64)]));
+    let receipt = gate.receipt(&request_id(&lower[0]));
     assert_eq!(receipt["portcullis.findings"][0]["reason"], "price: item 1 (`1`) 1.29, quoted 129.50");
-    // Whoever was told nothing cannot order, and nobody hides a price.
-    let stranger = token("stranger");
-    for path in ["/cart", "/address"] {
-        clients[2].send(step(&stranger, path, 200)).unwrap();
-    }
-    assert_eq!(told(&clients[3].send(order(&stranger, "129.50", "283.50")).unwrap()), "quote_unknown");
-    let form = Request::post("/order").header("authorization", bearer.as_bytes()).body(b"sku=1&price=1".to_vec());
+    let total = flood(&clients, 64, |_| order("129.50", "2.83"));
+    assert_eq!(tally(&total), BTreeMap::from([("quote_total".to_owned(), 64)]));
+    // Nobody hides a price in a form.
+    let form = Request::post("/order").bearer(&bearer).body(b"sku=1&price=1".to_vec());
     assert_eq!(told(&clients[3].send(form).unwrap()), "quote_unread");
-    assert_eq!(clients[4].send(order(&bearer, "129.50", "283.50")).unwrap().status, 201);
+    assert_eq!(
+        tally(&flood(&clients, 64, |_| order("129.50", "283.50"))),
+        BTreeMap::from([("201".to_owned(), 64)])
+    );
     gate.expect_unharmed();
 }

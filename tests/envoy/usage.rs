@@ -1,77 +1,37 @@
 //! The uses of one token are compared over all workers, by the address that Envoy sees.
 
-use super::{code, demo_issuer, enforcing, request_id, Gate};
+use super::crowd::{self, clients, flood, tally, told};
+use super::{code, demo_issuer, request_id, Gate};
 use portcullis_lab::client::{Client, Request, Response};
-use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::Barrier;
-
-const WORKERS: u32 = 4;
-
-/// So many connections that no worker has none.
-const CONNECTIONS: usize = 24;
 
 const ELSEWHERE: &str = "127.0.9.9";
 
 fn gate(usage: Value, checks: Value) -> Gate {
     let identity = json!({"issuers": [demo_issuer()], "usage": usage});
     let routes = json!([{"name": "echo", "path": "/echo"}]);
-    let more = json!({"routes": routes, "identity": identity, "checks": checks, "telemetry": {"allow_sample": 1}});
-    Gate::start_with(&enforcing(more), |bootstrap| bootstrap.concurrency(WORKERS))
+    crowd::gate(
+        json!({"routes": routes, "identity": identity, "checks": checks, "telemetry": {"allow_sample": 1}}),
+    )
 }
 
 fn token() -> String {
-    Issuer::demo().mint(&Spec::new(Algorithm::ES256, Issuer::demo().claims("ada")))
+    crowd::token("ada", json!({}))
 }
 
 fn use_once(client: &Client, token: &str) -> Response {
     client.send(Request::get("/echo").bearer(token)).unwrap()
 }
 
-fn outcome(answer: &Response) -> String {
-    if answer.status == 200 {
-        "passed".to_owned()
-    } else {
-        code(answer)
-    }
-}
-
-fn clients(gate: &Gate, source: Option<&str>) -> Vec<Client> {
-    let source: Option<IpAddr> = source.map(|source| source.parse().unwrap());
-    let client = |number: usize| {
-        let client = if number.is_multiple_of(2) { gate.http1() } else { gate.http2() };
-        match source {
-            Some(source) => client.from(source),
-            None => client,
-        }
-    };
-    (0..CONNECTIONS).map(client).collect()
-}
-
 #[test]
 fn uses_at_once_over_many_connections_are_counted_to_the_unit() {
     let gate = gate(json!({"uses_max": 50}), json!([{"id": "token.usage.count", "effect": "refuse"}]));
     let (token, clients) = (token(), clients(&gate, None));
-    let start = Barrier::new(clients.len());
-    let outcomes: Vec<String> = std::thread::scope(|scope| {
-        let send = |client| {
-            let (token, start) = (&token, &start);
-            scope.spawn(move || {
-                start.wait();
-                (0..10).map(|_| outcome(&use_once(client, token))).collect::<Vec<_>>()
-            })
-        };
-        let threads: Vec<_> = clients.iter().map(send).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in &outcomes {
-        *counted.entry(outcome).or_default() += 1;
-    }
-    assert_eq!(counted, BTreeMap::from([("passed", 50), ("usage_count", CONNECTIONS * 10 - 50)]));
-    assert_eq!(outcome(&use_once(&clients[0], &self::token())), "passed", "another token");
+    let answers = flood(&clients, 240, |_| Request::get("/echo").bearer(&token));
+    let expected = BTreeMap::from([("200".to_owned(), 50), ("usage_count".to_owned(), 190)]);
+    assert_eq!(tally(&answers), expected);
+    assert_eq!(told(&use_once(&clients[0], &self::token())), "200", "another token");
     gate.expect_unharmed();
 }
 
@@ -80,12 +40,12 @@ fn a_token_in_two_networks_is_seen_by_every_worker() {
     let gate = gate(json!({}), json!([{"id": "token.usage.address", "effect": "refuse"}]));
     let (token, home, elsewhere) = (token(), clients(&gate, None), clients(&gate, Some(ELSEWHERE)));
     for client in &home {
-        assert_eq!(outcome(&use_once(client, &token)), "passed");
+        assert_eq!(told(&use_once(client, &token)), "200");
     }
     for client in elsewhere.iter().chain(&home) {
-        assert_eq!(outcome(&use_once(client, &token)), "usage_address");
+        assert_eq!(told(&use_once(client, &token)), "usage_address");
     }
-    assert_eq!(outcome(&use_once(&elsewhere[0], &self::token())), "passed", "another token");
+    assert_eq!(told(&use_once(&elsewhere[0], &self::token())), "200", "another token");
     gate.expect_unharmed();
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Scalper,
     /// Tries passwords.
     CredentialChecker,
+    /// Tries passwords too, and takes half a minute for each.
+    SlowStuffer,
     /// Tries numbers of orders, few of which exist.
     Enumerator,
     /// Takes out everything, in the largest pages there are.
@@ -33,8 +35,14 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ABUSERS: [Self; 5] =
-        [Self::Scraper, Self::Scalper, Self::CredentialChecker, Self::Enumerator, Self::Exporter];
+    pub(super) const ABUSERS: [Self; 6] = [
+        Self::Scraper,
+        Self::Scalper,
+        Self::CredentialChecker,
+        Self::SlowStuffer,
+        Self::Enumerator,
+        Self::Exporter,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +50,7 @@ impl Kind {
             Self::Scraper => "scraper",
             Self::Scalper => "scalper",
             Self::CredentialChecker => "credential checker",
+            Self::SlowStuffer => "slow stuffer",
             Self::Enumerator => "enumerator",
             Self::Exporter => "exporter",
         }
@@ -54,6 +63,7 @@ impl Kind {
             Self::Scraper => (700.0, 0.1),
             Self::Scalper => (1_500.0, 0.05),
             Self::CredentialChecker => (900.0, 0.2),
+            Self::SlowStuffer => (30_000.0, 0.3),
             Self::Enumerator => (600.0, 0.1),
             Self::Exporter => (2_000.0, 0.15),
         }
@@ -193,7 +203,7 @@ impl Caller {
                 Visit { request_bytes: self.around(900.0), ..seen("POST", "/checkout", 409, 200) }
             }
             Kind::Scalper => seen("GET", "/products/9", 200, self.around(15_000.0)),
-            Kind::CredentialChecker => {
+            Kind::CredentialChecker | Kind::SlowStuffer => {
                 let status = if roll < 3 { 200 } else { 401 };
                 Visit { request_bytes: self.around(70.0), ..seen("POST", "/login", status, 300) }
             }

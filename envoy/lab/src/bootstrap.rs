@@ -95,6 +95,15 @@ impl Bootstrap {
         self.http_filters(Vec::new())
     }
 
+    /// Sets the number of workers, and deals connections out to them evenly: of so many in a row each gets one. Left to the
+    /// kernel, a worker may have none.
+    pub fn balanced(mut self, workers: u32) -> Self {
+        if let Some(listener) = self.document.pointer_mut(LISTENER) {
+            listener["connection_balance_config"] = json!({"exact_balance": {}});
+        }
+        self.concurrency(workers)
+    }
+
     /// Forwards over HTTP/2 (h2c), which gRPC needs.
     pub fn http2_upstream(mut self) -> Self {
         self.http2_upstream = true;

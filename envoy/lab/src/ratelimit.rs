@@ -83,6 +83,13 @@ impl RateLimitService {
         Ok(RateLimitService { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
+    /// Serves until the process ends; for the binary.
+    pub fn run(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+
     /// Where it listens, or did before it was stopped.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -27,11 +27,14 @@
 //!   header fields, no body, no token. `{}` is a good token of the demo issuer for `ada`.
 //! - `expect`: see [`Expect`].
 //!
-//! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers.
+//! - `answer`: what the service answers, where that matters; see [`Answer`]. Without it the demo service answers; its shop
+//!   (`/shop`) remembers what was done before.
 //! - `before`: see [`Prelude`].
+//! - `workers`: how many Envoy has; requests go to them in turns.
+//! - `keep`: header fields of the answer, each with a name; in header fields of later requests `{kept:name}` stands for its value.
 //!
 //! Unknown keys are errors everywhere. Times in a token are relative to the replay, so a scenario never expires.
-//! Bounds: none; the files are ours. Not covered: state between requests, responses, trailers, gRPC.
+//! Bounds: none; the files are ours. Not covered: trailers, gRPC.
 
 pub mod replay;
 pub mod request;
@@ -42,10 +45,14 @@ use crate::upstream::say::Answer;
 use crate::workspace;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+
+/// Values of header fields by their names.
+pub type Kept = BTreeMap<String, String>;
 
 /// One folder of `examples/`.
 #[derive(Debug, Clone)]
@@ -66,6 +73,9 @@ pub struct Scenario {
     pub title: String,
     /// One sentence that says what is shown.
     pub about: String,
+    /// How many workers Envoy has; 1 unless given.
+    #[serde(default = "one")]
+    pub workers: u32,
     /// The requests in the order they are made.
     pub exchanges: Vec<Exchange>,
 }
@@ -85,6 +95,9 @@ pub struct Exchange {
     request: request::Written,
     /// What the service answers, where that is the matter.
     pub answer: Option<Answer>,
+    /// Header fields of the answer that somebody keeps, by the names under which.
+    #[serde(default)]
+    pub keep: Kept,
     /// What has to come of it.
     pub expect: Expect,
 }
@@ -96,7 +109,8 @@ pub struct Exchange {
 pub struct Prelude {
     /// How often.
     pub times: u32,
-    /// The status that the service answers with.
+    /// The status that the service answers with; 200 unless given, and the shop knows better.
+    #[serde(default = "ok")]
     pub status: u16,
     /// All of its answer, where that is the matter.
     pub answer: Option<Answer>,
@@ -112,9 +126,16 @@ impl Prelude {
 }
 
 impl Exchange {
-    /// The request as it is sent.
-    pub fn request(&self) -> request::Written {
-        self.request.clone().answered(self.answer.as_ref())
+    /// The request as it is sent by who has kept these values.
+    pub fn request(&self, kept: &Kept) -> request::Written {
+        self.request.filled(kept).answered(self.answer.as_ref())
+    }
+
+    /// Keeps what is to be kept of an answer, of which a field is asked for by its name.
+    pub fn keep<'a>(&self, kept: &mut Kept, field: impl Fn(&str) -> Option<&'a str>) {
+        for (name, asked) in &self.keep {
+            kept.extend(field(asked).map(|value| (name.clone(), value.to_owned())));
+        }
     }
 }
 
@@ -184,12 +205,22 @@ impl Example {
     pub fn bootstrap(&self, upstream: SocketAddr) -> Result<Bootstrap> {
         let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
         let bootstrap = Bootstrap::shipped()?.upstream(upstream).filter_config(&self.filter);
+        let bootstrap =
+            if self.scenario.workers > 1 { bootstrap.balanced(self.scenario.workers) } else { bootstrap };
         Ok(bootstrap.edit(|document| {
             if let Some(manager) = document.pointer_mut(manager) {
                 manager["always_set_request_id_in_response"] = true.into();
             }
         }))
     }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn ok() -> u16 {
+    200
 }
 
 impl Scenario {

@@ -1,7 +1,7 @@
 //! A service that answers as a test tells it to: an issuer that serves its keys, one that hangs, fails or serves junk.
 //!
 //! It runs on a thread of its own on a free port of 127.0.0.1, over HTTP/1.1 and h2c, and stops when dropped. What it is
-//! asked is kept. Bounds: bodies up to 16 MiB.
+//! asked is kept. Bounds: bodies up to 16 MiB, ten thousand calls kept.
 
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full, Limited};
@@ -19,6 +19,9 @@ use tokio::sync::oneshot;
 
 const BODY_BYTES_MAX: usize = 16 << 20;
 
+/// More than any test makes; a service that runs for days keeps its first ones.
+const CALLS_KEPT_MAX: usize = 10_000;
+
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
@@ -31,8 +34,10 @@ pub struct Call {
     pub path: String,
     /// Header fields, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body as text; what is no UTF-8 in it is replaced.
     pub body: String,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 /// What it answers.
@@ -98,8 +103,14 @@ impl std::fmt::Debug for Service {
 impl Service {
     /// Starts a service that answers so.
     pub fn start(answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Result<Self> {
+        Self::bind((Ipv4Addr::LOCALHOST, 0).into(), answer)
+    }
+
+    /// The same on this address.
+    pub fn bind(address: SocketAddr, answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).context("no free port")?;
+        let listener =
+            runtime.block_on(TcpListener::bind(address)).with_context(|| format!("cannot bind {address}"))?;
         let address = listener.local_addr()?;
         let calls = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Arc::new(answer)));
@@ -123,6 +134,13 @@ impl Service {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves until the process ends; for programs.
+    pub fn run(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
     }
 
     /// Everything it was asked, in order.
@@ -159,6 +177,13 @@ async fn accept(listener: TcpListener, calls: Arc<Mutex<Vec<Call>>>, script: Arc
     }
 }
 
+fn keep(calls: &Mutex<Vec<Call>>, call: &Call) {
+    let mut kept = lock(calls);
+    if kept.len() < CALLS_KEPT_MAX {
+        kept.push(call.clone());
+    }
+}
+
 async fn answer(
     request: hyper::Request<Incoming>,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -172,8 +197,9 @@ async fn answer(
         path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
         body: text(&body),
+        bytes: body.into(),
     };
-    lock(&calls).push(call.clone());
+    keep(&calls, &call);
     let script = Arc::clone(&lock(&script));
     match script(&call) {
         Answer::Hang => {

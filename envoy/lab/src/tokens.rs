@@ -9,8 +9,9 @@
 
 mod keys;
 
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+pub(crate) use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use base64::Engine;
+pub(crate) use keys::elliptic_jwk;
 use keys::Keys;
 use serde_json::{json, Map, Value};
 use std::time::{SystemTime, UNIX_EPOCH};

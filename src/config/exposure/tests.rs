@@ -40,6 +40,45 @@ fn rules_say_for_which_responses_they_are() {
 }
 
 #[test]
+fn a_check_that_refuses_changes_responses_too() {
+    let changes = |check: &str| {
+        let checks = json!([{"id": check, "effect": "refuse"}]);
+        let document = json!({"version": 1, "exposure": {}, "checks": checks});
+        let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+        config.exposure.unwrap().may_change("orders")
+    };
+    assert!(changes("exposure.iban") && changes("exposure.fields") && !changes("exposure.header"));
+}
+
+#[test]
+fn schemas_are_found_in_a_document() {
+    let api = json!({"paths": {"/orders": {"get": {"responses": {"200": {"content": {"application/json": {
+        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}}}}}}}},
+        "components": {"schemas": {"Order": {"properties": {"id": {}}}}}});
+    let fields = |schema: &str| json!([{"schema": schema, "action": "remove"}]);
+    let reference = "#/paths/~1orders/get/responses/200/content/application~1json/schema";
+    for (schema, fault) in [
+        (reference, None),
+        ("#/components/schemas/Order", None),
+        ("Order", None),
+        ("Ordr", Some("exposure.fields[0].schema: unknown schema")),
+        ("#/components/schemas/Ordr", Some("exposure.fields[0].schema: nothing stands at")),
+    ] {
+        let told = parse(&json!({"openapi": api, "fields": fields(schema)})).map(|_| ()).err();
+        assert_eq!(told.is_some(), fault.is_some(), "{schema}: {told:?}");
+        assert!(told.unwrap_or_default().starts_with(fault.unwrap_or_default()), "{schema}");
+    }
+    let twice = json!({"openapi": api, "schemas": {"Order": {}}});
+    assert!(parse(&twice).unwrap_err().starts_with("exposure.schemas: stand in `exposure.openapi`"));
+    let broken = json!({"openapi": {"components": {"schemas": {"A": {"items": 7}}}}, "fields": fields("A")});
+    assert!(parse(&broken)
+        .unwrap_err()
+        .starts_with("exposure.openapi.components.schemas.A.items: expected a schema"));
+    let broken = json!({"schemas": {"A": {"items": {"$ref": "B"}}}, "fields": fields("A")});
+    assert!(parse(&broken).unwrap_err().starts_with("exposure.schemas.A.items.$ref: refers to nothing"));
+}
+
+#[test]
 fn volumes_are_remembered() {
     let volume = json!([{"name": "v", "routes": ["orders"], "records": "data.items", "bytes_max": "10KiB", "baseline_factor": 2.5}]);
     let config = parse(&json!({"rules": [], "volume": volume})).unwrap();

@@ -49,6 +49,11 @@ pub(super) fn volumes(written: &[raw::Volume], routes: &[&str]) -> Result<Vec<Vo
 }
 
 impl Volume {
+    /// Whether it is about records, so that responses have to be read.
+    pub const fn counts_records(&self) -> bool {
+        self.records_max.is_some() || self.baseline_factor.is_some()
+    }
+
     fn new(written: &raw::Volume, routes: &[&str], path: &str) -> Result<Self, ConfigError> {
         let fault = |name: &str, fault: &str| Err(ConfigError::new(format!("{path}.{name}"), fault));
         check_name(&written.name, &format!("{path}.name"))?;

@@ -65,7 +65,7 @@ fn faults_are_named_with_their_place() {
         ),
         (
             one(json!({"routes": ["price"], "distinct": "count(1, duration('1m'))"})),
-            "manipulation.discount_abuse.distinct: counts",
+            "manipulation.discount_abuse.distinct: column 1: counters stand in",
         ),
     ] {
         let fault = parse(&written).unwrap_err();

@@ -82,3 +82,40 @@ fn faults_are_those_of_the_pack() {
         assert!(fault.starts_with(place), "{pointer}: {fault}");
     }
 }
+
+/// One account is one, however it is written, and none is none.
+#[test]
+fn accounts_are_counted_as_services_compare_them() {
+    use crate::engine::waiting::Wait;
+    use crate::engine::{Engine, Ports, Step};
+    use crate::request::{headers::Headers, Request};
+    use crate::time::Millis;
+
+    let engine = || {
+        let packs = json!({"login": {"routes": ["login"], "account": "body.user", "per_account": 3}});
+        let document = json!({"version": 1, "mode": "enforce", "routes": [{"name": "login", "path": "/login"}], "packs": packs});
+        Engine::new(Config::parse(document.to_string().as_bytes(), CHECKS).unwrap(), Ports::in_process([7; 16]))
+    };
+    let passes = |engine: &Engine, user: &Value| {
+        let fields = [(":method", "POST"), (":path", "/login"), (":authority", "shop.example")];
+        let (now, request) =
+            (Millis::from_secs(1_800_000_000), Request::new(Headers::from_pairs(fields), || None));
+        let Step::Wait(Wait::Body(held)) = engine.open(request, now, || "r".to_owned()).judge(true) else {
+            panic!("nobody waits for the account")
+        };
+        matches!(held.judge(json!({"user": user}).to_string().as_bytes(), now), Step::Forward(..))
+    };
+    let passing = |users: &[Value]| {
+        let engine = engine();
+        users.iter().filter(|user| passes(&engine, user)).count()
+    };
+    assert_eq!(
+        passing(&[json!("ada@x.org"), json!("Ada@x.org"), json!(" ada@X.org\u{a0}"), json!("ADA@X.ORG")]),
+        3
+    );
+    assert_eq!(passing(&[json!(7), json!("7"), json!(" 7"), json!("7 ")]), 3);
+    assert_eq!(passing(&[json!("a"), json!("b"), json!("a"), json!("a"), json!("a")]), 4);
+    // What is no name has no count, so it does not pass; null is nobody, whom the source is counted for.
+    assert_eq!(passing(&[json!(["a"]), json!({"a": 1})]), 0);
+    assert_eq!(passing(&vec![json!(null); 30]), 30);
+}

@@ -42,6 +42,10 @@ pub const ANONYMOUS: Tag = Tag(18);
 pub const RISK: Tag = Tag(19);
 /// `graphql.operation`
 pub const OPERATION: Tag = Tag(20);
+/// `request.scheme`: what the client spoke with, as Envoy knows it.
+pub const SCHEME: Tag = Tag(21);
+/// `request.size`: bytes of the body.
+pub const SIZE: Tag = Tag(22);
 
 /// `count(key, window)`
 pub const COUNT: Tag = Tag(1);
@@ -51,7 +55,7 @@ pub const DISTINCT: Tag = Tag(2);
 pub const SEEN: Tag = Tag(3);
 
 /// Names whose values are in the body.
-pub const IN_BODY: [Tag; 2] = [BODY, OPERATION];
+pub const IN_BODY: [Tag; 3] = [BODY, OPERATION, SIZE];
 
 /// Any value that can be told from others by its bytes.
 const KEY: Parameter = Parameter { kinds: Kinds::ANY, is_constant: false };
@@ -68,6 +72,8 @@ pub static SCHEMA: Schema = Schema {
                 ("path", Shape::Value(PATH, Kinds::TEXT)),
                 ("host", Shape::Value(HOST, Kinds::TEXT)),
                 ("route", Shape::Value(ROUTE, Kinds::TEXT)),
+                ("scheme", Shape::Value(SCHEME, Kinds::TEXT)),
+                ("size", Shape::Value(SIZE, Kinds::INT)),
                 ("time", Shape::Value(TIME, Kinds::TIME)),
                 ("headers", Shape::Table(HEADERS, Kinds::TEXT)),
                 ("query", Shape::Table(QUERY, Kinds::TEXT)),

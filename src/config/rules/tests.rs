@@ -48,7 +48,7 @@ fn faults_name_the_place_within_the_text_too() {
         (json!({"forbid": "actor.risc > 0.5"}), "rules[0].forbid: column 7: unknown member of `actor` `risc`"),
         (
             json!({"require": "true", "when": "true && count(actor.subject, duration('1m')) > 3"}),
-            "rules[0].when: column 9: counters count where `when` holds",
+            "rules[0].when: column 9: counters stand in `require` and `forbid`",
         ),
         (json!({"require": "count(actor.subject, duration('1s')) < 3"}), "rules[0].require: column 1: the window of `count`: expected 10s to 31d"),
         (json!({"require": "count(actor.subject, duration('-1m')) < 3"}), "rules[0].require: column 1: the window"),

@@ -65,7 +65,7 @@ fn faults_are_named_with_their_place() {
     let long: Vec<Value> = (0..17).map(|n| json!({"name": format!("s{n}"), "routes": ["cart"]})).collect();
     for (written, place) in [
         (json!([{"name": "W", "per": "subject", "steps": []}]), "workflows[0].name: expected 1 to 64"),
-        (json!([{"name": "w", "per": "subjct", "steps": []}]), "workflows[0].per: unknown actor `subjct`, expected one of: session, subject, source, client, device, claim:…, header:…, cookie:…; did you mean `subject`?"),
+        (json!([{"name": "w", "per": "subjct", "steps": []}]), "workflows[0].per: unknown actor `subjct`, expected one of: session, subject, source, client, device, claim:…, header:…, cookie:…, expr:…; did you mean `subject`?"),
         (json!([{"name": "w", "per": "route", "steps": []}]), "workflows[0].per: unknown actor `route`"),
         (steps(json!([])), "workflows[0].steps: has 0 steps, expected 1 to 16"),
         (steps(json!(long)), "workflows[0].steps: has 17 steps, expected 1 to 16"),
@@ -81,8 +81,9 @@ fn faults_are_named_with_their_place() {
         (steps(json!([{"name": "a", "routes": ["cart"], "after": ["a"]}])), "workflows[0].steps[0].after[0]: no step is written before"),
         (steps(json!([{"name": "a", "routes": ["cart"], "min_gap": "1s"}])), "workflows[0].steps[0]: has a gap and no step before it"),
         (two(json!({"name": "b", "routes": ["pay"], "min_gap": "2s", "max_gap": "2s"})), "workflows[0].steps[1].max_gap: expected more"),
+        (json!([{"name": "w", "per": "expr:bdy.cart", "steps": []}]), "workflows[0].per: column 6: unknown name `bdy`"),
         (two(json!({"name": "b", "routes": ["pay"], "when": "bdy.total > 1"})), "workflows[0].steps[1].when: column 1: unknown name `bdy`"),
-        (two(json!({"name": "b", "routes": ["pay"], "when": "count(actor.source, duration('1m')) > 1"})), "workflows[0].steps[1].when: counts: counters stand in `rules`"),
+        (two(json!({"name": "b", "routes": ["pay"], "when": "count(actor.source, duration('1m')) > 1"})), "workflows[0].steps[1].when: column 1: counters stand in `require`"),
         (two(json!({"name": "b", "routes": ["pay"], "completes": []})), "workflows[0].steps[1].completes: expected"),
         (two(json!({"name": "b", "routes": ["pay"], "completes": ["2x"]})), "workflows[0].steps[1].completes[0]: unknown status `2x`"),
         (two(json!({"name": "b", "routes": ["pay"], "completes": ["600"]})), "workflows[0].steps[1].completes[0]: unknown"),

@@ -194,6 +194,9 @@ impl Exchange {
         for (name, value) in &changes.set {
             let _ = calls::replace_header(Map::ResponseHeaders, name, value);
         }
+        for (name, value) in &changes.add {
+            let _ = calls::add_header(Map::ResponseHeaders, name, value);
+        }
         let Some(body) = &changes.body else { return Ok(()) };
         DIGESTS.iter().for_each(|name| {
             let _ = calls::remove_header(Map::ResponseTrailers, name);

@@ -41,8 +41,12 @@ struct Sent<'a> {
 
 impl<'a> Sent<'a> {
     fn post(body: &'a str) -> Self {
-        let fields =
-            vec![(":method", "POST"), (":path", "/orders/o-1?plan=free&tag=a&tag=b"), (":authority", "shop")];
+        let fields = vec![
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":path", "/orders/o-1?plan=free&tag=a&tag=b"),
+            (":authority", "shop"),
+        ];
         Self { fields, body: Ok(body), source: [192, 0, 2, 1], now: NOW }
     }
 
@@ -141,6 +145,7 @@ fn names_are_what_the_request_says() {
         "request.route == 'orders' && request.query.plan == 'free'",
         "request.headers['X-Client'] == 'app' && request.cookies.theme == 'dark'",
         "request.time == timestamp(1800000000) && actor.source == '192.0.2.1'",
+        "request.scheme == 'https' && request.size == 76",
         "actor.anonymous && actor.risk == 0.0 && !has(actor.subject) && !has(claims.sub)",
         "actor.session == 's-1' && !has(actor.device) && !has(actor.client)",
         "graphql.operation == 'Checkout'",
@@ -285,5 +290,65 @@ fn a_form_that_is_also_a_document_is_none() {
         ("content-encoding", "gzip"),
     ] {
         assert_eq!(Sent::post(both).with(name, value).to(&engine).summary, "deny:rule_undecided", "{value}");
+    }
+}
+
+/// What a service may take for what a rule reads is refused, whoever of the two it would take.
+#[test]
+fn a_name_in_another_spelling_is_no_way_around_a_rule() {
+    let rules =
+        json!([{"name": "r", "forbid": "body.lines.exists(line, line.unit_price < 1.0) || has(body.vip)"}]);
+    let engine = engine(rules);
+    let spelling = "deny:member_spelling";
+    for (body, expected) in [
+        (r#"{"lines": [{"unit_price": 5.0}]}"#, "allow"),
+        (r#"{"lines": [{"unit_price": 5.0, "unitPrice": 0.01}]}"#, spelling),
+        (r#"{"lines": [{"unit_price": 5.0, "UNIT_PRICE": 0.01}]}"#, spelling),
+        (r#"{"Lines": [{"unit_price": 0.01}]}"#, spelling),
+        (r#"{"\u017fines": 1, "line\u017f": []}"#, spelling),
+        (r#"{"lines": [], "Vip": true}"#, spelling),
+        (r#"{"lines": [], "_vip": true, "vips": 1, "line": 1, "price": 1, "Other": {"any": 1}}"#, "allow"),
+        // Names that are texts are no names.
+        (r#"{"lines": [], "note": "UnitPrice"}"#, "allow"),
+    ] {
+        assert_eq!(Sent::post(body).to(&engine).summary, expected, "{body}");
+    }
+    let told = Sent::post(r#"{"lines": [], "VIP\n": 1, "VIP": 1}"#).to(&engine);
+    assert_eq!(told.reasons, ["business.spelling `VIP` may be taken for `vip`"]);
+}
+
+#[test]
+fn spellings_of_what_is_on_trial_or_elsewhere_are_only_told() {
+    let body = r#"{"VIP": true}"#;
+    for (rule, expected) in [
+        (json!({"name": "r", "forbid": "has(body.vip)", "mode": "monitor"}), "would_deny:member_spelling"),
+        (json!({"name": "r", "forbid": "has(body.vip)", "routes": ["other"]}), "allow"),
+        (json!({"name": "r", "forbid": "has(claims.vip) || body.n > 3"}), "allow"),
+        (json!({"name": "r", "forbid": "has(request.headers.vip)"}), "allow"),
+    ] {
+        assert_eq!(Sent::post(body).to(&engine(json!([rule]))).summary, expected, "{rule}");
+    }
+    let both = json!([
+        {"name": "a", "forbid": "has(body.vip)", "mode": "monitor"},
+        {"name": "b", "forbid": "count([body.vip], duration('1m')) > 5"},
+    ]);
+    assert_eq!(Sent::post(body).to(&engine(both)).summary, "deny:member_spelling");
+}
+
+/// `?plan=free` is sent with every request of these tests.
+#[test]
+fn parameters_have_one_spelling_too() {
+    let rule = json!([{"name": "r", "require": "request.query.plan == 'free'"}]);
+    for (path, expected) in [
+        ("/orders/o-1?plan=free&plans=2&p=3", "allow"),
+        ("/orders/o-1?plan=free&PLAN=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&plan[]=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&pl%61N=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&&=&Plan", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&note=Plan", "allow"),
+    ] {
+        let mut sent = Sent::post("");
+        sent.fields.retain(|(name, _)| *name != ":path");
+        assert_eq!(sent.with(":path", path).to(&engine(rule.clone())).summary, expected, "{path}");
     }
 }

@@ -1,14 +1,15 @@
 //! One body: what was found in it, and what is to be changed.
 
-use super::redaction::{self, mask, place, Edit};
+use super::plan::Applied;
+use super::redaction::{self, mask, place, Edit, Part, REDACTED};
 use super::scan::Match;
 use super::{detectors, fields, Scene, FIELDS, PLACES_MAX};
 use crate::config::exposure::{FieldRule, KindRule};
 use crate::config::{Mask, Mode, Treatment};
 use crate::finding::{quoted, Check, Finding, Findings, Weight};
 use crate::json::outline::{Kind, Outline};
+use crate::response::{Content, Form};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 /// Values whose places are written out: several may have the same.
 const NODES_TOLD: usize = 64;
@@ -17,6 +18,8 @@ const NODES_TOLD: usize = 64;
 pub(super) struct Work<'a> {
     scene: &'a Scene<'a>,
     bytes: &'a [u8],
+    /// Whether it says that it is JSON.
+    is_json: bool,
     outline: Option<&'a Outline>,
     /// Whether all of it was read and none of it has passed.
     can_edit: bool,
@@ -25,45 +28,47 @@ pub(super) struct Work<'a> {
     /// By the value, where the body is JSON.
     edits: BTreeMap<usize, Edit>,
     /// By the place, where it is not.
-    parts: Vec<(Range<usize>, String)>,
+    parts: Vec<Part>,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(
         scene: &'a Scene<'a>,
-        bytes: &'a [u8],
+        content: &'a Content<'a>,
         outline: Option<&'a Outline>,
         is_held: bool,
-        is_whole: bool,
     ) -> Self {
+        let is_json = matches!(content.head.form(), Form::Json | Form::Lines);
+        let can_edit = is_held && content.unread.is_none();
         let (edits, parts) = Default::default();
-        Self { scene, bytes, outline, can_edit: is_held && is_whole, is_held, edits, parts }
+        Self { scene, bytes: content.bytes, is_json, outline, can_edit, is_held, edits, parts }
     }
 
-    fn is_done(&self, action: Treatment, mode: Mode) -> bool {
-        mode == Mode::Enforce && (self.can_edit || (self.is_held && action == Treatment::Block))
+    fn is_done<Rule>(&self, applied: &Applied<'_, Rule>) -> bool {
+        let can = self.can_edit || (self.is_held && applied.action == Treatment::Block);
+        applied.mode == Mode::Enforce && can
     }
 
     /// Looks at its fields.
-    pub(super) fn fields(&mut self, rule: &FieldRule, mode: Mode, findings: &mut Findings) {
+    pub(super) fn fields(&mut self, applied: &Applied<'_, FieldRule>, findings: &mut Findings) {
         let Some(outline) = self.outline else { return };
-        let surplus = fields::surplus(self.bytes, outline, &rule.allow);
+        let surplus = fields::surplus(self.bytes, outline, &applied.rule.allow);
         if surplus.is_empty() {
             return;
         }
-        let is_done = self.is_done(rule.action, mode);
+        let is_done = self.is_done(applied);
         if is_done {
             for node in &surplus {
-                let edit = match rule.action {
+                let edit = match applied.action {
                     Treatment::Remove => Edit::Drop,
-                    Treatment::Mask => Edit::Value(self.masked_value(outline, *node, rule.mask)),
+                    Treatment::Mask => Edit::Value(self.masked_value(outline, *node, applied.rule.mask)),
                     _ => continue,
                 };
                 self.put(*node, edit);
             }
         }
         let places = self.places(outline, surplus.iter().copied());
-        findings.add(finding(&FIELDS, surplus.len(), rule.action, is_done, places));
+        findings.add(finding(&FIELDS, surplus.len(), applied.action, is_done, places));
     }
 
     /// Places of some values: of the first ones, since no more are shown.
@@ -99,16 +104,17 @@ impl<'a> Work<'a> {
     pub(super) fn kind(
         &mut self,
         index: usize,
-        (rule, mode): (&KindRule, Mode),
+        applied: &Applied<'_, KindRule>,
         found: &[&Match],
         findings: &mut Findings,
     ) {
         let Some(detector) = detectors::ALL.get(index) else { return };
+        let (rule, action) = (applied.rule, applied.action);
         let least = usize::try_from(rule.at_least.unwrap_or(detector.at_least)).unwrap_or(usize::MAX);
         if found.is_empty() || found.len() < least {
             return;
         }
-        let is_done = self.is_done(rule.action, mode);
+        let is_done = self.is_done(applied);
         let style = rule.mask.unwrap_or(if detector.shows_end { Mask::Last4 } else { Mask::Redact });
         let mut nodes = BTreeSet::new();
         for found in found {
@@ -117,49 +123,48 @@ impl<'a> Work<'a> {
             {
                 nodes.insert(node);
                 if is_done {
-                    self.edit_value(outline, node, found, rule.action, style);
+                    self.edit_value(outline, node, found, action, style);
                 }
             } else if is_done {
-                self.edit_text(found, rule.action, style);
+                self.edit_text(found, action, style);
             }
         }
         let places = self.outline.map(|outline| self.places(outline, nodes)).unwrap_or_default();
-        findings.add(finding(&detector.check, found.len(), rule.action, is_done, places));
+        findings.add(finding(&detector.check, found.len(), action, is_done, places));
     }
 
     fn edit_text(&mut self, found: &Match, action: Treatment, style: Mask) {
-        let text = self.bytes.get(found.range.clone()).unwrap_or_default();
-        match action {
-            Treatment::Mask => self.parts.push((found.range.clone(), mask(text, style, self.key()))),
-            Treatment::Remove => self.parts.push((found.range.clone(), String::new())),
-            _ => {}
-        }
+        let range = found.range.clone();
+        let is_value = redaction::is_bare_value(self.bytes, &range, self.is_json);
+        let text = match action {
+            Treatment::Mask => {
+                let masked = mask(self.bytes.get(range.clone()).unwrap_or_default(), style, self.key());
+                if is_value {
+                    format!("\"{masked}\"")
+                } else {
+                    masked
+                }
+            }
+            Treatment::Remove if is_value => "null".to_owned(),
+            Treatment::Remove => String::new(),
+            _ => return,
+        };
+        self.parts.push(Part { range, text });
     }
 
     fn edit_value(&mut self, outline: &Outline, node: usize, found: &Match, action: Treatment, style: Mask) {
         let Some(value) = outline.nodes().get(node) else { return };
-        // What is found again in a value that goes altogether changes nothing.
-        if matches!(self.edits.get(&node), Some(Edit::Drop | Edit::Value(_))) {
-            return;
-        }
-        let is_within = value.kind == Kind::String
-            && value.value().start < found.range.start
-            && found.range.end < value.value().end;
+        let range = found.range.clone();
+        let is_within =
+            value.kind == Kind::String && value.value().start < range.start && range.end < value.value().end;
         let edit = match action {
             Treatment::Remove => Edit::Drop,
             Treatment::Mask if is_within => {
-                let text = self.bytes.get(found.range.clone()).unwrap_or_default();
-                let part = (found.range.clone(), mask(text, style, self.key()));
-                match self.edits.entry(node).or_insert_with(|| Edit::Parts(Vec::new())) {
-                    Edit::Parts(parts) => parts.push(part),
-                    Edit::Drop | Edit::Value(_) => {}
-                }
-                return;
+                let text = mask(self.bytes.get(range.clone()).unwrap_or_default(), style, self.key());
+                Edit::Parts(vec![Part { range, text }])
             }
             // A name cannot be masked without becoming another one: its member goes.
-            Treatment::Mask if value.key().start <= found.range.start && found.range.start < value.key().end => {
-                Edit::Drop
-            }
+            Treatment::Mask if value.key().start <= range.start && range.start < value.key().end => Edit::Drop,
             // A number becomes a string; what was found across values takes all of them with it.
             Treatment::Mask => Edit::Value(self.masked_value(outline, node, style)),
             _ => return,
@@ -167,10 +172,19 @@ impl<'a> Work<'a> {
         self.put(node, edit);
     }
 
-    /// What is taken out by one rule is not put back by another.
+    /// Of two edits of one value the one counts that leaves less of it.
     fn put(&mut self, node: usize, edit: Edit) {
-        if self.edits.get(&node) != Some(&Edit::Drop) {
-            self.edits.insert(node, edit);
+        match (self.edits.get_mut(&node), edit) {
+            (Some(Edit::Drop), _) | (Some(Edit::Value(_)), Edit::Parts(_)) => {}
+            (Some(Edit::Parts(parts)), Edit::Parts(more)) => parts.extend(more),
+            (Some(Edit::Value(text)), Edit::Value(other)) => {
+                if *text != other {
+                    REDACTED.clone_into(text);
+                }
+            }
+            (_, edit) => {
+                self.edits.insert(node, edit);
+            }
         }
     }
 
@@ -179,8 +193,7 @@ impl<'a> Work<'a> {
         if let Some(outline) = self.outline.filter(|_| !self.edits.is_empty()) {
             return Some(redaction::rewrite(self.bytes, outline, &mut self.edits));
         }
-        self.parts.sort_by_key(|(range, _)| range.start);
-        (!self.parts.is_empty()).then(|| redaction::replace(self.bytes, &self.parts))
+        (!self.parts.is_empty()).then(|| redaction::replace(self.bytes, self.parts))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fields of a JSON text by their paths: which are not in a list, and where a list of records is.
 
-use crate::config::exposure::Tree;
+use crate::config::exposure::{Place, Shape};
 use crate::json::outline::{Kind, Node, Outline};
 use std::borrow::Cow;
 
@@ -9,37 +9,39 @@ use std::borrow::Cow;
 enum Pass<'a> {
     /// All of it.
     All,
-    /// What the tree has.
-    Part(&'a Tree),
+    /// What the shape has there.
+    Part(Place<'a>),
     /// Nothing; it is told with what it is in.
     Nothing,
 }
 
 impl<'a> Pass<'a> {
-    fn of(tree: &'a Tree) -> Self {
-        if tree.is_end {
+    fn of(place: Place<'a>) -> Self {
+        if place.passes_all() {
             Self::All
         } else {
-            Self::Part(tree)
+            Self::Part(place)
         }
     }
 }
 
 /// The values that may not pass, the outermost of each.
-pub(super) fn surplus(bytes: &[u8], outline: &Outline, tree: &Tree) -> Vec<usize> {
+pub(super) fn surplus(bytes: &[u8], outline: &Outline, shape: &Shape) -> Vec<usize> {
     let mut passes: Vec<Pass<'_>> = Vec::with_capacity(outline.nodes().len());
     let mut surplus = Vec::new();
     for (index, node) in outline.nodes().iter().enumerate() {
         let within = node.parent().and_then(|parent| passes.get(parent).copied());
         let allowed = match within {
-            None => Some(Pass::of(tree)),
-            Some(Pass::Part(tree)) if node.key().is_empty() => tree.items().map(Pass::of),
-            Some(Pass::Part(tree)) => tree.member(&key(bytes, node)).map(Pass::of),
+            None => shape.root().map(Pass::of),
+            Some(Pass::Part(place)) if node.key().is_empty() => place.items().map(Pass::of),
+            Some(Pass::Part(place)) => place.member(&key(bytes, node)).map(Pass::of),
             Some(outer) => Some(outer),
         };
         let pass = match allowed {
             // A path that leads further does not lead to a plain value; `null` says nothing.
-            Some(Pass::Part(_)) if !is_container(node) && !is_null(bytes, node) => None,
+            Some(Pass::Part(place)) if !is_container(node) && !place.passes_plain() && !is_null(bytes, node) => {
+                None
+            }
             allowed => allowed,
         };
         if pass.is_none() {

@@ -2,8 +2,8 @@
 
 use super::{detectors, FIELDS};
 use crate::config::exposure::{Exposure, FieldRule, KindRule, Whom};
-use crate::config::{Config, Mode, Route, Treatment};
-use crate::finding::{Check, Finding};
+use crate::config::{Config, Mode, Route, Treatment, Unchecked};
+use crate::finding::{Check, Finding, Weight};
 use crate::jose::claims::Claims;
 
 /// What is needed to judge a response.
@@ -26,14 +26,27 @@ pub struct Wish {
     pub reads: bool,
     /// To read it before the client does.
     pub holds: bool,
+    /// To read the beginning before the client does even if the rest is too long to be read.
+    pub stops: bool,
+}
+
+/// A rule that is for a response, and what is done by it.
+#[derive(Debug)]
+pub(super) struct Applied<'a, Rule> {
+    pub(super) rule: &'a Rule,
+    /// What the rule says; `block` where the check refuses by itself.
+    pub(super) action: Treatment,
+    pub(super) mode: Mode,
 }
 
 /// The rules that are for one response.
 pub(super) struct Plan<'a> {
     /// For each detector.
-    pub(super) kinds: Vec<Option<(&'a KindRule, Mode)>>,
-    pub(super) fields: Option<(&'a FieldRule, Mode)>,
+    pub(super) kinds: Vec<Option<Applied<'a, KindRule>>>,
+    pub(super) fields: Option<Applied<'a, FieldRule>>,
+    /// Whether records are counted.
     pub(super) counts: bool,
+    too_long: Unchecked,
 }
 
 impl<'a> Scene<'a> {
@@ -50,37 +63,61 @@ impl<'a> Scene<'a> {
         self.config.weigh(&Finding::new(check, ""), self.route.mode).map(|(_, mode)| mode)
     }
 
+    fn apply<Rule>(&self, check: &'static Check, action: Treatment, rule: &'a Rule) -> Option<Applied<'a, Rule>> {
+        let (weight, mode) = self.config.weigh(&Finding::new(check, ""), self.route.mode)?;
+        let action = if weight == Weight::Refuse { Treatment::Block } else { action };
+        Some(Applied { rule, action, mode })
+    }
+
     pub(super) fn plan(&self, status: u16) -> Plan<'a> {
         let exposure = self.exposure;
         let rule = |check: &'static Check| {
             let rule =
                 exposure.rules.iter().find(|rule| rule.is_about(check.id) && self.is_for(&rule.whom, status))?;
-            (rule.action != Treatment::Pass).then_some((rule, self.mode(check)?))
+            (rule.action != Treatment::Pass).then(|| self.apply(check, rule.action, rule)).flatten()
         };
         let fields = exposure.fields.iter().find(|rule| self.is_for(&rule.whom, status));
         let fields = fields.filter(|rule| rule.action != Treatment::Pass);
         Plan {
             kinds: detectors::ALL.iter().map(|detector| rule(&detector.check)).collect(),
-            fields: fields.and_then(|rule| Some((rule, self.mode(&FIELDS)?))),
-            counts: exposure.volumes_on(&self.route.name).next().is_some(),
+            fields: fields.and_then(|rule| self.apply(&FIELDS, rule.action, rule)),
+            counts: exposure.counts_records(&self.route.name),
+            too_long: exposure.on_error.too_long,
         }
     }
 }
 
+impl<Rule> Applied<'_, Rule> {
+    /// How much is done: what is in force before what is not.
+    pub(super) fn rank(&self) -> (bool, Treatment) {
+        (self.mode == Mode::Enforce && self.action != Treatment::Flag, self.action)
+    }
+}
+
 impl Plan<'_> {
-    pub(super) fn treatments(&self) -> impl Iterator<Item = (Treatment, Mode)> + '_ {
-        let kinds = self.kinds.iter().flatten().map(|(rule, mode)| (rule.action, *mode));
-        kinds.chain(self.fields.iter().map(|(rule, mode)| (rule.action, *mode)))
+    fn ranks(&self) -> impl Iterator<Item = (bool, Treatment)> + '_ {
+        self.kinds.iter().flatten().map(Applied::rank).chain(self.fields.iter().map(Applied::rank))
+    }
+
+    /// Whether a rule looks at the body.
+    pub(super) fn looks(&self) -> bool {
+        self.ranks().next().is_some()
+    }
+
+    /// Whether a rule may change the response, in force or not.
+    pub(super) fn may_change(&self) -> bool {
+        self.ranks().any(|(_, action)| action > Treatment::Flag)
     }
 
     pub(super) fn wish(&self) -> Wish {
-        let holds = self.treatments().any(|(action, mode)| mode == Mode::Enforce && action != Treatment::Flag);
-        Wish { reads: self.counts || self.treatments().next().is_some(), holds }
+        let has_force = |least: Treatment| self.ranks().any(|(in_force, action)| in_force && action >= least);
+        let holds = has_force(Treatment::Mask);
+        let stops = has_force(Treatment::Block) || (holds && self.too_long == Unchecked::Block);
+        Wish { reads: self.counts || self.looks(), holds, stops }
     }
 
     /// Whether a body that the client was told of is not the one it gets.
     pub(super) fn changes(&self) -> bool {
-        self.treatments()
-            .any(|(action, mode)| mode == Mode::Enforce && matches!(action, Treatment::Mask | Treatment::Remove))
+        self.ranks().any(|(in_force, action)| in_force && matches!(action, Treatment::Mask | Treatment::Remove))
     }
 }

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// What stands for what is not shown at all.
+pub(super) const REDACTED: &str = "[redacted]";
+
 /// Characters of a masked value at most, so that its length says little.
 const MASKED_MAX: usize = 32;
 
@@ -29,13 +32,21 @@ pub(super) enum Edit {
     /// This string takes its place.
     Value(String),
     /// Strings take the places of parts of it.
-    Parts(Vec<(Range<usize>, String)>),
+    Parts(Vec<Part>),
+}
+
+/// A text that takes the place of a part of another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) range: Range<usize>,
+    pub(super) text: String,
 }
 
 /// What takes the place of a value: plain ASCII that means nothing in JSON and HTML.
 pub(super) fn mask(value: &[u8], style: Mask, hash_key: &[u8]) -> String {
+    let value = &*scan::unescaped(value);
     match style {
-        Mask::Redact => "[redacted]".to_owned(),
+        Mask::Redact => REDACTED.to_owned(),
         Mask::Hash => {
             let hash = hmac_sha256::HMAC::mac(value, hash_key);
             let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -66,7 +77,8 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
         if !value.key().is_empty() {
             let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
-            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, |_| true).is_empty();
+            let is_plain =
+                |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, |_| Some(0)).is_empty();
             names.push(name.filter(is_plain).map_or_else(|| "…".to_owned(), Cow::into_owned));
         } else if value.parent().is_some() {
             names.push("[]".to_owned());
@@ -78,16 +90,42 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     names.join(".").replace(".[]", "[]")
 }
 
-/// The text with strings in place of some parts, which stand in their order and apart.
-pub(super) fn replace(bytes: &[u8], parts: &[(Range<usize>, String)]) -> Vec<u8> {
+/// Whether a part of a text is a number of JSON that is a value of its own, as far as its neighbours tell: in what is JSON by its type,
+/// or else under a name in quotes.
+pub(super) fn is_bare_value(bytes: &[u8], part: &Range<usize>, is_json: bool) -> bool {
+    let text = bytes.get(part.clone()).unwrap_or_default();
+    let is_number = text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
+    let before = bytes.get(..part.start).unwrap_or_default().trim_ascii_end();
+    let after = bytes.get(part.end..).unwrap_or_default().trim_ascii_start();
+    let begins = match before.split_last() {
+        Some((b':', name)) => name.trim_ascii_end().ends_with(b"\""),
+        Some((b',' | b'[', _)) | None => is_json,
+        Some(_) => false,
+    };
+    let ends = matches!(after, [b',' | b'}' | b']', ..]) || (is_json && after.is_empty());
+    is_number && begins && ends
+}
+
+/// The text with strings in place of some parts. Of those that overlap all goes that either has, and nothing of it is shown.
+pub(super) fn replace(bytes: &[u8], mut parts: Vec<Part>) -> Vec<u8> {
+    parts.sort_by_key(|part| part.range.start);
+    let mut apart: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match apart.last_mut().filter(|last| part.range.start < last.range.end) {
+            Some(last) => {
+                last.range.end = last.range.end.max(part.range.end);
+                let is_removed = last.text.is_empty() || part.text.is_empty();
+                last.text = if is_removed { String::new() } else { REDACTED.to_owned() };
+            }
+            None => apart.push(part),
+        }
+    }
     let mut changed = Vec::with_capacity(bytes.len());
     let mut at = 0_usize;
-    for (range, text) in parts.iter().filter(|(range, _)| range.start <= range.end) {
-        if range.start >= at {
-            changed.extend_from_slice(bytes.get(at..range.start).unwrap_or_default());
-            changed.extend_from_slice(text.as_bytes());
-            at = range.end;
-        }
+    for Part { range, text } in apart {
+        changed.extend_from_slice(bytes.get(at..range.start).unwrap_or_default());
+        changed.extend_from_slice(text.as_bytes());
+        at = range.end;
     }
     changed.extend_from_slice(bytes.get(at..).unwrap_or_default());
     changed
@@ -96,7 +134,7 @@ pub(super) fn replace(bytes: &[u8], parts: &[(Range<usize>, String)]) -> Vec<u8>
 /// The JSON text with its edits. What is taken out takes a comma with it: the one before it if something before it stays, or
 /// else the one after it.
 pub(super) fn rewrite(bytes: &[u8], outline: &Outline, edits: &mut BTreeMap<usize, Edit>) -> Vec<u8> {
-    let mut parts: Vec<(Range<usize>, String)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut keeps = vec![false; outline.nodes().len()];
     let mut gone_until = 0_usize;
     for (index, node) in outline.nodes().iter().enumerate() {
@@ -113,24 +151,21 @@ pub(super) fn rewrite(bytes: &[u8], outline: &Outline, edits: &mut BTreeMap<usiz
                     _ => (node.whole().start, node.whole().end),
                 };
                 let text = if node.parent().is_none() { "null" } else { "" };
-                parts.push((start..end, text.to_owned()));
+                parts.push(Part { range: start..end, text: text.to_owned() });
                 continue;
             }
             Some(Edit::Value(text)) => {
                 gone_until = node.whole().end;
-                parts.push((node.value(), format!("\"{text}\"")));
+                parts.push(Part { range: node.value(), text: format!("\"{text}\"") });
             }
-            Some(Edit::Parts(mut own)) => {
-                own.sort_by_key(|(range, _)| range.start);
-                parts.extend(own);
-            }
+            Some(Edit::Parts(own)) => parts.extend(own),
             None => {}
         }
         if let Some(keeps) = keeps_before {
             *keeps = true;
         }
     }
-    replace(bytes, &parts)
+    replace(bytes, parts)
 }
 
 #[cfg(test)]

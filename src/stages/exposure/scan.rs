@@ -2,11 +2,15 @@
 //! look a bounded way ahead from there.
 //!
 //! A detector names the bytes that its finds begin with (or, for an e-mail address, have in their middle): anywhere, or only
-//! where a word begins. What is found is passed over, so that nothing is found twice; of two detectors at one place the first one in the
-//! table counts. Escapes of JSON (`\n`, `\"`) are taken for what they mean where that decides about the beginning of a word.
+//! where a word begins. What is found is passed over by the detectors that yield to the one that found it ([`yields`]), so that one
+//! thing is not told under two names; the others look into it, so that a line that is only flagged hides no card that is to be
+//! masked. Escapes of JSON are read as what they mean ([`escapes`]).
 //!
-//! Time: linear. A validator looks at most as far as the longest thing that it knows, and those that look far are not called
-//! again before they end.
+//! Time: linear. A validator looks at most as far as the longest thing that it knows, and what it has found it passes over itself.
+
+mod escapes;
+
+pub use self::escapes::unescaped;
 
 use crate::finding::Check;
 use std::ops::Range;
@@ -23,12 +27,14 @@ pub struct Detector {
     pub words: &'static [u8],
     /// Bytes at which there may be one anywhere.
     pub anywhere: &'static [u8],
-    /// What there is at a place; `floor` is where the last find ended, which nothing reaches behind.
+    /// What there is at a place; `floor` is where the last find ended that it yields to, which nothing reaches behind.
     pub find: fn(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>>,
     /// From how many in one response on it is worth a finding.
     pub at_least: u32,
     /// Whether a masked one may keep its last four characters.
     pub shows_end: bool,
+    /// Whether a find is a whole line, whatever is in it.
+    pub takes_lines: bool,
 }
 
 /// One find: where, and by which detector of the table.
@@ -116,15 +122,38 @@ impl<'a> Text<'a> {
         loop {
             let left = last.saturating_sub(end);
             end = self.run(end, left, |byte| !matches!(byte, b'"' | b'\n' | b'\r' | b'<' | b'\\'));
-            // `<init>` is a name, `</pre>` and `<br>` are not.
-            let ends = self.at(end) != b'<' || self.has(end, b"</") || self.has(end, b"<br");
+            let next = self.at(end.saturating_add(1));
+            let (ends, length) = match self.at(end) {
+                // `<init>` is a name, `</pre>` and `<br>` are not.
+                b'<' => (self.has(end, b"</") || self.has(end, b"<br"), 1),
+                b'"' => (self.closes_string(end), 1),
+                b'\\' => (matches!(next, b'n' | b'r'), 2),
+                _ => (true, 0),
+            };
             if ends || end >= last {
-                break;
+                return end.min(self.0.len());
             }
-            end = end.saturating_add(1);
+            end = end.saturating_add(length);
         }
-        // A character is not cut in two.
-        self.run(end, 3, |byte| byte & 0xc0 == 0x80)
+    }
+
+    /// Where a line really ends of which the beginning is known.
+    pub fn whole_line(self, place: usize) -> usize {
+        self.line_end(place, usize::MAX)
+    }
+
+    /// Whether what follows a quote is what follows a string in JSON, or the value of an attribute in HTML.
+    fn closes_string(self, quote: usize) -> bool {
+        let next = self.blanks(quote.saturating_add(1));
+        let after = self.blanks(next.saturating_add(1));
+        match self.at(next) {
+            b'}' | b']' | b':' | b'>' | 0 => true,
+            b',' => {
+                let begins = matches!(self.at(after), b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | 0);
+                begins || [&b"true"[..], b"false", b"null"].into_iter().any(|word| self.has(after, word))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -141,40 +170,99 @@ pub fn variety(bytes: &[u8]) -> u32 {
     seen.count_ones()
 }
 
-/// What some detectors find, in the order of the text. `wanted` tells which of the table.
-pub fn scan(bytes: &[u8], table: &[&'static Detector], wanted: impl Fn(usize) -> bool) -> Vec<Match> {
+/// Whether a detector passes over what another one has found. `ranks` are their own: how much is done about what they find.
+///
+/// None yields to one about whose finds less is done. Whole lines and what is in them are told apart. What only counts in bulk hides
+/// nothing, since it may turn out to be too few.
+fn yields<R: Ord>((own, rank): (&Detector, R), (other, others): (&Detector, R)) -> bool {
+    let is_same = own.check == other.check;
+    let may_hide = own.takes_lines == other.takes_lines && (other.at_least <= 1 || own.at_least > 1);
+    is_same || (may_hide && rank <= others)
+}
+
+/// One detector at work.
+struct Worker<'t> {
+    index: usize,
+    detector: &'t Detector,
+    /// Who yields to it: bits of places among the workers.
+    yielding: u32,
+    /// Where the last find ended that it yields to.
+    floor: usize,
+}
+
+/// What some detectors find, in the order of the text. `rank` tells which of the table are asked, and how much is done about what each
+/// finds.
+pub fn scan<R: Ord + Copy>(
+    bytes: &[u8],
+    table: &[&'static Detector],
+    rank: impl Fn(usize) -> Option<R>,
+) -> Vec<Match> {
+    let ranked: Vec<(usize, &Detector, R)> = table
+        .iter()
+        .enumerate()
+        .filter_map(|(index, detector)| Some((index, *detector, rank(index)?)))
+        .take(32)
+        .collect();
+    let yielding = |(_, winner, highest): &(usize, &Detector, R)| {
+        let to = ranked.iter().map(|(_, own, rank)| yields((own, *rank), (winner, *highest)));
+        bits(to.enumerate().filter_map(|(place, yields)| yields.then_some(place)))
+    };
+    let mut workers: Vec<Worker<'_>> = ranked
+        .iter()
+        .map(|one| Worker { index: one.0, detector: one.1, yielding: yielding(one), floor: 0 })
+        .collect();
+    let plain = unescaped(bytes);
+    let mut found = look(Text(&plain), &mut workers);
+    if plain.len() != bytes.len() {
+        escapes::locate(bytes, found.iter_mut().flat_map(|found| [&mut found.range.start, &mut found.range.end]));
+    }
+    found
+}
+
+fn bits(places: impl Iterator<Item = usize>) -> u32 {
+    let bit = |place: usize| u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place));
+    places.filter_map(bit).fold(0, |bits, bit| bits | bit)
+}
+
+/// The places of the bits that are set.
+fn places(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros())?;
+        bits &= bits.saturating_sub(1);
+        usize::try_from(place).ok()
+    })
+}
+
+fn look(text: Text<'_>, workers: &mut [Worker<'_>]) -> Vec<Match> {
     // Of each byte who wants it where a word begins, and who anywhere.
     let mut starts = [(0_u32, 0_u32); 256];
-    for (index, detector) in table.iter().enumerate().filter(|(index, _)| wanted(*index)) {
-        let bit = u32::try_from(index).ok().and_then(|index| 1_u32.checked_shl(index)).unwrap_or_default();
-        for byte in detector.words {
+    for (place, worker) in workers.iter().enumerate() {
+        let bit = bits(std::iter::once(place));
+        for byte in worker.detector.words {
             starts.get_mut(usize::from(*byte)).into_iter().for_each(|(words, _)| *words |= bit);
         }
-        for byte in detector.anywhere {
+        for byte in worker.detector.anywhere {
             starts.get_mut(usize::from(*byte)).into_iter().for_each(|(_, anywhere)| *anywhere |= bit);
         }
     }
-    let text = Text(bytes);
-    let (mut found, mut floor) = (Vec::new(), 0_usize);
-    for (at, byte) in bytes.iter().enumerate() {
+    let mut found = Vec::new();
+    for (at, byte) in text.0.iter().enumerate() {
         let (word, any) = starts.get(usize::from(*byte)).copied().unwrap_or_default();
-        if (word | any) == 0 || at < floor {
+        if (word | any) == 0 {
             continue;
         }
-        let mut candidates = any;
-        if word != 0 && text.begins_word(at) {
-            candidates |= word;
-        }
-        while candidates != 0 {
-            let index = usize::try_from(candidates.trailing_zeros()).unwrap_or_default();
-            candidates &= candidates.saturating_sub(1);
-            let Some(detector) = table.get(index) else { break };
-            let range = (detector.find)(text, at, floor);
-            if let Some(range) = range.filter(|range| range.start >= floor && range.end > range.start) {
-                floor = range.end;
-                found.push(Match { range, detector: index });
-                break;
+        let is_word = word != 0 && text.begins_word(at);
+        for place in places(if is_word { any | word } else { any }) {
+            let Some(worker) = workers.get(place).filter(|worker| at >= worker.floor) else { continue };
+            let (index, floor, yielding) = (worker.index, worker.floor, worker.yielding);
+            let range = (worker.detector.find)(text, at, floor);
+            let Some(range) = range.filter(|range| range.start >= floor && range.end > range.start) else {
+                continue;
+            };
+            for other in places(yielding) {
+                workers.get_mut(other).into_iter().for_each(|other| other.floor = other.floor.max(range.end));
             }
+            found.push(Match { range, detector: index });
         }
     }
     found

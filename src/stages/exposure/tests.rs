@@ -108,7 +108,7 @@ fn in_monitor_mode_and_for_what_has_passed_nothing_is_changed() {
     assert_eq!((outcome.body, outcome.verdict, outcome.would), (None, Verdict::Allow, Verdict::Deny));
     let exposure = monitor.exposure.as_ref().unwrap();
     let scene = Scene { config: &monitor, exposure, route: monitor.routes.get(RouteId::Written(0)), claims: None };
-    assert_eq!(wish(&scene, &head), Wish { reads: true, holds: false });
+    assert_eq!(wish(&scene, &head), Wish { reads: true, holds: false, stops: false });
     let passed = judged_as(&config(with_action("mask")), None, &content, false);
     assert_eq!(passed.body, None);
     assert_eq!(passed.findings[0].1, "1 seen in `[]`");
@@ -133,6 +133,10 @@ fn only_what_may_change_a_response_holds_it_back() {
     assert_eq!(
         wished(json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records_max": 1}]})),
         (true, false)
+    );
+    assert_eq!(
+        wished(json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "bytes_max": "1KiB"}]})),
+        (false, false)
     );
 }
 
@@ -344,4 +348,221 @@ fn no_value_reaches_a_finding() {
         let told = format!("{:?}", outcome.findings);
         assert!(!told.contains(CARD) && !told.contains(secret) && outcome.findings.len() == 2, "{told}");
     }
+}
+
+/// A key of a cloud that opens nothing.
+const KEY: &str = "AKIAQ3EGRIY5KXJ7WZ2N";
+
+fn judged_under(rules: Value, fields: &[(&str, &str)], body: &[u8]) -> Outcome {
+    judged_as(&config(rules), None, &Content::new(&head(fields), body, None), true)
+}
+
+const TEXT: &[(&str, &str)] = &[("content-type", "text/plain")];
+
+#[test]
+fn a_line_that_is_flagged_hides_nothing_that_is_to_be_changed() {
+    let rules = |action: &str| json!({"rules": [{"kinds": ["payment_card", "credential"], "action": action}, {"action": "flag"}]});
+    let error = format!("You have an error in your SQL syntax near {CARD} for {KEY}, line 1");
+    let masked = error.replace(CARD, "************1111").replace(KEY, "[redacted]");
+    let outcome = judged_under(rules("mask"), TEXT, error.as_bytes());
+    assert_eq!(outcome.body.as_deref(), Some(masked.as_str()));
+    let told: Vec<&str> = outcome.findings.iter().map(|(id, _)| *id).collect();
+    assert_eq!(told, ["exposure.credential", "exposure.payment_card", "exposure.sql_error"]);
+    let outcome = judged(rules("mask"), &json!({"e": format!("at a.B.c(B.java:1) {CARD}\n{error}")}).to_string());
+    assert_eq!(
+        outcome.body.unwrap(),
+        json!({"e": format!("at a.B.c(B.java:1) ************1111\n{masked}")}).to_string()
+    );
+    assert_eq!(judged(rules("block"), &json!({"e": error}).to_string()).verdict, Verdict::Deny);
+}
+
+#[test]
+fn nor_does_a_find_about_which_less_is_done() {
+    let rules = |action: &str| {
+        json!({"rules": [{"kinds": ["payment_card", "credential"], "action": action},
+            {"kinds": ["phone"], "at_least": 1, "action": "mask"}, {"action": "flag"}]})
+    };
+    // A number with a plus sign, a key under a name of tokens.
+    for body in ["{\"p\":\"+378282246310005\"}", "{\"api_key\":\"AKIAQ3EGRIY5KXJ7WZ2N\"}"] {
+        assert_eq!(judged(rules("block"), body).verdict, Verdict::Deny, "{body}");
+        assert_eq!(judged(rules("remove"), body).body.as_deref(), Some("{}"), "{body}");
+    }
+    // An address that is one of too few to be told hides no host.
+    let few = json!({"rules": [{"action": "mask"}]});
+    assert_eq!(judged(few, r#"["root@db.internal"]"#).body.as_deref(), Some(r#"["root@[redacted]"]"#));
+}
+
+#[test]
+fn of_what_overlaps_nothing_stays() {
+    let line = format!("SQLSTATE[42000]: {CARD} {}", "x".repeat(400));
+    let rules =
+        || json!({"rules": [{"kinds": ["sql_error"], "action": "mask", "mask": "last4"}, {"action": "mask"}]});
+    assert_eq!(judged(rules(), &json!([line]).to_string()).body.as_deref(), Some("[\"[redacted]\"]"));
+    assert_eq!(judged_under(rules(), TEXT, line.as_bytes()).body.as_deref(), Some("[redacted]"));
+    let removed = json!({"rules": [{"kinds": ["payment_card"], "action": "remove"}, {"action": "mask"}]});
+    assert_eq!(judged_under(removed, TEXT, format!("a: {line}").as_bytes()).body.as_deref(), Some("a: "));
+    // A number that one rule masks and another one removes is removed.
+    let both = json!({"rules": [{"kinds": ["payment_card"], "action": "remove"}, {"action": "mask"}],
+        "fields": [{"allow": ["id"], "action": "mask"}]});
+    assert_eq!(judged(both, &format!("{{\"id\":1,\"n\":{CARD}}}")).body.as_deref(), Some("{\"id\":1}"));
+}
+
+#[test]
+fn a_line_is_hidden_to_its_end() {
+    let rules = || json!({"rules": [{"action": "mask"}]});
+    let text = "ERROR: syntax error at or near \"FROM\" in query\nFile \"/srv/app.py\", line 12, in pay\nok";
+    let hidden = "ERROR: [redacted]\n[redacted]\nok";
+    assert_eq!(judged_under(rules(), TEXT, text.as_bytes()).body.as_deref(), Some(hidden));
+    let body = json!({"error": text, "b": 1}).to_string();
+    assert_eq!(judged(rules(), &body).body.unwrap(), json!({"error": hidden, "b": 1}).to_string());
+    let page = "<b title=\"HTTP Status 500 in\">HTTP Status 500 \u{2013} error</b>";
+    assert_eq!(
+        judged_under(rules(), TEXT, page.as_bytes()).body.as_deref(),
+        Some("<b title=\"[redacted]\">[redacted]</b>")
+    );
+}
+
+#[test]
+fn numbers_that_are_masked_in_a_text_stay_values() {
+    let rules = |action: &str| json!({"rules": [{"action": action}]});
+    // More than is read of JSON; broken; a script.
+    let deep = format!("{}{CARD}{}", "[".repeat(1001), "]".repeat(1001));
+    assert_eq!(judged(rules("mask"), &deep).body.unwrap(), deep.replace(CARD, "\"************1111\""));
+    assert_eq!(judged(rules("remove"), &deep).body.unwrap(), deep.replace(CARD, "null"));
+    let broken = format!("{{\"a\":[ {CARD} , \"{CARD}\"], \"b\" : {CARD}}}}}");
+    let masked = "{\"a\":[ \"************1111\" , \"************1111\"], \"b\" : \"************1111\"}}";
+    assert_eq!(judged(rules("mask"), &broken).body.as_deref(), Some(masked));
+    let script = format!("call({{\"card\":{CARD}}}); // card: {CARD}, [{CARD}]");
+    let masked = "call({\"card\":\"************1111\"}); // card: ************1111, [************1111]";
+    assert_eq!(judged_under(rules("mask"), TEXT, script.as_bytes()).body.as_deref(), Some(masked));
+}
+
+#[test]
+fn what_is_too_complex_is_told_and_follows_its_own_policy() {
+    let fields = |policy: &str| {
+        json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}],
+            "on_error": {"too_complex": policy, "broken": "allow"}})
+    };
+    let deep = format!("{{\"id\":1,\"x\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
+    let many = format!("[{}1]", "1,".repeat(300_000));
+    for (body, why) in [(&deep, "nested too deeply"), (&many, "too many values")] {
+        let passed = judged(fields("allow"), body);
+        assert_eq!((passed.verdict, passed.body), (Verdict::Allow, None));
+        assert_eq!(passed.findings, [("exposure.unchecked", why.to_owned())]);
+        assert_eq!(judged(fields("block"), body).verdict, Verdict::Deny);
+        // Where nothing is looked for in fields, and nothing was found, nothing is missed.
+        assert_eq!(
+            judged(json!({"rules": [{"action": "mask"}], "on_error": {"too_complex": "block"}}), body).findings,
+            []
+        );
+    }
+    let leak = deep.replace("\"id\":1", &format!("\"card\":{CARD}"));
+    let blocked = json!({"rules": [{"action": "mask"}], "on_error": {"too_complex": "block"}});
+    assert_eq!(judged(blocked, &leak).verdict, Verdict::Deny);
+}
+
+#[test]
+fn json_is_read_under_whatever_name_and_disguise() {
+    let rules = || json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}]});
+    let lines = "{\"id\":1,\"x\":2}\n{\"x\":3}\n";
+    for (kind, body, left) in [
+        ("text/plain", "{\"id\":1,\"x\":2}", "{\"id\":1}"),
+        ("application/javascript", ")]}',\n{\"id\":1,\"x\":2}", ")]}',\n{\"id\":1}"),
+        ("application/json", ")]}'\n{\"id\":1,\"x\":2}", ")]}'\n{\"id\":1}"),
+        ("application/json", "\u{feff}{\"id\":1,\"x\":2}", "\u{feff}{\"id\":1}"),
+        ("application/vnd.x+json; charset=utf-8", "{\"id\":NaN,\"x\":-Infinity}", "{\"id\":NaN}"),
+        ("application/json", lines, "{\"id\":1}\n{}\n"),
+        ("application/stream+json", lines, "{\"id\":1}\n{}\n"),
+    ] {
+        let outcome = judged_under(rules(), &[("content-type", kind)], body.as_bytes());
+        assert_eq!((outcome.body.as_deref(), outcome.findings.len()), (Some(left), 1), "{kind} {body}");
+    }
+    let page = judged_under(rules(), &[("content-type", "text/html")], b"<html>");
+    assert_eq!(page.findings, [("exposure.unchecked", "not JSON".to_owned())]);
+}
+
+#[test]
+fn how_a_value_is_written_does_not_hide_it() {
+    let rules = || json!({"rules": [{"action": "mask"}]});
+    for (body, masked) in [
+        (r#"["\u00341111111\u0031111111\u0031"]"#, r#"["************1111"]"#),
+        (r#"["mysql:\/\/app:s3cr3t@db.example"]"#, r#"["[redacted]@db.example"]"#),
+        (
+            r#"{"n":4.111111111111111e15,"m":4111111111111111.0}"#,
+            r#"{"n":"*.**************1e15","m":"*************111.0"}"#,
+        ),
+        (r#"["a\\u00344111111111111111"]"#, r#"["a\\u00344111111111111111"]"#),
+    ] {
+        assert_eq!(judged(rules(), body).body.as_deref().unwrap_or(body), masked);
+    }
+}
+
+/// What is said of a body that was not read, by the head alone.
+fn unread(rules: Value, fields: &[(&str, &str)]) -> (Vec<String>, bool) {
+    let config = config(rules);
+    let scene = Scene {
+        config: &config,
+        exposure: config.exposure.as_ref().unwrap(),
+        route: config.routes.get(RouteId::Written(0)),
+        claims: None,
+    };
+    let head = head(fields);
+    let mut findings = Findings::default();
+    check_head(&scene, &head, head.obstacle(), &mut findings);
+    let withheld = risk::judge_response(&config, scene.route, &findings, &mut Judgement::default());
+    (findings.iter().map(|finding| finding.reason.to_string()).collect(), withheld)
+}
+
+#[test]
+fn data_that_are_no_text_follow_a_policy_where_something_would_be_changed() {
+    let policy = |mut rules: Value, policy: &str| {
+        rules["on_error"] = json!({"unreadable": policy});
+        rules
+    };
+    let (mask, flag) = (json!({"rules": [{"action": "mask"}]}), json!({"rules": [{"action": "flag"}]}));
+    let fields = json!({"rules": [], "fields": [{"allow": ["id"], "action": "remove"}]});
+    let wide = "application/json; charset=utf-16";
+    for (rules, kind, told, stopped) in [
+        (&mask, "application/x-protobuf", true, true),
+        (&mask, "multipart/mixed", true, true),
+        (&mask, wide, true, true),
+        (&mask, "image/png", false, false),
+        (&mask, "text/event-stream", false, false),
+        (&fields, "application/x-protobuf", true, true),
+        (&fields, "image/png", true, true),
+        (&fields, "text/event-stream", true, false),
+        (&flag, "application/x-protobuf", false, false),
+        (&flag, wide, true, false),
+    ] {
+        let pairs = [("content-type", kind)];
+        let (reasons, withheld) = unread(policy(rules.clone(), "block"), &pairs);
+        assert_eq!((reasons.len(), withheld), (usize::from(told), stopped), "{rules} {kind}");
+        let (reasons, withheld) = unread(policy(rules.clone(), "allow"), &pairs);
+        assert_eq!((reasons.len(), withheld), (usize::from(told), false), "{rules} {kind}");
+    }
+    let wide: Vec<u8> = format!("[\"{CARD}\"]").bytes().flat_map(|byte| [byte, 0]).collect();
+    assert_eq!(judged_under(policy(mask, "block"), &[], &wide).verdict, Verdict::Deny);
+}
+
+#[test]
+fn records_of_what_is_too_long_are_those_of_its_beginning() {
+    let volume = json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "records": "items", "records_max": 9}]});
+    let cut = format!("{{\"n\":1,\"items\":[{}", "{\"id\":1},".repeat(7));
+    let head = head(&[]);
+    let content = Content::new(&head, cut.as_bytes(), Some(Unread::TooLong));
+    assert_eq!(judged_as(&config(volume.clone()), None, &content, false).changes.records, [7]);
+    let table = judged_under(volume, &[("content-type", "text/csv; header=present")], b"id,name\n1,a\n2,b\n");
+    assert_eq!(table.changes.records, [3]);
+}
+
+#[test]
+fn what_cannot_be_counted_is_told() {
+    let volume = |limit: &str| json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], limit: 9}]});
+    for (fields, told) in
+        [([("content-encoding", "gzip")], "compressed"), ([("content-type", "application/cbor")], "not text")]
+    {
+        assert_eq!(unread(volume("records_max"), &fields), (vec![told.to_owned()], false));
+    }
+    let bytes = json!({"rules": [], "volume": [{"name": "v", "routes": ["orders"], "bytes_max": "1KiB"}]});
+    assert_eq!(unread(bytes, &[("content-encoding", "gzip")]).0, [""; 0]);
 }

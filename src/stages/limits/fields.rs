@@ -1,8 +1,12 @@
 //! What a rule's field says of a request, and the key that a request is counted under.
 
+use super::encoding::encoded;
+use super::view::View;
 use super::Scene;
 use crate::config::field::Field;
-use crate::config::limits::{KeyPart, Limit};
+use crate::config::keys::{Computed, KeyPart};
+use crate::config::limits::Limit;
+use crate::expression::Value as Computable;
 use crate::request::graphql;
 use ipnet::IpNet;
 use serde_json::{Number, Value};
@@ -58,7 +62,7 @@ pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// `7`, `7.0` and `7e0` are one number to services, so they are one name here.
-fn number_text(number: &Number) -> String {
+pub(in crate::stages) fn number_text(number: &Number) -> String {
     let whole =
         number.as_f64().filter(|_| number.is_f64()).filter(|value| value.fract() == 0.0 && value.abs() < 9e15);
     whole.map_or_else(|| number.to_string(), |value| format!("{value:.0}"))
@@ -118,8 +122,18 @@ fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
         KeyPart::Client => ["client_id", "azp"].iter().find_map(|name| plain(scene.caller.claims()?.get(name)?)),
         KeyPart::Any(fields) => fields.iter().find_map(|field| text(field, scene)),
         KeyPart::Field(field) => text(field, scene),
+        KeyPart::Computed(own) => computed(own, scene),
         KeyPart::Route => Some(scene.route.name.as_bytes().to_vec()),
         KeyPart::Method => Some(method(scene.request.method()).as_bytes().to_vec()),
+    }
+}
+
+/// What has no value, null and an empty text are as good as absent.
+fn computed(own: &Computed, scene: &Scene<'_>) -> Option<Vec<u8>> {
+    match own.expression.evaluate(&View::of_keys(scene)).ok()? {
+        Computable::Null => None,
+        Computable::Text(text) if text.is_empty() => None,
+        value => Some(encoded(&value)),
     }
 }
 

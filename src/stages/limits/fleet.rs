@@ -115,7 +115,7 @@ impl Outbox {
 
     /// Takes the next report out; `None` once there is nothing to report.
     pub fn report(&mut self, ground: &Ground<'_>, trace: &mut Trace) -> Option<Report> {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         let fleet = config.fleet.as_ref()?;
         let mut report =
             Report { question: Question { domain: fleet.domain.clone(), counts: Vec::new() }, lines: Vec::new() };
@@ -150,7 +150,7 @@ impl Outbox {
         ground: &Ground<'_>,
         trace: &mut Trace,
     ) {
-        let Ground { config, memory, shared, now } = *ground;
+        let Ground { config, memory, shared, now, .. } = *ground;
         let lost = matches!(answer, Err(Fault::Unavailable(_)));
         let replies = answer.unwrap_or_default();
         for (at, (line, count)) in report.lines.into_iter().zip(report.question.counts).enumerate() {

@@ -14,6 +14,7 @@ struct World {
     config: Config,
     shared: InProcess,
     memory: Memory,
+    once: Once,
     outbox: RefCell<Outbox>,
 }
 
@@ -28,7 +29,8 @@ impl World {
         let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
         let shared = InProcess::default();
         let memory = Memory::open(&shared, 0, [3; 16]);
-        Self { config, shared, memory, outbox: RefCell::default() }
+        let once = Once::open(&memory, 0);
+        Self { config, shared, memory, once, outbox: RefCell::default() }
     }
 
     fn check(&self, sent: &Sent) -> (Findings, Ledger) {
@@ -42,10 +44,11 @@ impl World {
             let claims = crate::jose::Claims::new(claims.as_object().unwrap().clone());
             Caller::Verified(Rc::new(Verified::new(0, "https://id.example".to_owned(), claims)))
         });
-        let Self { config, shared, memory, outbox } = self;
+        let Self { config, shared, memory, once, outbox } = self;
         let now = Millis::new(START.saturating_add(sent.at));
         let (caller, risk, body) = (&caller, sent.risk, None);
-        let before = Scene { config, memory, shared, outbox, route, request: &request, body, caller, risk, now };
+        let before =
+            Scene { config, memory, shared, once, outbox, route, request: &request, body, caller, risk, now };
         let (mut findings, mut ledger) = Default::default();
         recognise(&before, &mut ledger);
         check(&before, &mut findings, &mut ledger);
@@ -60,7 +63,8 @@ impl World {
     }
 
     fn ground(&self, at: u64) -> Ground<'_> {
-        Ground { config: &self.config, memory: &self.memory, shared: &self.shared, now: Millis::new(START + at) }
+        let Self { config, shared, memory, once, .. } = self;
+        Ground { config, memory, shared, once, now: Millis::new(START + at) }
     }
 
     fn decisions(&self, sent: &Sent) -> Vec<Decision> {
@@ -185,6 +189,54 @@ fn a_limit_is_for_its_routes_and_conditions() {
 }
 
 #[test]
+fn a_condition_may_be_an_expression() {
+    let with_body = |body| Sent { body, ..get() };
+    for (when, held, free) in [
+        (
+            "request.method == 'POST' && !actor.anonymous",
+            Sent { method: "POST", ..holding(json!({"sub": "a"})) },
+            get(),
+        ),
+        ("claims.plan == 'free'", holding(json!({"plan": "free"})), holding(json!({"plan": "pro"}))),
+        // Absent: it is for others.
+        ("claims.plan == 'free'", holding(json!({"plan": "free"})), get()),
+        ("actor.risk >= 0.2", Sent { risk: 300, ..get() }, Sent { risk: 100, ..get() }),
+        ("body.amount > 1000", with_body(r#"{"amount": 5000}"#), with_body(r#"{"amount": 5}"#)),
+        ("request.size > 10", with_body(r#"{"amount": 5000}"#), with_body("{}")),
+        // What cannot be read, or has a type that nobody expected, is not known to be another request.
+        ("body.amount > 1000", with_body("amount=5"), with_body("{}")),
+        ("body.amount > 1000", with_body(r#"{"amount": "5"}"#), with_body("")),
+    ] {
+        let world = World::new(&json!([with(limit(&["source"]), "when", json!(when))]));
+        assert_eq!((world.passing(&held, 5), world.passing(&free, 5)), (2, 5), "{when}");
+    }
+}
+
+#[test]
+fn a_key_may_be_an_expression() {
+    let token = |sub: &str, tenant: &str| holding(json!({"sub": sub, "tenant": tenant}));
+    let with_body = |body| Sent { body, ..get() };
+    for (key, one, other) in [
+        ("expr:claims.tenant", token("ada", "a"), token("ada", "b")),
+        // A subject is told with its issuer, as everywhere.
+        ("expr:[actor.subject, request.route]", token("ada", "a"), token("bob", "a")),
+        ("expr:request.headers['x-plan'].lowerAscii()", with_header("x-plan", "A"), with_header("x-plan", "b")),
+        ("expr:body.id", with_body(r#"{"id": 7}"#), with_body(r#"{"id": "7"}"#)),
+        ("expr:body.n > 10", with_body(r#"{"n": 7}"#), with_body(r#"{"n": 70}"#)),
+    ] {
+        let world = World::new(&json!([limit(&[key])]));
+        assert_eq!((world.passing(&one, 5), world.passing(&other, 5), world.passing(&one, 5)), (2, 2, 0), "{key}");
+    }
+    let world = World::new(&json!([limit(&["expr:body.user.trim().lowerAscii()"])]));
+    let spellings = [r#"{"user": "Ada"}"#, r#"{"user": " ada "}"#, r#"{"user": "ADA"}"#];
+    assert_eq!(spellings.map(|body| world.passing(&with_body(body), 1)), [1, 1, 0]);
+    // What has no value is counted by its source, whichever way.
+    let nothing = ["", "{}", "a=b", r#"{"user": null}"#, r#"{"user": 7}"#, r#"{"user": "  "}"#];
+    let passed: usize = nothing.map(|body| world.passing(&with_body(body), 5)).iter().sum();
+    assert_eq!((passed, world.passing(&Sent { source: "192.0.2.8", ..get() }, 5)), (2, 2));
+}
+
+#[test]
 fn requests_may_cost_more_than_one_or_nothing() {
     let cost = json!({"default": 1, "methods": {"POST": 3, "OPTIONS": 0}});
     let world = World::new(&json!([with(with(limit(&["source"]), "cost", cost), "limit", json!(7))]));
@@ -253,7 +305,8 @@ fn a_count_survives_a_change_of_the_rules_around_it() {
     let document = json!({"version": 1, "mode": "enforce", "limits": [other, limit(&["source"])]});
     let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
     let memory = Memory::open(&before.shared, 0, [9; 16]);
-    let after = World { config, memory, shared: before.shared, outbox: RefCell::default() };
+    let after =
+        World { config, once: Once::open(&memory, 0), memory, shared: before.shared, outbox: RefCell::default() };
     assert_eq!(after.decisions(&get()), [Decision::Allow, Decision::Refuse]);
     let document =
         json!({"version": 1, "mode": "enforce", "limits": [with(limit(&["source"]), "window", json!("1h"))]});
@@ -528,10 +581,11 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
         let asked = fleet::question(&world.config, &mut ledger).unwrap();
         assert_eq!(asked.question().counts[0].units, 1);
         let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
-        let World { config, memory, shared, outbox } = &world;
+        let World { config, memory, shared, once, outbox } = &world;
         let route = config.routes.get(RouteId::Unmatched);
         let (caller, body, risk, now) = (&Caller::Anonymous, None, 0, Millis::new(START));
-        let scene = Scene { config, memory, shared, outbox, route, request: &request, body, caller, risk, now };
+        let scene =
+            Scene { config, memory, shared, once, outbox, route, request: &request, body, caller, risk, now };
         fleet::take_in(&asked, answer, &scene, &mut findings, &mut ledger);
         let found: Vec<_> = findings.iter().map(|finding| (finding.check.id, finding.weight)).collect();
         (ledger.applied[0].decision, ledger.applied[0].remaining, found)

@@ -5,6 +5,8 @@
 //! value   currency   said at
 //! 10⁻⁶    hash       seconds
 //! ```
+//!
+//! A currency's hash is never zero, which stands for none.
 
 use crate::config::quotes::Quote;
 use crate::decimal::Decimal;
@@ -12,6 +14,7 @@ use crate::memory::record::{Debt, Record, Share, State};
 use crate::memory::{Hashed, Memory};
 use crate::time::Millis;
 use serde_json::Value;
+use std::num::NonZeroU32;
 
 /// Buckets of an actor's quotes.
 pub(super) const SPREAD: u64 = 8;
@@ -20,15 +23,15 @@ pub(super) const SPREAD: u64 = 8;
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub(super) struct Quoted {
     pub(super) value: Decimal,
-    /// A hash; zero for none.
-    pub(super) currency: u32,
+    /// A hash; `None` where the service said none.
+    pub(super) currency: Option<NonZeroU32>,
     /// Seconds since the epoch.
     at: u32,
 }
 
 impl Quoted {
     /// What the service says now.
-    pub(super) fn new(value: Decimal, currency: u32, now: Millis) -> Self {
+    pub(super) fn new(value: Decimal, currency: Option<NonZeroU32>, now: Millis) -> Self {
         // A record whose state is zero is new.
         let at = u32::try_from(now.as_u64() / 1000).unwrap_or(u32::MAX).max(1);
         Self { value, currency, at }
@@ -41,14 +44,15 @@ impl Quoted {
         let age = now.saturating_sub(Millis::from_secs(at.into()));
         (!record.is_new() && age <= lifetime).then(|| Self {
             value: Decimal::from_millionths(i64::from_le_bytes([v0, v1, v2, v3, v4, v5, v6, v7])),
-            currency: u32::from_le_bytes([c0, c1, c2, c3]),
+            currency: NonZeroU32::new(u32::from_le_bytes([c0, c1, c2, c3])),
             at,
         })
     }
 
     fn state(self) -> State {
         let [v0, v1, v2, v3, v4, v5, v6, v7] = self.value.millionths().to_le_bytes();
-        let ([c0, c1, c2, c3], [a0, a1, a2, a3]) = (self.currency.to_le_bytes(), self.at.to_le_bytes());
+        let currency = self.currency.map_or(0, NonZeroU32::get);
+        let ([c0, c1, c2, c3], [a0, a1, a2, a3]) = (currency.to_le_bytes(), self.at.to_le_bytes());
         [v0, v1, v2, v3, v4, v5, v6, v7, c0, c1, c2, c3, a0, a1, a2, a3]
     }
 
@@ -65,10 +69,15 @@ impl Quoted {
     }
 }
 
-/// A currency, whatever its case. What is no text is none that was quoted.
-pub(super) fn hashed(currency: &Value, memory: &Memory) -> u32 {
-    let name = currency.as_str().unwrap_or_default().to_ascii_uppercase();
-    u32::try_from(memory.digest("currency", name.as_bytes()) >> 32).unwrap_or(u32::MAX).max(1)
+/// A currency by its name, whatever its case, or by its number (ISO 4217 has both). What is neither names none.
+pub(super) fn hashed(currency: &Value, memory: &Memory) -> Option<NonZeroU32> {
+    let name = match currency {
+        Value::String(name) => name.to_ascii_uppercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let hash = u32::try_from(memory.digest("currency", name.as_bytes()) >> 32).unwrap_or(u32::MAX);
+    Some(NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN))
 }
 
 /// Where the quote of an actor for a key is.

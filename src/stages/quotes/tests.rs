@@ -292,6 +292,51 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Nobody gets another price by writing a number in another way.
+#[test]
+fn a_number_is_one_key_however_it_is_written() {
+    let shop = Shop::new(&json!({}), &json!({"quantity": null, "total": null, "currency": null}));
+    let items = json!({"items": [{"id": 7, "price": {"amount": 5}}]});
+    assert_eq!(shop.send("ada", "/products", 0, "", (200, &items.to_string())), [""; 0]);
+    for key in ["7", "7.0", "7e0", "70e-1", "\"7\""] {
+        let order = format!(r#"{{"lines": [{{"sku": {key}, "price": 0.01}}]}}"#);
+        let found = shop.send("ada", "/order", 1, &order, (201, ""));
+        assert_eq!(found, ["quote.mismatch price: item 1 (`7`) 0.01, quoted 5.00"], "{key}");
+    }
+}
+
+/// Neither a currency that is no name hides behind another one, nor is nothing said a currency.
+#[test]
+fn a_currency_has_a_name_or_a_number() {
+    let asked = |quoted: Value, said: Value| {
+        let shop = Shop::new(&json!({}), &json!({"quantity": null, "total": null, "currency": "currency"}));
+        let items = json!({"items": [{"id": "p", "price": {"amount": 5, "currency": quoted}}]});
+        assert_eq!(shop.send("ada", "/products", 0, "", (200, &items.to_string())), [""; 0]);
+        shop.order("ada", 1, &json!({"lines": [{"sku": "p", "price": 5, "currency": said}]})).is_empty()
+    };
+    for (quoted, said, is_right) in [
+        (json!("EUR"), json!("eur"), true),
+        (json!("EUR"), json!(" EUR"), false),
+        (json!("EUR"), json!(978), false),
+        (json!(978), json!(978), true),
+        (json!(978), json!("978"), true),
+        (json!(978), json!(840), false),
+        // Nothing said is nothing to compare, on either side.
+        (json!("EUR"), json!(null), true),
+        (json!(null), json!("EUR"), true),
+        (json!(null), json!(true), true),
+        // What is no currency is not the one that was quoted, and quotes none.
+        (json!("EUR"), json!(true), false),
+        (json!("EUR"), json!(["EUR"]), false),
+        (json!("EUR"), json!({"EUR": 1}), false),
+        (json!("EUR"), json!(""), false),
+        (json!(true), json!(false), true),
+        (json!({"code": "EUR"}), json!("EUR"), true),
+    ] {
+        assert_eq!(asked(quoted.clone(), said.clone()), is_right, "{quoted} {said}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,23 +1,18 @@
 //! How far one actor has come in one workflow, in the sixteen bytes of a record.
 //!
 //! ```text
-//! 0      2         4       10            14           16
-//! done   reserved  began   last step     reserved at
-//! 16 bits 16 bits  ms      ms later      4 s later
+//! 0       2         4       10          14      16
+//! done    reserved  began   last step   unused
+//! 16 bits 16 bits   ms      ms later
 //! ```
 //!
-//! Times are exact to a millisecond, that of the latest reservation to four seconds. An instance of a workflow that has expired
-//! counts as none, but is told from none. A clock that is behind another worker's measures a gap of zero at least.
+//! A reservation stands until its answer is there, or the instance has expired: no clock alone gives it back, since a client decides
+//! how long its request takes. An instance of a workflow that has expired counts as none, but is told from none. A clock that is
+//! behind another worker's measures a gap of zero at least.
 
 use crate::config::workflows::{Step, Workflow};
 use crate::memory::record::{Record, State};
 use crate::time::Millis;
-
-/// How long a reservation stands without an answer: longer than services take, unless a worker has died.
-pub(super) const RESERVED_MAX: Millis = Millis::from_secs(300);
-
-/// The resolution of the time of a reservation, in milliseconds.
-const COARSE: u64 = 4000;
 
 /// How far somebody has come.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -27,8 +22,6 @@ pub(super) struct Instance {
     began: Millis,
     /// Since it began.
     last: u32,
-    /// Since it began, in units of [`COARSE`].
-    reserved_at: u16,
 }
 
 /// What is wrong with a step.
@@ -60,27 +53,33 @@ pub(super) struct Entered {
 impl Instance {
     /// What a record holds; `None` for a new one.
     pub(super) fn of(record: &Record) -> Option<Self> {
-        let [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, a0, a1] = record.state;
-        (!record.is_new()).then(|| Self {
+        (!record.is_new()).then(|| Self::read(record.state))
+    }
+
+    /// What a state says.
+    pub(super) fn read(state: State) -> Self {
+        let [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, _, _] = state;
+        Self {
             done: u16::from_le_bytes([d0, d1]),
             reserved: u16::from_le_bytes([r0, r1]),
             began: Millis::new(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0])),
             last: u32::from_le_bytes([l0, l1, l2, l3]),
-            reserved_at: u16::from_le_bytes([a0, a1]),
-        })
+        }
     }
 
     /// What a record is to hold.
     pub(super) fn state(self) -> State {
         let ([d0, d1], [r0, r1]) = (self.done.to_le_bytes(), self.reserved.to_le_bytes());
         let [b0, b1, b2, b3, b4, b5, _, _] = self.began.as_u64().to_le_bytes();
-        let ([l0, l1, l2, l3], [a0, a1]) = (self.last.to_le_bytes(), self.reserved_at.to_le_bytes());
-        [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, a0, a1]
+        let [l0, l1, l2, l3] = self.last.to_le_bytes();
+        [d0, d1, r0, r1, b0, b1, b2, b3, b4, b5, l0, l1, l2, l3, 0, 0]
     }
 
-    fn new(now: Millis) -> Self {
+    /// A new one, which is told from the one before by its beginning.
+    fn new(before: Option<Self>, now: Millis) -> Self {
         // A record whose state is zero is new.
-        Self { done: 0, reserved: 0, began: now.max(Millis::new(1)), last: 0, reserved_at: 0 }
+        let earliest = before.map_or(Millis::default(), |before| before.began).saturating_add(Millis::new(1));
+        Self { done: 0, reserved: 0, began: now.max(earliest), last: 0 }
     }
 
     pub(super) const fn began(&self) -> Millis {
@@ -95,16 +94,6 @@ impl Instance {
         self.age(now) >= workflow.expires
     }
 
-    /// The steps whose reservations stand.
-    fn under_way(&self, now: Millis) -> u16 {
-        let since = u64::from(self.reserved_at).saturating_mul(COARSE);
-        if self.age(now).as_u64().saturating_sub(since) > RESERVED_MAX.as_u64() {
-            0
-        } else {
-            self.reserved
-        }
-    }
-
     /// Whether the step begins a new instance although this one lives.
     fn yields(&self, workflow: &Workflow, step: &Step) -> bool {
         step.begins() && !step.once && workflow.is_over(self.done)
@@ -116,9 +105,8 @@ impl Instance {
     }
 
     /// With a reservation more.
-    pub(super) fn reserved(self, step: &Step, now: Millis) -> Self {
-        let at = u16::try_from(self.age(now).as_u64() / COARSE).unwrap_or(u16::MAX);
-        Self { reserved: self.under_way(now) | step.bit, reserved_at: at.max(self.reserved_at), ..self }
+    pub(super) const fn reserved(self, step: &Step) -> Self {
+        Self { reserved: self.reserved | step.bit, ..self }
     }
 
     /// With a step more that is done.
@@ -135,7 +123,7 @@ pub(super) fn entered(before: Option<Instance>, workflow: &Workflow, step: &Step
         _ => (None, before),
     };
     let alive = alive.filter(|instance| !instance.yields(workflow, step));
-    let instance = alive.unwrap_or_else(|| Instance::new(now));
+    let instance = alive.unwrap_or_else(|| Instance::new(before, now));
     let missing = step.after & !instance.done;
     let mut violations = Vec::new();
     if missing != 0 {
@@ -149,31 +137,45 @@ pub(super) fn entered(before: Option<Instance>, workflow: &Workflow, step: &Step
             violations.push(Violation::TooLate(gap));
         }
     }
-    let under_way = instance.under_way(now) & step.bit != 0;
+    let under_way = instance.reserved & step.bit != 0;
     if step.once && (under_way || instance.done & step.bit != 0) {
         violations.push(Violation::Repeated { under_way });
     }
     Entered { instance, violations }
 }
 
-/// What is left when the answer to a step is there; `None` if nothing changes. `reserved` tells in which instance the step was
+/// What became of a step.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// The service says that it is done.
+    Done,
+    /// It is not done: the service says so, or has never heard of it.
+    Failed,
+    /// The service has heard of it, and nobody knows what it did.
+    Unknown,
+}
+
+/// What is left when a step has come to its end; `None` if nothing changes. `reserved` tells in which instance the step was
 /// reserved: a reservation in an instance that is no more needs none to be given back.
 pub(super) fn settled(
     before: Option<Instance>,
     workflow: &Workflow,
     step: &Step,
     reserved: Option<Millis>,
-    is_done: bool,
+    end: End,
     now: Millis,
 ) -> Option<Instance> {
+    if end == End::Unknown {
+        return None;
+    }
     let alive = before.filter(|instance| !instance.is_expired(workflow, now));
     let given_back = alive.map(|instance| match reserved {
         Some(began) if began == instance.began => Instance { reserved: instance.reserved & !step.bit, ..instance },
         _ => instance,
     });
-    if is_done {
+    if end == End::Done {
         let going_on = given_back.filter(|instance| !instance.yields(workflow, step));
-        return Some(going_on.unwrap_or_else(|| Instance::new(now)).with(step, now));
+        return Some(going_on.unwrap_or_else(|| Instance::new(before, now)).with(step, now));
     }
     given_back.filter(|instance| alive != Some(*instance))
 }

@@ -1,4 +1,4 @@
-use super::instance::{entered, settled, Instance, Violation};
+use super::instance::{entered, settled, End, Instance, Violation};
 use super::*;
 use crate::config::Config;
 use crate::engine::answer::Course;
@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 const NOW: u64 = 1_800_000_000_000;
+const UNDER_WAY: &str = "workflow.repeated checkout: `pay` while it is under way";
 
 struct Shop(Engine);
 
@@ -140,20 +141,83 @@ fn a_one_time_step_passes_once_also_at_once() {
     shop.send("ada", "cart", 0, 200);
     shop.send("ada", "address", 0, 200);
     let Ok(first) = shop.begin("ada", "pay", 10) else { panic!("refused") };
-    let under_way = ["workflow.repeated checkout: `pay` while it is under way"];
-    assert_eq!(shop.send("ada", "pay", 11, 200), under_way);
+    assert_eq!(shop.send("ada", "pay", 11, 200), [UNDER_WAY]);
     assert_eq!(end(first, 20, 500), [""; 0]);
     // It failed, so it may be tried again.
     assert_eq!(shop.send("ada", "pay", 30, 200), [""; 0]);
     assert_eq!(shop.send("ada", "pay", 40, 200), ["workflow.repeated checkout: `pay` a second time"]);
-    // A worker that died takes its reservation with it.
+}
+
+/// The answer does not come, and the client decides for how long.
+#[test]
+fn no_clock_gives_a_reservation_back() {
+    let shop = Shop::new(&json!({}));
     for what in ["cart", "address"] {
         shop.send("bob", what, 0, 200);
     }
-    let Ok(lost) = shop.begin("bob", "pay", 0) else { panic!("refused") };
-    assert_eq!(shop.send("bob", "pay", 299_000, 500), under_way);
-    assert_eq!(shop.send("bob", "pay", 305_000, 500), [""; 0]);
-    drop(lost);
+    let Ok(first) = shop.begin("bob", "pay", 0) else { panic!("refused") };
+    for at in [299_000, 305_000, 1_799_000] {
+        assert_eq!(shop.send("bob", "pay", at, 200), [UNDER_WAY], "{at}");
+    }
+    assert_eq!(end(first, 1_799_500, 200), [""; 0]);
+    assert_eq!(shop.send("bob", "pay", 1_799_900, 200), ["workflow.repeated checkout: `pay` a second time"]);
+}
+
+/// The service may have done what nobody has waited to hear.
+#[test]
+fn whoever_hangs_up_cannot_do_a_one_time_step_again() {
+    let steps = json!([{"name": "redeem", "routes": ["pay"], "once": true}]);
+    let shop = Shop::new(&json!({"steps": steps, "expires": "1h"}));
+    let Ok(answer) = shop.begin("eve", "pay", 0) else { panic!("refused") };
+    answer.finish(Response::default()).close(Response::default(), Millis::new(NOW));
+    let under_way = ["workflow.repeated checkout: `redeem` while it is under way"];
+    assert_eq!(shop.send("eve", "pay", 1, 200), under_way);
+    assert_eq!(shop.send("eve", "pay", 3_599_999, 200), under_way);
+    assert_eq!(shop.send("eve", "pay", 3_600_000, 200), [""; 0]);
+    for (status, is_kept) in [(408, true), (502, true), (504, true), (500, false), (503, false), (422, false)] {
+        let who = format!("c{status}");
+        assert_eq!(shop.send(&who, "pay", 0, status), [""; 0]);
+        assert_eq!(!shop.send(&who, "pay", 1, 200).is_empty(), is_kept, "{status}");
+    }
+}
+
+/// A service need not wait for the end of a body, but nobody can act on what it has not got.
+#[test]
+fn only_what_the_service_may_have_had_stays_reserved() {
+    for (waits, hangs_up) in [(false, false), (true, false), (true, true)] {
+        let document = json!({
+            "version": 1, "mode": "enforce", "request": {"body_bytes_max": "16B"},
+            "routes": [{"name": "pay", "path": "/pay"}],
+            "rules": if waits { json!([{"name": "r", "forbid": "has(body.x)"}]) } else { json!([]) },
+            "workflows": [{"name": "w", "per": "header:x-customer",
+                "steps": [{"name": "redeem", "routes": ["pay"], "once": true}]}],
+        });
+        let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
+        let engine = Engine::new(config, Ports::in_process([7; 16]));
+        let ask = || {
+            let fields =
+                [(":method", "POST"), (":path", "/pay"), (":authority", "shop.example"), ("x-customer", "ada")];
+            let request = Request::new(Headers::from_pairs(fields), || None);
+            engine.open(request, Millis::new(NOW), || "r".to_owned()).judge(true)
+        };
+        let mut done = match ask() {
+            Judged::Forward(_permit, body) => match body.judge(17) {
+                Judged::Refuse(_, done) => done,
+                other => panic!("{other:?}"),
+            },
+            Judged::Wait(wait) if hangs_up => wait.abandon(),
+            Judged::Wait(Wait::Body(held)) => match held.judge(b"{}", Millis::new(NOW)) {
+                Judged::Forward(_permit, body) => match body.judge_held(17) {
+                    Judged::Refuse(_, done) => done,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        done.close(Response { status: Some(413), bytes: 0 }, Millis::new(NOW));
+        assert_eq!(matches!(ask(), Judged::Refuse(..)), !waits, "{waits} {hangs_up}");
+    }
 }
 
 #[test]
@@ -237,15 +301,16 @@ fn record(state: [u8; 16]) -> Record {
 
 proptest! {
     #[test]
-    fn no_record_and_no_clock_panics(state in any::<[u8; 16]>(), now in any::<u64>(), at in 0_usize..2, done in any::<bool>()) {
-        let (workflow, now) = (checkout(), Millis::new(now));
+    fn no_record_and_no_clock_panics(state in any::<[u8; 16]>(), now in any::<u64>(), at in 0_usize..2, end in 0_usize..3) {
+        let (workflow, now, end) = (checkout(), Millis::new(now), [End::Done, End::Failed, End::Unknown][end]);
         let step = &workflow.steps[at];
         let before = Instance::of(&record(state));
-        prop_assert_eq!(before.map(Instance::state), (state != [0; 16]).then_some(state));
+        let state = before.map_or([0; 16], Instance::state);
+        prop_assert_eq!(Instance::of(&record(state)).map(Instance::state), (state != [0; 16]).then_some(state));
         let entered = entered(before, &workflow, step, now);
         prop_assert!(entered.violations.len() <= 2);
-        let reserved = entered.instance.reserved(step, now);
-        if let Some(after) = settled(Some(reserved), &workflow, step, Some(reserved.began()), done, now) {
+        let reserved = entered.instance.reserved(step);
+        if let Some(after) = settled(Some(reserved), &workflow, step, Some(reserved.began()), end, now) {
             prop_assert!(Instance::of(&record(after.state())).is_some());
         }
     }
@@ -278,7 +343,7 @@ proptest! {
             }
             if right && succeeds {
                 let step = &workflow.steps[at];
-                stored = settled(stored, &workflow, step, None, true, Millis::new(now));
+                stored = settled(stored, &workflow, step, None, End::Done, Millis::new(now));
                 began = began.or(Some(now));
                 (first, second) = (first || at == 0, second || at == 1);
                 last = now;

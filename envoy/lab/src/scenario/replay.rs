@@ -8,7 +8,7 @@
 //! (`telemetry.allow_sample`); without one its findings are not known.
 
 use super::request::{Clients, Written};
-use super::{Example, Expect, Outcome, Prelude};
+use super::{Example, Expect, Kept, Outcome, Prelude};
 use crate::client::Response;
 use crate::envoy::Envoy;
 use crate::tokens::Issuer;
@@ -47,9 +47,10 @@ pub struct Finding {
 
 /// Sends all requests of an example to an Envoy started with [`Example::bootstrap`].
 pub fn replay(example: &Example, envoy: &Envoy) -> Result<Vec<Observed>> {
-    let clients = Clients::new(envoy.address());
+    let clients = Clients::new(envoy.address(), example.scenario.workers);
     let issuer = Issuer::demo();
     let mut responses = Vec::new();
+    let mut kept = Kept::new();
     for exchange in &example.scenario.exchanges {
         let place = || format!("{}: {} {}", example.name, exchange.who, exchange.does);
         let send = |written: &Written| written.prepare(&issuer)?.send(&clients);
@@ -62,7 +63,9 @@ pub fn replay(example: &Example, envoy: &Envoy) -> Result<Vec<Observed>> {
         if let Some(id) = last.as_ref().and_then(|response| response.header("x-request-id")) {
             let _in_time = envoy.wait_for(|envoy| by_id(envoy).contains_key(id), LOG_LIMIT);
         }
-        responses.push(send(&exchange.request()).with_context(place)?);
+        let response = send(&exchange.request(&kept)).with_context(place)?;
+        exchange.keep(&mut kept, |field| response.header(field));
+        responses.push(response);
     }
     let ids: Vec<&str> = responses.iter().filter_map(|response| response.header("x-request-id")).collect();
     let complete = |envoy: &Envoy| {

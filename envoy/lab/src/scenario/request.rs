@@ -3,14 +3,16 @@
 //! A [`Ready`] request is what both replays use: the native one takes [`Ready::fields`], the real one
 //! [`Ready::send`]. What is too long to be written out is described instead ([`Padding`]).
 
-use super::token;
+use super::{token, Kept};
 use crate::client::{raw, Client, Request, Response};
 use crate::tokens::Issuer;
 use crate::upstream::say::{Answer, FIELD};
+use crate::upstream::shop::Call;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many bytes of a body without a content-length are sent at a time.
 const PIECE_BYTES: usize = 16 << 10;
@@ -110,12 +112,13 @@ pub struct Ready {
     raw: bool,
 }
 
-/// One client for each version of HTTP.
+/// Clients for each version of HTTP, each with a connection of its own; they take turns.
 #[derive(Debug)]
 pub struct Clients {
     server: SocketAddr,
-    http1: Client,
-    http2: Client,
+    http1: Vec<Client>,
+    http2: Vec<Client>,
+    sent: AtomicUsize,
 }
 
 impl Written {
@@ -129,6 +132,16 @@ impl Written {
             source: self.source.as_ref().map(numbered),
             ..self.clone()
         }
+    }
+
+    /// The same with what was kept in place of `{kept:name}`, in header fields.
+    pub(super) fn filled(&self, kept: &Kept) -> Self {
+        let filled = |value: &String| {
+            let all = kept.iter();
+            all.fold(value.clone(), |value, (name, own)| value.replace(&format!("{{kept:{name}}}"), own))
+        };
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), filled(value))).collect();
+        Self { headers, ..self.clone() }
     }
 
     /// The same that tells the service what to answer.
@@ -201,6 +214,18 @@ impl Ready {
         self.request.method == "HEAD"
     }
 
+    /// The request as the shop would see it.
+    pub fn call(&self) -> Call<'_> {
+        let Request { method, path, headers, body, .. } = &self.request;
+        let authorization = headers.iter().find(|(name, _)| name == JOINED).map(|(_, value)| value);
+        Call {
+            method,
+            path: path.split('?').next().unwrap_or_default(),
+            authorization: authorization.and_then(|value| std::str::from_utf8(value).ok()),
+            body,
+        }
+    }
+
     /// All header fields as Envoy shows them to a filter: pseudo-header fields first, and repeated `authorization`
     /// fields as one, joined by a comma. What Envoy itself adds (`x-request-id`, `x-forwarded-proto`, …) is not
     /// among them.
@@ -242,8 +267,8 @@ impl Ready {
         let request = self.request.clone();
         match (self.raw, self.protocol, self.source) {
             (true, _, _) => raw(clients.server, self.bytes(clients.server)),
-            (false, Protocol::Http1, None) => clients.http1.send(request),
-            (false, Protocol::Http2, None) => clients.http2.send(request),
+            (false, Protocol::Http1, None) => clients.next(&clients.http1).send(request),
+            (false, Protocol::Http2, None) => clients.next(&clients.http2).send(request),
             (false, Protocol::Http1, Some(source)) => Client::http1(clients.server).from(source).send(request),
             (false, Protocol::Http2, Some(source)) => Client::http2(clients.server).from(source).send(request),
         }
@@ -265,9 +290,15 @@ impl Ready {
 }
 
 impl Clients {
-    /// Clients of this server; they connect with their first request.
-    pub fn new(server: SocketAddr) -> Self {
-        Clients { server, http1: Client::http1(server), http2: Client::http2(server) }
+    /// Clients of this server, one for each of its workers; they connect with their first request.
+    pub fn new(server: SocketAddr, workers: u32) -> Self {
+        let http1 = (0..workers.max(1)).map(|_| Client::http1(server)).collect();
+        let http2 = (0..workers.max(1)).map(|_| Client::http2(server)).collect();
+        Clients { server, http1, http2, sent: AtomicUsize::new(0) }
+    }
+
+    fn next<'a>(&self, clients: &'a [Client]) -> &'a Client {
+        &clients[self.sent.fetch_add(1, Ordering::Relaxed) % clients.len()]
     }
 }
 

@@ -13,7 +13,7 @@ fn exchange(request: Value) -> Exchange {
 }
 
 fn fields(request: Value) -> Vec<(String, String)> {
-    let ready = exchange(request).request().prepare(&Issuer::demo()).unwrap();
+    let ready = exchange(request).request(&Kept::new()).prepare(&Issuer::demo()).unwrap();
     let text = |(name, value): (String, Vec<u8>)| (name, String::from_utf8_lossy(&value).into_owned());
     ready.fields().into_iter().map(text).collect()
 }
@@ -84,4 +84,14 @@ fn a_folder_has_all_three_files() {
     assert!(Example::load(folder.path()).unwrap_err().to_string().ends_with("filter.json"));
     fs::write(folder.path().join("filter.json"), "{}").unwrap();
     assert!(Example::load(folder.path()).is_ok());
+}
+
+#[test]
+fn what_was_kept_stands_in_later_header_fields() {
+    let mut first = exchange(json!({"path": "/"}));
+    first.keep = [("a".to_owned(), "x-state".to_owned()), ("b".to_owned(), "x-none".to_owned())].into();
+    let mut kept = Kept::new();
+    first.keep(&mut kept, |field| (field == "x-state").then_some("s-1"));
+    let second = exchange(json!({"path": "/", "headers": {"x-state": "<{kept:a}{kept:b}>"}}));
+    assert_eq!(second.request(&kept).headers["x-state"], "<s-1{kept:b}>");
 }

@@ -104,7 +104,7 @@ pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
 }
 
 /// An uncompressed point is a 4 and then both coordinates.
-fn elliptic_jwk(curve: &str, point: &[u8]) -> Value {
+pub(crate) fn elliptic_jwk(curve: &str, point: &[u8]) -> Value {
     let (x, y) = point[1..].split_at(point.len() / 2);
     json!({"kty": "EC", "crv": curve, "x": BASE64URL.encode(x), "y": BASE64URL.encode(y)})
 }

@@ -3,17 +3,17 @@
 //! Unknown paths get 404 and known paths with another method too: the service has no opinion about attackers.
 
 use super::data;
-use super::hold::Hold;
 use super::say;
+use super::shop::Call;
+use super::House;
 use crate::body::Frames;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue, CONTENT_TYPE};
+use hyper::header::{HeaderName, HeaderValue, AUTHORIZATION, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{json, Value};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -26,20 +26,33 @@ struct Received {
     trailers: HeaderMap,
 }
 
-pub(super) async fn answer(request: Request<Incoming>, hold: Arc<Hold>) -> Result<Response<Frames>, Infallible> {
+pub(super) async fn answer(request: Request<Incoming>, house: House) -> Result<Response<Frames>, Infallible> {
     let (head, body) = request.into_parts();
     // Every route reads its body, also those that ignore it, so that no connection closes on unread bytes.
     let Ok(collected) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
         return Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body was cut off or is too long"));
     };
     if head.uri.path() == "/hold" {
-        hold.wait().await;
+        house.hold.wait().await;
     }
     if let Some(said) = head.headers.get(say::FIELD) {
         return Ok(say::answer(said.as_bytes()).unwrap_or_else(|fault| problem(StatusCode::BAD_REQUEST, &fault)));
     }
     let trailers = collected.trailers().cloned().unwrap_or_default();
-    Ok(route(&head, &Received { body: collected.to_bytes(), trailers }))
+    let received = Received { body: collected.to_bytes(), trailers };
+    let call = Call {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        authorization: head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()),
+        body: &received.body,
+    };
+    let said = house.shop().answer(call);
+    Ok(match said {
+        Some(said) => {
+            say::response(&said).unwrap_or_else(|fault| problem(StatusCode::INTERNAL_SERVER_ERROR, &fault))
+        }
+        None => route(&head, &received),
+    })
 }
 
 fn route(head: &Parts, received: &Received) -> Response<Frames> {

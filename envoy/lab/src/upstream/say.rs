@@ -102,7 +102,11 @@ impl Answer {
 
 /// The answer that a field describes.
 pub(super) fn answer(field: &[u8]) -> Result<Response<Frames>, String> {
-    let answer: Answer = serde_json::from_slice(field).map_err(|error| error.to_string())?;
+    response(&serde_json::from_slice(field).map_err(|error| error.to_string())?)
+}
+
+/// An answer as it is sent.
+pub(super) fn response(answer: &Answer) -> Result<Response<Frames>, String> {
     let text = Bytes::from(answer.text());
     let mut body = match answer.piece_bytes {
         None => Frames::whole(text),

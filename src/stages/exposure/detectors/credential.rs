@@ -27,6 +27,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: false,
 };
 
 /// A prefix, the alphabet of what follows, and its shortest and longest length.

@@ -22,6 +22,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 10,
     shows_end: false,
+    takes_lines: false,
 };
 
 /// What ends the names of files and not of domains.

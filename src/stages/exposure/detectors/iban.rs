@@ -19,6 +19,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: true,
+    takes_lines: false,
 };
 
 /// Countries and lengths.

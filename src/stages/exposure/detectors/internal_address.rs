@@ -24,6 +24,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: false,
 };
 
 const DOMAINS: &[&[u8]] = &[

@@ -17,6 +17,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: false,
 };
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {

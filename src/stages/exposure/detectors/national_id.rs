@@ -30,6 +30,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: true,
+    takes_lines: false,
 };
 
 /// Letters of DNI and NIE by the remainder.

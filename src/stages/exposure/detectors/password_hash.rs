@@ -17,6 +17,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: false,
 };
 
 /// How a hash begins, and how many characters follow at least.

@@ -1,6 +1,7 @@
 //! Payment cards: the issuer's range, its length, and the check digit (ISO/IEC 7812-1, Luhn).
 //!
-//! Together or in the groups that are printed on cards, with spaces or hyphens. Of numbers that anybody makes up, one in about
+//! Together or in the groups that are printed on cards, with spaces or hyphens; as a number with a fraction of nothing or an exponent
+//! (`4111111111111111.0`, `4.111111111111111e15`), as floating point is written. Of numbers that anybody makes up, one in about
 //! fifty of sixteen digits is right by chance, so a number without groups is none where its member is named after something else
 //! ([`OTHERS`], or an id). Not covered: Maestro, whose range is half of all numbers,
 //! and the 13 digits of old Visa cards, which are those of article numbers.
@@ -48,9 +49,13 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: true,
+    takes_lines: false,
 };
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
+    if text.at(at.saturating_add(1)) == b'.' {
+        return scientific(text, at);
+    }
     let begins = text.run(at, 4, |byte| byte.is_ascii_digit()) == at.saturating_add(4);
     if !begins || stands_in_a_number(text, at) {
         return None;
@@ -63,6 +68,7 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         let group = text.slice(place..end);
         digits.extend(group);
         groups.push(group.len());
+        let end = if groups.len() == 1 { after_zeros(text, end) } else { end };
         if is_whole(text, end) && has_layout(&groups) && is_card(&digits) {
             return (!is_named_otherwise(text, at)).then_some(at..end);
         }
@@ -72,6 +78,36 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
             return None;
         }
         (separator, place) = (next, end.saturating_add(1));
+    }
+}
+
+/// `4.111111111111111e15`: one digit, a point, the others, and as many as there are of them.
+fn scientific(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let fraction = at.saturating_add(2);
+    let exponent = text.run(fraction, DIGITS_MAX, is_digit);
+    let sign = exponent.saturating_add(1);
+    let power = sign.saturating_add(usize::from(text.at(sign) == b'+'));
+    let end = text.run(power, 3, is_digit);
+    let most: usize = std::str::from_utf8(text.slice(power..end)).ok()?.parse().ok()?;
+    let mut digits = text.slice(fraction..exponent).to_vec();
+    if !matches!(text.at(exponent), b'e' | b'E') || digits.len() > most || most >= DIGITS_MAX {
+        return None;
+    }
+    // Zeros at the end are not written.
+    digits.resize(most, b'0');
+    digits.insert(0, text.at(at));
+    (is_whole(text, end) && !stands_in_a_number(text, at) && is_card(&digits)).then_some(at..end)
+}
+
+/// Behind the fraction of a number that has none.
+fn after_zeros(text: Text<'_>, point: usize) -> usize {
+    let from = point.saturating_add(1);
+    let end = text.run(from, 4, |byte| byte == b'0');
+    if text.at(point) == b'.' && end > from {
+        end
+    } else {
+        point
     }
 }
 

@@ -14,6 +14,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 10,
     shows_end: true,
+    takes_lines: false,
 };
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {

@@ -29,6 +29,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: false,
 };
 
 /// Names of members, without underscores.

@@ -4,9 +4,6 @@ use super::check;
 use crate::stages::exposure::scan::{Detector, Text};
 use std::ops::Range;
 
-/// Longest message that is taken for one.
-const MESSAGE_MAX: usize = 300;
-
 /// The detector.
 pub static DETECTOR: Detector = Detector {
     check: check(
@@ -20,6 +17,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: true,
 };
 
 const PHRASES: &[&[u8]] = &[
@@ -54,10 +52,14 @@ const PHRASES: &[&[u8]] = &[
 ];
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    let is_oracle = || {
-        let digits = at.saturating_add(4);
-        text.has(at, b"ORA-") && text.run(digits, 6, |byte| byte.is_ascii_digit()) == digits.saturating_add(5)
-    };
-    (text.one_of(at, PHRASES, |phrase| phrase).is_some() || is_oracle())
-        .then(|| at..text.line_end(at.saturating_add(8), MESSAGE_MAX))
+    let phrase = text.one_of(at, PHRASES, |phrase| phrase).map(|phrase| phrase.len());
+    let length = phrase.or_else(|| oracle(text, at))?;
+    Some(at..text.whole_line(at.saturating_add(length)))
+}
+
+/// The length of Oracle's numbers: `ORA-00933`.
+fn oracle(text: Text<'_>, at: usize) -> Option<usize> {
+    let digits = at.saturating_add(4);
+    let end = digits.saturating_add(5);
+    (text.has(at, b"ORA-") && text.run(digits, 6, |byte| byte.is_ascii_digit()) == end).then_some(9)
 }

@@ -7,7 +7,7 @@ use super::check;
 use crate::stages::exposure::scan::{Detector, Text};
 use std::ops::Range;
 
-/// Longest line that is looked at.
+/// How much of a line is looked at.
 const LINE_MAX: usize = 300;
 
 /// The detector.
@@ -23,6 +23,7 @@ pub static DETECTOR: Detector = Detector {
     find,
     at_least: 1,
     shows_end: false,
+    takes_lines: true,
 };
 
 /// What stands in no other text.
@@ -62,8 +63,8 @@ const FILES: &[&[u8]] = &[
 ];
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
-    if text.one_of(at, PHRASES, |phrase| phrase).is_some() {
-        return Some(at..text.line_end(at.saturating_add(20), LINE_MAX));
+    if let Some(phrase) = text.one_of(at, PHRASES, |phrase| phrase) {
+        return Some(at..text.whole_line(at.saturating_add(phrase.len())));
     }
     let is_numbered = text.at(at) == b'#' && text.at(at.saturating_add(1)).is_ascii_digit();
     if !is_numbered && text.one_of(at, STARTS, |start| start).is_none() {
@@ -79,7 +80,7 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
         b't' => line.windows(13).any(|window| window == b"' panicked at"),
         _ => names_a_line(line),
     };
-    is_frame.then_some(at..end)
+    is_frame.then(|| at..text.whole_line(at))
 }
 
 /// Whether a line has the name of a file with code, and a number after it.

@@ -19,6 +19,11 @@ pub static DETECTOR: Detector = Detector {
         phrase("a redirect", LIKELY, &["newline", "js_object", ":", "http https / // javascript"]),
         phrase("a forged line", LIKELY, &["edge", "@word number", "newline", "@word", "opt @word", ":"]),
         phrase("an answer", CERTAIN, &["newline", "http", "/", "number"]),
+        phrase(
+            "a request after the end of chunks",
+            CERTAIN,
+            &["number", "newline", "@word", "/", "gap", "http", "/", "number"],
+        ),
         phrase("a body", LIKELY, &["newline", "<", "html_tag script"]),
         phrase("an end of a line alone", LIKELY, &["edge", "opt % @word", "newline", "edge"]),
     ],

@@ -53,10 +53,9 @@ fn run() -> Result<bool> {
     if let Some(unknown) = flags.iter().find(|flag| *flag != "--keep") {
         bail!("there is no option {unknown}; {USAGE}");
     }
-    let upstream = Upstream::start();
-    let kept = show(&chosen(&names)?, &upstream)?;
+    let kept = show(&chosen(&names)?)?;
     if !flags.is_empty() {
-        keep::keep(&upstream)?;
+        keep::keep(&Upstream::start())?;
     }
     Ok(kept)
 }
@@ -74,18 +73,19 @@ fn chosen(names: &[String]) -> Result<Vec<Example>> {
 }
 
 /// Replays the examples one after the other; whether every promise was kept.
-fn show(examples: &[Example], upstream: &Upstream) -> Result<bool> {
+fn show(examples: &[Example]) -> Result<bool> {
     let started = Instant::now();
     let mut counters = Counters::default();
     let (mut sent, mut kept, mut reached) = (0, 0, 0);
     for example in examples {
-        let hits = upstream.hits();
+        // Of its own: what it remembers is no other example's.
+        let upstream = Upstream::start();
         let envoy = Envoy::start(&example.bootstrap(upstream.address())?)?;
         let observed = replay(example, &envoy)?;
         ensure!(observed.len() == example.scenario.exchanges.len(), "an exchange was lost");
         kept += table::print(example, &observed);
         sent += observed.len();
-        reached += upstream.hits() - hits;
+        reached += upstream.hits();
         counters.add(&envoy.prometheus());
     }
     counters.print(examples.len());

@@ -7,7 +7,7 @@ use crate::{BAD, BOLD, DIM, GOOD, MIDDLING};
 use anstream::println;
 use anstyle::Style;
 use portcullis_lab::scenario::replay::{Finding, Observed};
-use portcullis_lab::scenario::{Example, Exchange};
+use portcullis_lab::scenario::{Example, Exchange, Kept};
 use std::io::IsTerminal;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -61,7 +61,7 @@ impl Row {
         Row {
             cells: [
                 format!("{} {}", exchange.who, exchange.does),
-                exchange.request().line(),
+                exchange.request(&Kept::new()).line(),
                 promised.to_owned(),
                 format!("{got} {}", observed.status),
             ],

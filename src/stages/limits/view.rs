@@ -7,6 +7,7 @@ use crate::config::field::Field;
 use crate::config::routes::template;
 use crate::config::rules::schema as name;
 use crate::expression::{Cause, Missing, Scope, Tag, Value};
+use crate::request::body::Body;
 use crate::stages::limits::{fields, Scene};
 use std::borrow::Cow;
 
@@ -81,6 +82,11 @@ impl Scope for View<'_> {
             name::HOST => request.host().map(|host| Value::Text(Cow::Owned(host))).ok_or(Missing::Unavailable),
             name::ROUTE => Ok(Value::text(&route.name)),
             name::TIME => Ok(Value::Time(i64::try_from(now.as_u64()).unwrap_or(i64::MAX))),
+            name::SCHEME => one(request.headers.all(":scheme").map(Cow::Borrowed)),
+            name::SIZE => {
+                let size = self.scene.body.and_then(Body::size).and_then(|bytes| i64::try_from(bytes).ok());
+                size.map(Value::Int).ok_or(Missing::Unavailable)
+            }
             name::BODY => self.body(),
             name::SUBJECT => self.subject(),
             name::ISSUER if caller.claims().is_some() => Ok(Value::text(caller.issuer())),
