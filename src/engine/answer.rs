@@ -131,15 +131,11 @@ impl Case {
         }
     }
 
-<<<<<<< HEAD
     fn carry_on<Next>(
-        self: Box<Self>,
+        mut self: Box<Self>,
         opinion: Opinion,
         on: impl FnOnce(Box<Self>, Changes) -> Course<Next>,
     ) -> Course<Next> {
-=======
-    fn carry_on<Next>(mut self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
->>>>>>> main
         match opinion.reply {
             None => {
                 let mut changes = opinion.changes;

@@ -91,79 +91,29 @@ const MODES: [Mode; 2] = [Mode::Monitor, Mode::Enforce];
 impl Report {
     /// Declares everything that this configuration can count.
     pub(crate) fn new(config: &Config) -> Self {
-<<<<<<< HEAD
         let modes = MODES.map(Mode::name);
         let mut findings = Table::new(&modes);
         for check in CHECKS {
             let labels = [("stage", check.family.stage()), ("rule", check.id)];
-            findings.declare("portcullis_findings_total", &labels, "mode");
+            findings.declare(metrics::FINDINGS.name, &labels, "mode");
         }
         let mut rules = Table::new(&modes);
         for rule in &config.rules {
-            rules.declare("portcullis_rules_total", &[("rule", &rule.about.name)], "mode");
+            rules.declare(metrics::RULES.name, &[("rule", &rule.about.name)], "mode");
         }
         let mut limits = Table::new(&Decision::ALL.map(Decision::name));
         for limit in &config.limits {
-            limits.declare("portcullis_limits_total", &[("limit", &limit.name)], "decision");
+            limits.declare(metrics::LIMITS.name, &[("limit", &limit.name)], "decision");
         }
         let mut fleet = Table::new(&FleetEvent::ALL.map(FleetEvent::name));
         if config.fleet.is_some() {
-            fleet.declare("portcullis_fleet_reports_total", &[], "event");
+            fleet.declare(metrics::FLEET_REPORTS.name, &[], "event");
         }
         let mut tokens = Table::new(&Proof::ALL.map(Proof::name));
         if config.identity.is_some() {
-            tokens.declare("portcullis_tokens_total", &[], "event");
-=======
-        let mut requests = BTreeMap::new();
-        for (id, route) in config.routes.iter() {
-            for outcome in Judgement::OUTCOMES {
-                let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
-                requests.extend(counter(&labels, metrics::REQUESTS.name).map(|metric| ((id, outcome), metric)));
-            }
+            tokens.declare(metrics::TOKENS.name, &[], "event");
         }
-        let mut findings = BTreeMap::new();
-        for check in CHECKS {
-            for mode in [Mode::Monitor, Mode::Enforce] {
-                let labels = [("stage", check.family.stage()), ("rule", check.id), ("mode", mode.name())];
-                findings.extend(counter(&labels, metrics::FINDINGS.name).map(|metric| ((check.id, mode), metric)));
-            }
-        }
-        let mut limits = BTreeMap::new();
-        for (index, limit) in config.limits.iter().enumerate() {
-            for decision in Decision::ALL {
-                let labels = [("limit", limit.name.as_str()), ("decision", decision.name())];
-                limits.extend(counter(&labels, metrics::LIMITS.name).map(|metric| ((index, decision), metric)));
-            }
-        }
-        let memory = ["retry", "eviction", "junk"];
-        let memory = memory.map(|event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name));
-        let mut fleet = BTreeMap::new();
-        for event in FleetEvent::ALL.into_iter().filter(|_| config.fleet.is_some()) {
-            let labels = [("event", event.name())];
-            fleet.extend(counter(&labels, metrics::FLEET_REPORTS.name).map(|metric| (event, metric)));
-        }
-        let mut tokens = BTreeMap::new();
-        for proof in Proof::ALL.into_iter().filter(|_| config.identity.is_some()) {
-            let labels = [("event", proof.name())];
-            tokens.extend(counter(&labels, metrics::TOKENS.name).map(|metric| (proof, metric)));
-        }
-        let mut fetches = BTreeMap::new();
-        let mut documents = BTreeMap::new();
-        for (purpose, document) in config.documents() {
-            let place = document.location.plain();
-            let label = ("document", place.as_str());
-            for result in Fetched::NAMES {
-                let labels = [label, ("event", result)];
-                let metric = counter(&labels, metrics::FETCHES.name);
-                fetches.extend(metric.map(|metric| ((purpose, result), metric)));
-            }
-            for what in Freshness::ALL {
-                let metric = calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
-                documents.extend(metric.map(|metric| ((purpose, what), metric)));
-            }
->>>>>>> main
-        }
-        let event = |event| counter(&[("event", event)], "portcullis_memory_events_total");
+        let event = |event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name);
         Self {
             requests: requests(config),
             findings,
@@ -172,17 +122,11 @@ impl Report {
             memory: ["retry", "eviction", "junk"].map(event),
             fleet,
             tokens,
-<<<<<<< HEAD
             acts: acts(config),
             documents: config.documents().map(Document::new).collect(),
-            occupancy: calls::define_metric(MetricKind::Gauge, "portcullis_memory_occupancy_permille"),
-            duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
-            heartbeats: counter(&[], "portcullis_heartbeats_total"),
-=======
             occupancy: calls::define_metric(MetricKind::Gauge, metrics::MEMORY_OCCUPANCY.name),
             duration_us: calls::define_metric(MetricKind::Histogram, metrics::DURATION.name),
             heartbeats: counter(&[], metrics::HEARTBEATS.name),
->>>>>>> main
         }
     }
 
@@ -267,21 +211,10 @@ impl Report {
     }
 }
 
-<<<<<<< HEAD
 /// Metrics of one name: a row for each thing, with a metric for each way that it can go.
 struct Table {
     ways: Vec<&'static str>,
     metrics: Vec<Option<Metric>>,
-=======
-/// The rules of the configuration, by their names and the mode they were violated in.
-fn rules(config: &Config) -> BTreeMap<(usize, Mode), Metric> {
-    let modes = config.rules.iter().flat_map(|rule| [Mode::Monitor, Mode::Enforce].map(|mode| (rule, mode)));
-    let declared = modes.filter_map(|(rule, mode)| {
-        let labels = [("rule", rule.about.name.as_str()), ("mode", mode.name())];
-        Some(((rule.about.index, mode), counter(&labels, metrics::RULES.name)?))
-    });
-    declared.collect()
->>>>>>> main
 }
 
 impl Table {
@@ -316,7 +249,7 @@ impl Document {
         let place = document.location.plain();
         let label = ("document", place.as_str());
         let mut fetches = Table::new(&Fetched::NAMES);
-        fetches.declare("portcullis_documents_fetches_total", &[label], "event");
+        fetches.declare(metrics::FETCHES.name, &[label], "event");
         let gauge = |what: Freshness| calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
         Self { purpose, fetches, freshness: Freshness::ALL.map(gauge) }
     }
@@ -328,7 +261,7 @@ fn requests(config: &Config) -> Table {
     for (_, route) in config.routes.iter() {
         for outcome in Judgement::OUTCOMES {
             let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
-            table.metrics.push(counter(&labels, "portcullis_requests_total"));
+            table.metrics.push(counter(&labels, metrics::REQUESTS.name));
         }
     }
     table
