@@ -7,6 +7,8 @@
 //! Bounds: one client a thread, each waiting for its answer. Not covered: loads beyond what these clients send.
 
 use super::{code, enforcing, Gate, Scratch, Stop, SOON};
+use portcullis::finding::{Check, Family};
+use portcullis::stages::CHECKS;
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::service::{Answer, Service};
 use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
@@ -123,8 +125,12 @@ fn issuer(turn: &Arc<AtomicUsize>) -> Service {
     .unwrap()
 }
 
-/// Everything on, and something different each time.
+/// Everything on, and something different each time. What is said of an actor over several requests is noted only: good and bad
+/// come from one address here, and nobody would pass.
 fn config(number: u64) -> Value {
+    let of_actors = |check: &&&Check| matches!(check.family, Family::Behaviour | Family::Anomaly);
+    let noted = CHECKS.iter().filter(of_actors).map(|check| json!({"id": check.id, "mode": "monitor"}));
+    let noted: Vec<_> = noted.collect();
     let demo = Issuer::demo();
     let keys = json!({"cluster": "issuer", "uri": "https://id.demo.portcullis/jwks.json", "refresh": "10s"});
     enforcing(json!({
@@ -150,6 +156,7 @@ fn config(number: u64) -> Value {
         "anomaly": {},
         "behaviour": {"logins": [{"routes": ["login"], "account": "body:user"}]},
         "exposure": {},
+        "checks": noted,
         "telemetry": {"allow_sample": 0.001},
     }))
 }
