@@ -199,7 +199,7 @@ fn take_with_token(
         let key = token::once_key(&workflow.owner, step, &actor, instance);
         let until = instance.began().max(scene.now).saturating_add(workflow.expires);
         match scene.once.see(scene.shared, token::ONCE, &key, scene.now, until) {
-            Seen::First => reserved = Some(key),
+            Seen::First => reserved = Some((key, until)),
             Seen::Again => violations.push(Violation::Repeated { under_way: false }),
             Seen::Full => return Err(scene.config.on_once_full()),
             Seen::Contended => return Err(scene.config.memory.on_contention),

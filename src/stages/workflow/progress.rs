@@ -41,8 +41,8 @@ pub(super) enum Kept {
     Token {
         instance: Instance,
         actor: Vec<u8>,
-        /// What it is reserved as.
-        reserved: Option<Vec<u8>>,
+        /// What it is reserved as, and until when.
+        reserved: Option<(Vec<u8>, Millis)>,
     },
 }
 
@@ -114,7 +114,7 @@ fn settle(
         }
         (Kept::Token { reserved, .. }, End::Failed) => {
             // Under contention it stays reserved.
-            let _ = reserved.as_ref().is_some_and(|key| once.forget(shared, token::ONCE, key));
+            let _ = reserved.as_ref().is_some_and(|(key, until)| once.forget(shared, token::ONCE, key, *until));
             Ok(())
         }
     }

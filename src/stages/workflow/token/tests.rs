@@ -182,6 +182,18 @@ fn a_first_step_that_may_be_done_once_is_remembered_without_a_token() {
     );
 }
 
+/// A request that takes as long as an instance lives, and fails in the end, gives nothing back but its own.
+#[test]
+fn who_is_slow_gives_back_no_reservation_but_its_own() {
+    let steps = json!([{"name": "redeem", "routes": ["pay"], "once": true}]);
+    let shop = Shop::new(&json!({"steps": steps}));
+    let Ok(slow) = shop.begin("pay", &[("x-customer", "eve")], 0) else { panic!("refused") };
+    shop.passes("eve", "pay", "", 3_600_000);
+    assert_eq!(end(slow, 3_600_001, 422), (vec![], String::new()));
+    let again = ["workflow.repeated checkout: `redeem` a second time"];
+    assert_eq!(shop.refused("eve", "pay", "", 3_600_002), again);
+}
+
 #[test]
 fn what_is_forged_or_for_somebody_else_counts_as_none() {
     let shop = Shop::new(&json!({}));
