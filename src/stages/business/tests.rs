@@ -317,6 +317,16 @@ fn a_name_in_another_spelling_is_no_way_around_a_rule() {
     assert_eq!(told.reasons, ["business.spelling `VIP` may be taken for `vip`"]);
 }
 
+/// A name may be asked for as a text, too.
+#[test]
+fn nor_around_a_rule_that_has_the_name_in_quotes() {
+    for rule in ["'vip' in body", "body['vip'] == true", "'vip' in body.flags"] {
+        let engine = engine(json!([{"name": "r", "forbid": rule}]));
+        let body = r#"{"flags": {"Vip": true}, "Vip": true}"#;
+        assert_eq!(Sent::post(body).to(&engine).summary, "deny:member_spelling", "{rule}");
+    }
+}
+
 #[test]
 fn spellings_of_what_is_on_trial_or_elsewhere_are_only_told() {
     let body = r#"{"VIP": true}"#;
