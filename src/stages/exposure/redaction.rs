@@ -2,7 +2,7 @@
 
 use super::detectors;
 use super::fields::key;
-use super::scan;
+use super::scan::{self, Asked};
 use crate::config::Mask;
 use crate::json::outline::Outline;
 use std::borrow::Cow;
@@ -77,8 +77,8 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
         if !value.key().is_empty() {
             let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
-            let is_plain =
-                |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, |_| Some(0)).is_empty();
+            let all = |_| Some(Asked { rank: 0, at_least: 1 });
+            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, all).is_empty();
             names.push(name.filter(is_plain).map_or_else(|| "…".to_owned(), Cow::into_owned));
         } else if value.parent().is_some() {
             names.push("[]".to_owned());

@@ -170,14 +170,23 @@ pub fn variety(bytes: &[u8]) -> u32 {
     seen.count_ones()
 }
 
-/// Whether a detector passes over what another one has found. `ranks` are their own: how much is done about what they find.
+/// What is asked of a detector.
+#[derive(Debug, Copy, Clone)]
+pub struct Asked<R> {
+    /// How much is done about what it finds.
+    pub rank: R,
+    /// From how many on it is done.
+    pub at_least: u32,
+}
+
+/// Whether a detector passes over what another one has found.
 ///
 /// None yields to one about whose finds less is done. Whole lines and what is in them are told apart. What only counts in bulk hides
 /// nothing, since it may turn out to be too few.
-fn yields<R: Ord>((own, rank): (&Detector, R), (other, others): (&Detector, R)) -> bool {
+fn yields<R: Ord>((own, asked): (&Detector, Asked<R>), (other, others): (&Detector, Asked<R>)) -> bool {
     let is_same = own.check == other.check;
-    let may_hide = own.takes_lines == other.takes_lines && (other.at_least <= 1 || own.at_least > 1);
-    is_same || (may_hide && rank <= others)
+    let may_hide = own.takes_lines == other.takes_lines && (others.at_least <= 1 || asked.at_least > 1);
+    is_same || (may_hide && asked.rank <= others.rank)
 }
 
 /// One detector at work.
@@ -190,24 +199,23 @@ struct Worker<'t> {
     floor: usize,
 }
 
-/// What some detectors find, in the order of the text. `rank` tells which of the table are asked, and how much is done about what each
-/// finds.
+/// What some detectors find, in the order of the text. `ask` tells which of the table are asked, and for what.
 pub fn scan<R: Ord + Copy>(
     bytes: &[u8],
     table: &[&'static Detector],
-    rank: impl Fn(usize) -> Option<R>,
+    ask: impl Fn(usize) -> Option<Asked<R>>,
 ) -> Vec<Match> {
-    let ranked: Vec<(usize, &Detector, R)> = table
+    let asked: Vec<(usize, &Detector, Asked<R>)> = table
         .iter()
         .enumerate()
         .filter_map(|(index, detector)| Some((index, *detector, rank(index)?)))
         .take(32)
         .collect();
-    let yielding = |(_, winner, highest): &(usize, &Detector, R)| {
-        let to = ranked.iter().map(|(_, own, rank)| yields((own, *rank), (winner, *highest)));
+    let yielding = |(_, winner, others): &(usize, &Detector, Asked<R>)| {
+        let to = asked.iter().map(|(_, own, asked)| yields((own, *asked), (winner, *others)));
         bits(to.enumerate().filter_map(|(place, yields)| yields.then_some(place)))
     };
-    let mut workers: Vec<Worker<'_>> = ranked
+    let mut workers: Vec<Worker<'_>> = asked
         .iter()
         .map(|one| Worker { index: one.0, detector: one.1, yielding: yielding(one), floor: 0 })
         .collect();

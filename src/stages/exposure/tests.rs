@@ -392,6 +392,17 @@ fn nor_does_a_find_about_which_less_is_done() {
     assert_eq!(judged(few, r#"["root@db.internal"]"#).body.as_deref(), Some(r#"["root@[redacted]"]"#));
 }
 
+/// How many make a finding is the rule's choice, and so is what hides nothing.
+#[test]
+fn nor_does_a_find_that_is_one_of_too_few() {
+    let rules = json!({"rules": [{"kinds": ["iban"], "at_least": 2, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["LB14 4111 1111 1111 1111 0000 0000"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["LB14 **** **** **** 1111 0000 0000"]"#));
+    let rules = json!({"rules": [{"kinds": ["phone"], "at_least": 1, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["+491711234567@shop.example"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["+********4567@shop.example"]"#));
+}
+
 #[test]
 fn of_what_overlaps_nothing_stays() {
     let line = format!("SQLSTATE[42000]: {CARD} {}", "x".repeat(400));
