@@ -101,13 +101,33 @@ impl<'a> Text<'a> {
 
     /// Whether a word begins at a place.
     pub fn begins_word(self, place: usize) -> bool {
-        let before = self.before(place);
-        if !is_word(before) {
+        match self.before(place) {
+            // The last byte of a character, which is told by its first one.
+            0x80..=0xbf => {
+                let first = self.run_back(place, 3, 0, |byte| matches!(byte, 0x80..=0xbf));
+                self.before(first) < 0x80 || !is_word(self.before(first))
+            }
+            before => !is_word(before) || self.ends_escape(place, before),
+        }
+    }
+
+    /// Whether an escape ends before a place that stands for nothing of a word: `\n`, `\u000a`, `\u5361`.
+    fn ends_escape(self, place: usize, last: u8) -> bool {
+        let begins = |length: usize| {
+            let start = place.saturating_sub(length);
+            place >= length && self.at(start) == b'\\' && self.before(start) != b'\\'
+        };
+        if b"nrtbf".contains(&last) && begins(2) {
             return true;
         }
-        // The letter of an escape belongs to no word: `"\nword"`.
-        let (one, two) = (place.saturating_sub(1), place.saturating_sub(2));
-        b"nrtbf".contains(&before) && self.before(one) == b'\\' && self.before(two) != b'\\'
+        let digits = place.saturating_sub(4);
+        if !begins(6) || self.before(digits) != b'u' {
+            return false;
+        }
+        let code = std::str::from_utf8(self.slice(digits..place)).ok();
+        let letter = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        let mut bytes = [0; 4];
+        letter.is_none_or(|letter| !letter.encode_utf8(&mut bytes).bytes().next().is_some_and(is_word))
     }
 
     /// The first place after blanks.
@@ -157,9 +177,10 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What words are made of; a byte beyond ASCII may be a letter.
+/// Whether a character that begins with this byte is one of those that words are made of: in UTF-8 the letters up to U+07FF are (Latin,
+/// Greek, Cyrillic, Arabic); signs are not, nor are the scripts that have no blanks between their words and what stands beside them.
 pub const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_' || matches!(byte, 0xc3..=0xdf)
 }
 
 /// How many different bytes there are: what is made up by hand has few.
@@ -208,7 +229,7 @@ pub fn scan<R: Ord + Copy>(
     let asked: Vec<(usize, &Detector, Asked<R>)> = table
         .iter()
         .enumerate()
-        .filter_map(|(index, detector)| Some((index, *detector, rank(index)?)))
+        .filter_map(|(index, detector)| Some((index, *detector, ask(index)?)))
         .take(32)
         .collect();
     let yielding = |(_, winner, others): &(usize, &Detector, Asked<R>)| {

@@ -70,9 +70,22 @@ fn cards_have_an_issuer_a_length_and_a_check_digit() {
         r#"{"tracking_number" : "4111111111111111"}"#,
         r#"{"orderId":4111111111111111}"#,
     ]);
+    // Scripts without blanks, signs beyond ASCII, and what stands for them in JSON.
+    for text in [
+        "卡号4111111111111111有效",
+        "Karte\u{a0}4111111111111111\u{a0}x",
+        "\u{2013}4111111111111111\u{2014}",
+        r#""n\u00b04111111111111111""#,
+        r#""\u5361\u53f74111111111111111\u6709""#,
+        r#""a\u00094111111111111111\u000a""#,
+    ] {
+        assert_eq!(found(text), [("payment_card", "4111111111111111".to_owned())], "{text}");
+    }
+    finds_nothing(&[r#""a\\u00b04111111111111111""#, r#""x4111111111111111""#]);
     finds(
         "payment_card",
         &[
+            ("4111111111111111.000000", "4111111111111111.000000"),
             (r#"{"card_id":"4111111111111111"}"#, "4111111111111111"),
             (r#"{"id":"4111 1111 1111 1111"}"#, "4111 1111 1111 1111"),
         ],
