@@ -15,7 +15,7 @@
 //!
 //! **Once over many connections.** A step that may be done once is reserved when it is asked for. What comes while it is under way
 //! is repeated; the answer settles the reservation, or gives it back. Where the service has had the request and there is no answer
-//! of its (the client has left, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
+//! of its (the client has left, the connection broke, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
 //! instance lives: otherwise whoever hangs up in time could do it again and again.
 //!
 //! **Again.** An instance is over when the step that is written last is done. The next first step that may be repeated begins a
