@@ -134,3 +134,14 @@ fn what_hides_a_body_gets_past_no_rule() {
     }
     gate.expect_unharmed();
 }
+
+/// `GET https://a/ HTTP/1.1` says what a client likes.
+#[test]
+fn the_scheme_is_the_connections_and_not_the_clients() {
+    let gate = gate(json!([{"name": "secure", "require": "request.scheme == 'https'"}]));
+    for line in ["GET /echo HTTP/1.1", "GET https://a/echo HTTP/1.1"] {
+        let mut client = Wire::connect(gate.envoy.address());
+        client.write(format!("{line}\r\nhost: a\r\nx-forwarded-proto: https\r\nconnection: close\r\n\r\n"));
+        assert!(client.read_to_end().starts_with("HTTP/1.1 403 "), "{line}");
+    }
+}

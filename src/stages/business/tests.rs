@@ -156,8 +156,12 @@ fn names_are_what_the_request_says() {
         let sent = Sent::post(body).with("x-client", "app").with("cookie", "theme=dark; session_id=s-1");
         assert_eq!(sent.to(&engine).summary, "allow", "{condition}");
     }
-    let engine = engine(json!([{"name": "r", "routes": ["orders"], "require": "path.id.startsWith('x-')"}]));
-    assert_eq!(Sent::post("").to(&engine).summary, VIOLATED);
+    let told = |require: &str, sent: Sent<'_>| {
+        sent.to(&engine(json!([{"name": "r", "routes": ["orders"], "require": require}]))).summary
+    };
+    assert_eq!(told("path.id.startsWith('x-')", Sent::post("")), VIOLATED);
+    // What the client says of its connection, and what Envoy knows.
+    assert_eq!(told("request.scheme == 'https'", Sent::post("").with("x-forwarded-proto", "http")), VIOLATED);
 }
 
 #[test]
