@@ -74,7 +74,8 @@ pub(super) fn mask(value: &[u8], style: Mask, hash_key: &[u8]) -> String {
 pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     let mut names = Vec::new();
     let mut at = Some(node);
-    while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
+    // Names are looked into before they are told, so no more of them than are told.
+    while let Some(value) = at.and_then(|at| outline.nodes().get(at)).filter(|_| names.len() < DEPTH_SHOWN) {
         if !value.key().is_empty() {
             let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
             let all = |_| Some(Asked { rank: 0, at_least: 1 });
@@ -85,7 +86,6 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
         }
         at = value.parent();
     }
-    names.truncate(DEPTH_SHOWN);
     names.reverse();
     names.join(".").replace(".[]", "[]")
 }
