@@ -25,6 +25,8 @@ pub struct Progress {
 pub(super) struct Taken {
     pub(super) workflow: usize,
     pub(super) step: usize,
+    /// Whether it is certain that the request does it, and no other.
+    pub(super) is_certain: bool,
     pub(super) kept: Kept,
 }
 
@@ -70,7 +72,8 @@ impl Progress {
                 continue;
             };
             let end = match status.filter(|_| passed) {
-                Some(status) if step.is_completed_by(status) => End::Done,
+                Some(status) if step.is_completed_by(status) && taken.is_certain => End::Done,
+                Some(status) if step.is_completed_by(status) => End::Unknown,
                 Some(status) if !UNCERTAIN.contains(&status) => End::Failed,
                 _ if self.sent => End::Unknown,
                 _ => End::Failed,
