@@ -365,9 +365,10 @@ fn an_envoy_that_never_shows_a_body_hangs_nobody() {
     gate.expect_unharmed();
 }
 
-/// A gate of one test, so that the last line of its access log is that of the last request.
+/// A gate of one test, so that the last receipt is that of the last request.
 fn own_gate(on_error: &Value) -> Gate {
     let route = |name: &str| json!({"name": name, "path": format!("/{name}")});
+    let routes = ["mask", "block", "flag", "lines", "fields", "volume"].map(route);
     let rule = |route: &str, action: &str| json!({"routes": [route], "action": action});
     let exposure = json!({
         "rules": [rule("mask", "mask"), rule("block", "block"), rule("flag", "flag"),
@@ -377,18 +378,17 @@ fn own_gate(on_error: &Value) -> Gate {
         "on_error": on_error,
     });
     Gate::start(&enforcing(json!({
-        "routes": (["mask", "block", "flag", "lines", "fields", "volume"].map(route)),
+        "routes": routes,
         "response": {"body_read_max": "64KiB"}, "exposure": exposure, "telemetry": {"allow_sample": 1},
     })))
 }
 
 /// What the client got, the verdict, and what was told of exposure.
 fn told(gate: &Gate, client: &Client, path: &str, answer: &Answer) -> (Response, String, Vec<String>) {
-    let before = gate.envoy.access_log().len();
+    let before = gate.receipts().len();
     let got = ask(client, path, answer);
-    assert!(gate.envoy.wait_for(|envoy| envoy.access_log().len() > before, SOON));
-    let line = gate.envoy.access_log().pop().unwrap();
-    let receipt = gate.receipt(line["request_id"].as_str().unwrap());
+    assert!(gate.envoy.wait_for(|_| gate.receipts().len() > before, SOON));
+    let receipt = gate.receipts().pop().unwrap();
     let findings = receipt["portcullis.findings"].as_array().unwrap().iter();
     let text = |finding: &Value| {
         format!("{}: {}", finding["check"].as_str().unwrap(), finding["reason"].as_str().unwrap())
