@@ -8,9 +8,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+folder=''
+
 main() {
-    local folder one other
+    local one other
     folder="$(mktemp -d)"
+    # The folder is known to all of the script, since this runs when main is over.
     trap 'rm -rf "$folder"' EXIT
     one="$(build "$folder/one")"
     other="$(build "$folder/the-other/with a longer name")"

@@ -34,6 +34,8 @@ mod tuning;
 mod units;
 pub mod watched;
 pub mod workflows;
+#[cfg(feature = "schema")]
+mod written;
 
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;

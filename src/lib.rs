@@ -33,6 +33,7 @@ pub mod finding;
 pub mod jose;
 pub mod json;
 pub mod memory;
+pub mod metrics;
 pub mod nearest;
 pub mod rate;
 mod receipt;

@@ -14,16 +14,17 @@ use crate::time::Millis;
 
 /// How requests are counted.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
-    /// See [`token_bucket`].
+    /// Units come back evenly, and what was saved may be spent at once ([`token_bucket`]).
     #[default]
     TokenBucket,
-    /// See [`sliding_window`].
+    /// The window ends now; it is counted from two fixed ones ([`sliding_window`]).
     SlidingWindow,
-    /// See [`fixed_window`].
+    /// The count begins anew with each window ([`fixed_window`]).
     FixedWindow,
-    /// See [`concurrency`].
+    /// Requests that are under way at a time ([`concurrency`]).
     Concurrency,
     /// See [`shared_window`]. Chosen by `"fleet": "synced"`, not by name.
     #[serde(skip)]

@@ -2,7 +2,7 @@
 # Runs envoy/compose/compose.yaml: `up` until Ctrl-C, `check` to try it once. Both take down what they started.
 #
 # What it decides is which Docker engine: the one that answers, else, as root, one of its own, which lives as long as this
-# script and keeps its images in target/engine. `check` sends traffic, takes the rate limit service away meanwhile, so that a
+# script and keeps its images in target/engine. `check` has promtool try the alert rules, sends traffic, takes the rate limit service away meanwhile, so that a
 # failure policy is seen at work, and asks Prometheus everything that the dashboard asks. Its exit status is 0 only if all
 # is as it should be.
 set -euo pipefail
@@ -38,6 +38,8 @@ up() {
 
 check() {
     local grafana
+    docker run --rm --volume "$PWD/envoy/observability:/rules:ro" --entrypoint /bin/promtool "$(image_of prom)" \
+        test rules /rules/alerts_test.yaml
     compose up --detach
     "$HARNESS" traffic
     # What the filter does without the service that others share their counts through.

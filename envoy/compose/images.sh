@@ -68,7 +68,8 @@ stand_in() {
             ;;
         prom/prometheus:*)
             program="$(command -v prometheus || install_prometheus)"
-            import "$image" "$label" 'ENTRYPOINT ["/bin/prometheus"]' "$program:/bin/prometheus"
+            import "$image" "$label" 'ENTRYPOINT ["/bin/prometheus"]' "$program:/bin/prometheus" \
+                "$(dirname "$program")/promtool:/bin/promtool"
             ;;
         grafana/grafana:*)
             import "$image" "$label" \

@@ -4,16 +4,17 @@
 //! hash as in receipts. `event.action` comes first, so that these lines are told from receipts at a glance.
 
 use crate::config::Config;
+use crate::metrics;
 use crate::receipt;
 use crate::stages::identity::Caller;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// Counts tokens that are issued.
-pub const MINTING: &str = "portcullis_minting_total";
+pub const MINTING: &str = metrics::MINTING.name;
 
 /// Counts what is revoked.
-pub const REVOCATIONS: &str = "portcullis_revocations_total";
+pub const REVOCATIONS: &str = metrics::REVOCATIONS.name;
 
 /// What became of a request for a token, or for the end of one.
 #[derive(Debug, Clone, PartialEq, Eq)]

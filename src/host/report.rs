@@ -9,6 +9,7 @@ use crate::config::{Config, Mode, RouteId};
 use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
 use crate::engine::{Done, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
+use crate::metrics;
 use crate::remote::State;
 use crate::stages::identity::Proof;
 use crate::stages::limits::Decision;
@@ -61,9 +62,9 @@ impl Freshness {
 
     const fn metric(self) -> &'static str {
         match self {
-            Self::Age => "portcullis_documents_age_seconds",
-            Self::Failures => "portcullis_documents_failures",
-            Self::LastSuccess => "portcullis_documents_last_success_timestamp_seconds",
+            Self::Age => metrics::DOCUMENT_AGE.name,
+            Self::Failures => metrics::DOCUMENT_FAILURES.name,
+            Self::LastSuccess => metrics::DOCUMENT_SUCCESS.name,
         }
     }
 }
@@ -87,38 +88,34 @@ impl Report {
         for (id, route) in config.routes.iter() {
             for outcome in Judgement::OUTCOMES {
                 let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
-                requests
-                    .extend(counter(&labels, "portcullis_requests_total").map(|metric| ((id, outcome), metric)));
+                requests.extend(counter(&labels, metrics::REQUESTS.name).map(|metric| ((id, outcome), metric)));
             }
         }
         let mut findings = BTreeMap::new();
         for check in CHECKS {
             for mode in [Mode::Monitor, Mode::Enforce] {
                 let labels = [("stage", check.family.stage()), ("rule", check.id), ("mode", mode.name())];
-                findings.extend(
-                    counter(&labels, "portcullis_findings_total").map(|metric| ((check.id, mode), metric)),
-                );
+                findings.extend(counter(&labels, metrics::FINDINGS.name).map(|metric| ((check.id, mode), metric)));
             }
         }
         let mut limits = BTreeMap::new();
         for (index, limit) in config.limits.iter().enumerate() {
             for decision in Decision::ALL {
                 let labels = [("limit", limit.name.as_str()), ("decision", decision.name())];
-                limits
-                    .extend(counter(&labels, "portcullis_limits_total").map(|metric| ((index, decision), metric)));
+                limits.extend(counter(&labels, metrics::LIMITS.name).map(|metric| ((index, decision), metric)));
             }
         }
         let memory = ["retry", "eviction", "junk"];
-        let memory = memory.map(|event| counter(&[("event", event)], "portcullis_memory_events_total"));
+        let memory = memory.map(|event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name));
         let mut fleet = BTreeMap::new();
         for event in FleetEvent::ALL.into_iter().filter(|_| config.fleet.is_some()) {
             let labels = [("event", event.name())];
-            fleet.extend(counter(&labels, "portcullis_fleet_reports_total").map(|metric| (event, metric)));
+            fleet.extend(counter(&labels, metrics::FLEET_REPORTS.name).map(|metric| (event, metric)));
         }
         let mut tokens = BTreeMap::new();
         for proof in Proof::ALL.into_iter().filter(|_| config.identity.is_some()) {
             let labels = [("event", proof.name())];
-            tokens.extend(counter(&labels, "portcullis_tokens_total").map(|metric| (proof, metric)));
+            tokens.extend(counter(&labels, metrics::TOKENS.name).map(|metric| (proof, metric)));
         }
         let mut fetches = BTreeMap::new();
         let mut documents = BTreeMap::new();
@@ -127,7 +124,7 @@ impl Report {
             let label = ("document", place.as_str());
             for result in Fetched::NAMES {
                 let labels = [label, ("event", result)];
-                let metric = counter(&labels, "portcullis_documents_fetches_total");
+                let metric = counter(&labels, metrics::FETCHES.name);
                 fetches.extend(metric.map(|metric| ((purpose, result), metric)));
             }
             for what in Freshness::ALL {
@@ -146,9 +143,9 @@ impl Report {
             memory,
             fleet,
             tokens,
-            occupancy: calls::define_metric(MetricKind::Gauge, "portcullis_memory_occupancy_permille"),
-            duration_us: calls::define_metric(MetricKind::Histogram, "portcullis_duration_us"),
-            heartbeats: counter(&[], "portcullis_heartbeats_total"),
+            occupancy: calls::define_metric(MetricKind::Gauge, metrics::MEMORY_OCCUPANCY.name),
+            duration_us: calls::define_metric(MetricKind::Histogram, metrics::DURATION.name),
+            heartbeats: counter(&[], metrics::HEARTBEATS.name),
         }
     }
 
@@ -225,7 +222,7 @@ fn rules(config: &Config) -> BTreeMap<(usize, Mode), Metric> {
     let modes = config.rules.iter().flat_map(|rule| [Mode::Monitor, Mode::Enforce].map(|mode| (rule, mode)));
     let declared = modes.filter_map(|(rule, mode)| {
         let labels = [("rule", rule.about.name.as_str()), ("mode", mode.name())];
-        Some(((rule.about.index, mode), counter(&labels, "portcullis_rules_total")?))
+        Some(((rule.about.index, mode), counter(&labels, metrics::RULES.name)?))
     });
     declared.collect()
 }

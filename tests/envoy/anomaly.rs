@@ -3,14 +3,15 @@
 //! A caller teaches with its 16th request, and each of the customers here makes 16, over both workers: a worker that counted alone
 //! would have learned nothing. What is unusual over hours is the simulation's matter (`tests/simulation/anomaly.rs`).
 
-use super::crowd::{clients, flood, told, CONNECTIONS};
+use super::crowd::{clients, told, CONNECTIONS};
 use super::{bootstrap, enforcing, Gate, SOON};
-use portcullis_lab::client::{Client, Request};
+use portcullis_lab::client::{Client, Request, Response};
 use portcullis_lab::envoy::Envoy;
-use portcullis_lab::flood::{flood as flood_bytes, get};
+use portcullis_lab::flood::{flood, get};
 use portcullis_lab::upstream::say::{Answer, FIELD};
 use portcullis_lab::upstream::Upstream;
 use serde_json::json;
+use std::ops::Range;
 
 /// Those of whom is learned, and what each of them does: not more than makes a lesson.
 const CUSTOMERS: usize = 24;
@@ -28,6 +29,8 @@ fn gate() -> Gate {
         "routes": routes.map(|(name, path)| json!({"name": name, "path": path})),
         "memory": {"budget": "256KiB"},
         "anomaly": {"interval": "10s", "requests": 10, "lessons": 16, "learning": "0s"},
+        // How fast requests follow each other is here the machine's doing.
+        "checks": [{"id": "anomaly.rate", "mode": "monitor"}, {"id": "anomaly.rhythm", "mode": "monitor"}],
     }));
     let upstream = Upstream::start();
     let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
@@ -51,20 +54,23 @@ fn page(step: usize) -> Request {
     })
 }
 
-/// So many requests of each of so many customers, all at the same time: how many were not answered.
-fn shop(clients: &[Client], customers: std::ops::Range<usize>, requests: usize) -> usize {
-    let (first, count) = (customers.start, customers.len());
-    let answers = flood(clients, count * requests, |number| {
-        from(&format!("10.2.0.{}", first + number % count), page(number / count))
-    });
-    answers.iter().filter(|answer| told(answer) != "200").count()
+/// So many requests of each of some customers, who come at the same time: how many were not answered.
+fn shop(clients: &[Client], customers: Range<usize>, requests: usize) -> usize {
+    let visit = |customer: usize| {
+        let answers = walk(clients, &format!("10.2.0.{customer}"), requests, page);
+        answers.iter().filter(|answer| told(answer) != "200").count()
+    };
+    std::thread::scope(|scope| {
+        let visit = &visit;
+        let threads: Vec<_> = customers.map(|customer| scope.spawn(move || visit(customer))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
 }
 
 /// One request after the other, each over the next connection.
-fn walk(clients: &[Client], address: &str, request: impl Fn(usize) -> Request) {
-    for step in 0..2 * REQUESTS {
-        clients[step % CONNECTIONS].send(from(address, request(step))).unwrap();
-    }
+fn walk(clients: &[Client], address: &str, requests: usize, request: impl Fn(usize) -> Request) -> Vec<Response> {
+    let send = |step: usize| clients[step % CONNECTIONS].send(from(address, request(step))).unwrap();
+    (0..requests).map(send).collect()
 }
 
 /// A product that there is not.
@@ -92,9 +98,9 @@ fn who_is_unlike_customers_is_found_by_every_worker_and_customers_are_not() {
     let gate = gate();
     let clients = clients(&gate, None);
     assert_eq!(shop(&clients, 0..CUSTOMERS, REQUESTS), 0, "nothing is known yet");
-    walk(&clients, "10.3.0.1", guess);
+    walk(&clients, "10.3.0.1", 2 * REQUESTS, guess);
     expect_found(&gate, &clients, "10.3.0.1", || guess(0));
-    walk(&clients, "10.3.0.2", export);
+    walk(&clients, "10.3.0.2", 2 * REQUESTS, export);
     expect_found(&gate, &clients[..4], "10.3.0.2", || page(0));
     let receipts = gate.receipts();
     let is_told = |check: &str| receipts.iter().any(|receipt| receipt.to_string().contains(check));
@@ -105,7 +111,7 @@ fn who_is_unlike_customers_is_found_by_every_worker_and_customers_are_not() {
     let strangers = |first: usize| {
         let address = |number: usize| format!("10.4.{}.{}", (first + number) / 250, (first + number) % 250);
         let ask = |number: usize| get("/shop/cart", "x-forwarded-for", &address(number));
-        flood_bytes(gate.envoy.address(), CONNECTIONS, STRANGERS, ask).unwrap()
+        flood(gate.envoy.address(), CONNECTIONS, STRANGERS, ask).unwrap()
     };
     strangers(0);
     let full = gate.envoy.rss_bytes().unwrap();
@@ -113,7 +119,7 @@ fn who_is_unlike_customers_is_found_by_every_worker_and_customers_are_not() {
     let end = gate.envoy.rss_bytes().unwrap();
     assert!(end <= full + GROWTH_MAX_BYTES, "from {full} to {end} bytes");
     // What was learned is still known.
-    walk(&clients, "10.3.0.3", guess);
+    walk(&clients, "10.3.0.3", 2 * REQUESTS, guess);
     expect_found(&gate, &clients[..4], "10.3.0.3", || guess(0));
     assert_eq!(shop(&clients, 100..110, REQUESTS), 0, "customers were challenged");
     gate.expect_unharmed();

@@ -5,12 +5,18 @@ use serde::Deserialize;
 
 /// How payloads are inspected.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Inspect {
+    /// Whether bodies are inspected, and so held back until they are complete (`request.body_read_max`).
     pub(crate) bodies: bool,
+    /// Where a check is not believed.
     pub(crate) exclusions: Vec<Exclusion>,
+    /// Names of fields that a client has no business to set.
     pub(crate) privileged_fields: Vec<String>,
+    /// What a GraphQL request may ask for.
     pub(crate) graphql: Graphql,
+    /// What a request gets of which something could not be inspected. Always counted.
     pub(crate) on_error: InspectOnError,
 }
 
@@ -39,13 +45,20 @@ impl Default for Inspect {
 
 /// What a GraphQL request may ask for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Graphql {
+    /// Nesting of selections.
     pub(crate) depth_max: u64,
+    /// Aliases of a document.
     pub(crate) aliases_max: u64,
+    /// Fields at the root of one operation.
     pub(crate) root_fields_max: u64,
+    /// Directives in one place.
     pub(crate) directives_max: u64,
+    /// Fields, times the lengths that lists are asked for (`first`, `last`, `limit`).
     pub(crate) cost_max: u64,
+    /// Operations in one array.
     pub(crate) batch_max: u64,
 }
 
@@ -64,8 +77,10 @@ impl Default for Graphql {
 
 /// What a request gets of which something could not be inspected.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct InspectOnError {
+    /// When something could not be inspected.
     pub(crate) uninspected: FailurePolicy,
 }
 
@@ -77,9 +92,13 @@ impl Default for InspectOnError {
 
 /// Where a detector is not believed.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Exclusion {
+    /// The name of a route; all unless given.
     pub(crate) route: Option<String>,
+    /// The place of the value, such as `json.note` or `query.q`; may end in `*`. All unless given.
     pub(crate) place: Option<String>,
+    /// The id of the check; all unless given.
     pub(crate) check: Option<String>,
 }

@@ -2,41 +2,62 @@
 
 use serde::Deserialize;
 
+/// Good practice for OAuth 2.1 (RFC 9700).
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Oauth {
+    /// Whether tokens in a query are refused.
     #[serde(default = "enabled")]
     pub(crate) no_query_tokens: bool,
+    /// Parameters that are tokens, or secrets like them.
     #[serde(default = "default_query_token_names")]
     pub(crate) query_token_names: Vec<String>,
+    /// Where authorization is asked for.
     #[serde(default)]
     pub(crate) authorization_endpoints: Vec<AuthorizationEndpoint>,
+    /// Where tokens are asked for.
     #[serde(default)]
     pub(crate) token_endpoints: Vec<TokenEndpoint>,
 }
 
+/// Where authorization is asked for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthorizationEndpoint {
+    /// Names of routes without `methods`, so that none escapes.
     pub(crate) routes: Vec<String>,
+    /// Where such requests are pushed beforehand (RFC 9126); with them the endpoint takes references to pushed
+    /// requests.
     #[serde(default)]
     pub(crate) pushed_routes: Vec<String>,
+    /// `code`, or `code id_token` too; nothing with `token`.
     #[serde(default = "default_response_types")]
     pub(crate) response_types: Vec<String>,
+    /// Every client; any unless given.
     pub(crate) clients: Option<Vec<OauthClient>>,
 }
 
+/// A client of the authorization endpoint.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OauthClient {
+    /// The `client_id`.
     pub(crate) id: String,
+    /// Its exact redirect URIs; the port of `http://127.0.0.1` and `http://[::1]` is free.
     pub(crate) redirect_uris: Vec<String>,
 }
 
+/// Where tokens are asked for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenEndpoint {
+    /// Names of routes without `methods`.
     pub(crate) routes: Vec<String>,
+    /// Grants that may be presented, compared exactly, never `password`.
     #[serde(default = "default_grant_types")]
     pub(crate) grant_types: Vec<String>,
 }

@@ -24,10 +24,18 @@ pub(crate) fn check() -> Result<()> {
     })
     .context("Prometheus does not scrape")?;
     std::thread::sleep(SCRAPED);
+    rotated(&prometheus)?;
     let panels = panels(&prometheus)?;
     let alerts = alerts(&prometheus)?;
     println!("{panels} expressions of the dashboard have data, {alerts} alert rules can be evaluated.");
     grafana()
+}
+
+/// New keys came at least once after the first ones; the traffic has shown that no good token failed meanwhile.
+fn rotated(prometheus: &Prometheus) -> Result<()> {
+    let fetched = prometheus.values("portcullis_documents_fetches_total{event=\"changed\"}")?;
+    ensure!(fetched.iter().any(|times| *times >= 2.0), "the issuer's keys were not fetched anew: {fetched:?}");
+    Ok(())
 }
 
 fn panels(prometheus: &Prometheus) -> Result<usize> {
