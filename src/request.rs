@@ -147,6 +147,12 @@ impl Request {
         })
     }
 
+    /// The names of all parameters in the query, decoded in the same way.
+    pub fn parameter_names(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let pairs = self.query().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| form_decoded(pair.split(|byte| *byte == b'=').next().unwrap_or_default()))
+    }
+
     /// Whether the connection is to become another one (RFC 9110 §7.8, §9.3.6; RFC 8441): its body never ends.
     pub fn is_upgrade(&self) -> bool {
         self.method() == "CONNECT" || self.headers.first("upgrade").is_some()

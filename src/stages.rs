@@ -49,7 +49,7 @@ pub static INTERNAL: Check = Check {
 };
 
 /// Every check there is. Statistics are declared from this table when the configuration loads, so a check that is
-/// missing here could not be counted; the reference in the README is held to it by a test.
+/// missing here could not be counted; the reference of checks is written from it.
 pub static CHECKS: &[&Check] = &[
     &shape::METHOD_UNKNOWN,
     &shape::METHOD_OVERRIDE,

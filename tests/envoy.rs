@@ -37,6 +37,7 @@ mod statistics;
 mod telemetry;
 mod usage;
 mod waiting;
+mod workflow;
 
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::client::{Client, Request, Response};

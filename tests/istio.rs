@@ -14,7 +14,7 @@ use portcullis_lab::envoy::Envoy;
 use portcullis_lab::upstream::Upstream;
 use portcullis_lab::workspace;
 use serde_json::{json, Value};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 const SOON: Duration = Duration::from_secs(20);
@@ -277,4 +277,25 @@ fn envoy_runs_what_the_envoyfilter_brings_in() {
     assert!(envoy.wait_for(|envoy| !envoy.access_log().is_empty(), SOON));
     let verdict = envoy.access_log()[0]["portcullis_verdict"].to_string();
     assert!(verdict.starts_with("\"would_"), "the body was read: {verdict}");
+}
+
+/// As a WasmPlugin or an EnvoyExtensionPolicy has it run: without the setting that neither can say.
+#[test]
+fn nothing_waits_for_a_body_that_is_not_shown() {
+    let plugin = only("envoy/istio/wasmplugin.yaml")["spec"]["pluginConfig"].take();
+    let upstream = Upstream::start();
+    let bootstrap = Bootstrap::shipped().unwrap().upstream(upstream.address()).filter_config(&plugin.to_string());
+    let bootstrap = bootstrap.edit(|document| {
+        let config = document.pointer_mut(&format!("{HTTP}/http_filters/0/typed_config/config")).unwrap();
+        config.as_object_mut().unwrap().remove("allow_on_headers_stop_iteration").unwrap();
+    });
+    let envoy = Envoy::start(&bootstrap).unwrap();
+    let injected = "/healthz?note=1%27%20UNION%20SELECT%20password%20FROM%20users--";
+    let started = Instant::now();
+    let order = Request::post(injected).json(&json!({"product": "p-3", "quantity": 1}));
+    assert_eq!(Client::http1(envoy.address()).send(order).unwrap().status, 404, "it only watches");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(envoy.wait_for(|envoy| !envoy.access_log().is_empty(), SOON));
+    let verdict = envoy.access_log()[0]["portcullis_verdict"].to_string();
+    assert!(verdict.starts_with("\"would_"), "the head was read: {verdict}");
 }

@@ -84,7 +84,7 @@ fn all_that_extracts_labels_knows_the_same_labels() {
     let mesh = &yaml("envoy/istio/mesh.yaml")[0];
     assert_eq!(mesh["meshConfig"]["defaultConfig"]["extraStatTags"], serde_json::json!(tags));
     let in_words = format!("extraStatTags: [{}]", tags.join(", "));
-    assert!(text("README.md").contains(&in_words), "the README says something else than {in_words}");
+    assert!(text("docs/observability.md").contains(&in_words), "the page says something else than {in_words}");
 }
 
 /// What an operator copies is what the harness runs: the same but for addresses, rules and one setting that says why.

@@ -1,7 +1,6 @@
 //! The rules of the tree that neither the compiler nor clippy knows: who may import whom, how large things may
 //! grow, that every file says what it is for, and that the documentation names everything there is.
 
-use portcullis::stages::CHECKS;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -264,15 +263,5 @@ fn lints_are_waived_nowhere_in_the_core() {
             .map(str::to_owned)
             .collect();
         assert!(waived.is_empty(), "{}: {waived:?}", path.display());
-    }
-}
-
-#[test]
-fn the_readme_lists_every_check() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for check in CHECKS {
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` | `{}` |", check.id, check.code)));
-        let row = row.unwrap_or_else(|| panic!("no row for {} in the README", check.id));
-        assert!(row.contains(check.means), "the README says something else of {}: {row}", check.id);
     }
 }

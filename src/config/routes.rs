@@ -65,7 +65,7 @@ pub struct Route {
     pub asserted: Vec<usize>,
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
-    /// The names that are read in its JSON bodies.
+    /// The names that are read in its requests.
     pub watched: Watched,
     /// What it is of an authorization server, if anything.
     pub oauth: Option<Arc<Endpoint>>,

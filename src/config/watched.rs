@@ -1,4 +1,4 @@
-//! The names that are read in the JSON bodies of a route, by which other spellings of them are noticed.
+//! The names that are read in the requests of a route, by which other spellings of them are noticed.
 //!
 //! Names are compared folded: in small letters, without underscores but those at the beginning. A name without a letter has one spelling.
 
@@ -6,13 +6,22 @@ use super::field::Field;
 use super::flows::Flows;
 use super::keys::KeyPart;
 use super::objects::{Id, Objects};
-use super::rules::schema::BODY;
+use super::rules::schema::{BODY, QUERY};
 use super::Rule;
 use crate::expression::Expression;
 
-/// The names that are read in the bodies of a route, in the order of their folded forms.
+/// The names that are read in the requests of a route.
 #[derive(Debug, Default, Clone)]
-pub struct Watched(Vec<Name>);
+pub struct Watched {
+    /// Of members of the JSON body.
+    pub body: Names,
+    /// Of parameters of the query.
+    pub query: Names,
+}
+
+/// Names of one place, in the order of their folded forms.
+#[derive(Debug, Default, Clone)]
+pub struct Names(Vec<Name>);
 
 /// Names with one folded form.
 #[derive(Debug, Clone)]
@@ -47,7 +56,7 @@ impl Watched {
             }
         }
         for quote in flows.quotes.iter().filter(|quote| quote.assert.is_on(route)) {
-            quote.assert.names().for_each(|name| watched.add(name, quote.monitor));
+            quote.assert.names().for_each(|name| watched.body.add(name, quote.monitor));
         }
         if let Some(own) = flows.manipulation.as_ref().filter(|own| own.judges(route)) {
             watched.add_part(&own.per, own.monitor);
@@ -55,13 +64,37 @@ impl Watched {
             values.flat_map(|own| &own.distinct).for_each(|value| watched.add_expression(value, own.monitor));
         }
         for (_, _, id) in objects.into_iter().flat_map(|own| own.on_route(route)) {
-            if let Id::Field(Field::Body(names)) = id {
-                names.iter().for_each(|name| watched.add(name, false));
+            if let Id::Field(field) = id {
+                watched.add_field(field, false);
             }
         }
         watched
     }
 
+    fn add_part(&mut self, part: &KeyPart, monitor: bool) {
+        match part {
+            KeyPart::Field(field) => self.add_field(field, monitor),
+            KeyPart::Computed(own) => self.add_expression(&own.expression, monitor),
+            _ => {}
+        }
+    }
+
+    fn add_field(&mut self, field: &Field, monitor: bool) {
+        match field {
+            Field::Body(names) => names.iter().for_each(|name| self.body.add(name, monitor)),
+            Field::Query(name) => self.query.add(name, monitor),
+            _ => {}
+        }
+    }
+
+    fn add_expression(&mut self, expression: &Expression, monitor: bool) {
+        expression.members(BODY).into_iter().for_each(|name| self.body.add(name, monitor));
+        let parameters = expression.uses().iter().filter(|used| used.tag == QUERY);
+        parameters.filter_map(|used| used.key.as_deref()).for_each(|name| self.query.add(name, monitor));
+    }
+}
+
+impl Names {
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -72,18 +105,6 @@ impl Watched {
         let at = self.0.binary_search_by(|known| known.folded.as_str().cmp(folded)).ok()?;
         let known = self.0.get(at).filter(|known| known.written.iter().all(|written| written != name))?;
         Some(Taken { written: known.written.first()?, monitor: known.monitor })
-    }
-
-    fn add_part(&mut self, part: &KeyPart, monitor: bool) {
-        match part {
-            KeyPart::Field(Field::Body(names)) => names.iter().for_each(|name| self.add(name, monitor)),
-            KeyPart::Computed(own) => self.add_expression(&own.expression, monitor),
-            _ => {}
-        }
-    }
-
-    fn add_expression(&mut self, expression: &Expression, monitor: bool) {
-        expression.members(BODY).into_iter().for_each(|name| self.add(name, monitor));
     }
 
     fn add(&mut self, name: &str, monitor: bool) {
@@ -119,6 +140,13 @@ pub fn folded(name: &str) -> String {
     beginning.chars().chain(letters).collect()
 }
 
+/// The name of a parameter as the most lenient of services reads it. Many have lists for `id[]` and `id[0]`, and PHP has no dots and
+/// blanks in names.
+pub fn folded_parameter(name: &str) -> String {
+    let name = name.split_once('[').map_or(name, |(name, _)| name);
+    folded(&name.trim_start().replace(['.', ' '], "_"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,8 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn parameters_have_more_spellings() {
+        for (one, other) in
+            [("id", "ID"), ("id", "id[]"), ("id", "Id[0][a]"), ("user_id", "user.id"), ("user_id", " user id")]
+        {
+            assert_eq!(folded_parameter(one), folded_parameter(other), "{one} {other}");
+        }
+        assert_ne!(folded_parameter("id"), folded_parameter("ids"));
+    }
+
+    #[test]
     fn only_another_spelling_is_taken_for_a_name() {
-        let mut watched = Watched::default();
+        let mut watched = Names::default();
         for (name, monitor) in [("sku", true), ("price", true), ("Price", false), ("0", false), ("quantity", true)]
         {
             watched.add(name, monitor);

@@ -141,7 +141,8 @@ impl Case {
         let world = Rc::clone(&self.world);
         let World { config, memory, shared, once, outbox, .. } = world.as_ref();
         let route = config.routes.get(self.route);
-        let is_free = route.rules.is_empty() && (body.is_none() || route.watched.is_empty());
+        let names = if body.is_some() { &route.watched.body } else { &route.watched.query };
+        let is_free = route.rules.is_empty() && names.is_empty();
         if is_free || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }

@@ -343,11 +343,11 @@ fn members(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What an item is known by: `7` and `"7"` are the same to services.
+/// What an item is known by: `7`, `7.0` and `"7"` are the same to services.
 fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Number(number) => Some(Cow::Owned(fields::number_text(number))),
         _ => None,
     }
 }

@@ -334,3 +334,21 @@ fn spellings_of_what_is_on_trial_or_elsewhere_are_only_told() {
     ]);
     assert_eq!(Sent::post(body).to(&engine(both)).summary, "deny:member_spelling");
 }
+
+/// `?plan=free` is sent with every request of these tests.
+#[test]
+fn parameters_have_one_spelling_too() {
+    let rule = json!([{"name": "r", "require": "request.query.plan == 'free'"}]);
+    for (path, expected) in [
+        ("/orders/o-1?plan=free&plans=2&p=3", "allow"),
+        ("/orders/o-1?plan=free&PLAN=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&plan[]=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&pl%61N=pro", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&&=&Plan", "deny:member_spelling"),
+        ("/orders/o-1?plan=free&note=Plan", "allow"),
+    ] {
+        let mut sent = Sent::post("");
+        sent.fields.retain(|(name, _)| *name != ":path");
+        assert_eq!(sent.with(":path", path).to(&engine(rule.clone())).summary, expected, "{path}");
+    }
+}

@@ -62,7 +62,7 @@ pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// `7`, `7.0` and `7e0` are one number to services, so they are one name here.
-fn number_text(number: &Number) -> String {
+pub(in crate::stages) fn number_text(number: &Number) -> String {
     let whole =
         number.as_f64().filter(|_| number.is_f64()).filter(|value| value.fract() == 0.0 && value.abs() < 9e15);
     whole.map_or_else(|| number.to_string(), |value| format!("{value:.0}"))

@@ -152,8 +152,13 @@ fn an_id_in_the_query_is_there_exactly_once() {
     let site = owned(json!({"routes": ["search"], "id": "query:id"}));
     assert_eq!(site.get("ada", "/search?id=42"), NOTHING);
     assert_eq!(site.get("ada", "/search?%69d=%342"), NOTHING);
-    for query in ["", "?id=", "?id=43", "?id=42&id=43", "?id=42&%69d=42", "?ID=42"] {
+    for query in ["", "?id=", "?id=43", "?id=42&id=43", "?id=42&%69d=42"] {
         assert_eq!(site.get("ada", &format!("/search{query}")), ["objects.owner"], "{query}");
+    }
+    // What a service may take for the id is refused before.
+    for query in ["?ID=42", "?id=42&ID=43", "?id=42&id[]=43"] {
+        let seen = site.send("ada", 0, "GET", &format!("/search{query}"), Ok(""), 200);
+        assert!(!seen.passed && seen.checks == NOTHING, "{query}: {seen:?}");
     }
 }
 

@@ -292,6 +292,19 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Nobody gets another price by writing a number in another way.
+#[test]
+fn a_number_is_one_key_however_it_is_written() {
+    let shop = Shop::new(&json!({}), &json!({"quantity": null, "total": null, "currency": null}));
+    let items = json!({"items": [{"id": 7, "price": {"amount": 5}}]});
+    assert_eq!(shop.send("ada", "/products", 0, "", (200, &items.to_string())), [""; 0]);
+    for key in ["7", "7.0", "7e0", "70e-1", "\"7\""] {
+        let order = format!(r#"{{"lines": [{{"sku": {key}, "price": 0.01}}]}}"#);
+        let found = shop.send("ada", "/order", 1, &order, (201, ""));
+        assert_eq!(found, ["quote.mismatch price: item 1 (`7`) 0.01, quoted 5.00"], "{key}");
+    }
+}
+
 /// Neither a currency that is no name hides behind another one, nor is nothing said a currency.
 #[test]
 fn a_currency_has_a_name_or_a_number() {

@@ -7,8 +7,9 @@ use crate::memory::{Contended, Hashed, Trace};
 use crate::stages::limits::Ground;
 use crate::time::Millis;
 
-/// Answers by somebody on the way who did not hear the service out (RFC 9110 §15.5.9, §15.6.3, §15.6.5).
-const UNCERTAIN: [u16; 3] = [408, 502, 504];
+/// Answers by somebody on the way who did not hear the service out (RFC 9110 §15.5.9, §15.6.3, §15.6.5), and how some write down that
+/// there was none.
+const UNCERTAIN: [u16; 4] = [408, 499, 502, 504];
 
 /// The steps that a request does, until its answer says whether they are done.
 #[derive(Debug, Default)]
