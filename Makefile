@@ -105,9 +105,16 @@ eval: ## Measure how well payloads are told from harmless values (DATA: the fold
 train: ## Fit the weights of the model anew (DATA: the folder of the data set)
 	@cargo bench --locked --bench detection -- $(DATA) --train
 
+.PHONY: growth
+growth: ## Measure how the cost of a request grows with what it depends on
+	@cargo bench --locked --bench growth
+
+# Seconds of mixed traffic.
+SOAK_SECONDS ?= 600
+
 .PHONY: soak
-soak: wasm envoy ## Send a million and a half of clients through a real Envoy and watch its memory
-	@cargo test --locked --test all -- --ignored --nocapture envoy::limits
+soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a million and a half of clients; watch the memory
+	@SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test all -- --ignored --nocapture --test-threads=1 envoy::soak envoy::limits
 
 .PHONY: image
 image: wasm ## Build the OCI image that Istio and Envoy Gateway pull: target/image, needs no daemon

@@ -46,6 +46,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [(&str, f64, f64); 2] = [("shipped", 99.5, 99.8), ("unseen", 98.7, 99.2)];
 
 const MODEL: &str = "src/stages/inspect/model.txt";
+/// The same as the filter has it.
+const PACKED: &str = "src/stages/inspect/model.bin";
 
 /// What became of a request.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -204,7 +206,9 @@ fn write_model(rows: &[Row]) -> Result<()> {
     let vocabulary = Vocabulary::built_in();
     let rows: Vec<&Row> = rows.iter().collect();
     let fitted = train::fit(&rows, &Inspector::built_in([0; 16]).unwrap());
-    std::fs::write(MODEL, train::write(&fitted, &record, &vocabulary))?;
+    let written = train::write(&fitted, &record, &vocabulary);
+    std::fs::write(PACKED, Model::parse(&written, &vocabulary).pack())?;
+    std::fs::write(MODEL, written)?;
     println!("{MODEL}: {} weights; unseen: {detected:.2} % detected, {passed:.2} % passed", fitted.weights.len());
     Ok(())
 }

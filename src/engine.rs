@@ -34,6 +34,7 @@ use self::world::World;
 use crate::config::{Config, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
+use crate::gather;
 use crate::memory::once::Once;
 use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
@@ -51,7 +52,6 @@ use crate::stages::risk::{self, Permit};
 use crate::stages::{oauth, shape, INTERNAL};
 use crate::time::Millis;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Requests of one worker that may wait for something of identity at a time.
@@ -66,7 +66,7 @@ pub struct Engine {
 /// A request whose head has been read and not yet judged.
 #[derive(Debug)]
 pub struct Head {
-    case: Case,
+    case: Box<Case>,
     request: Request,
     now: Millis,
 }
@@ -74,19 +74,19 @@ pub struct Head {
 /// A permitted request whose body is passing.
 #[derive(Debug)]
 pub struct Body {
-    case: Case,
+    case: Box<Case>,
 }
 
 /// A permitted request that has been sent completely; the upstream's answer is awaited or passing.
 #[derive(Debug)]
 pub struct Answer {
-    case: Case,
+    case: Box<Case>,
 }
 
 /// A request that is over, refused or answered.
 #[derive(Debug)]
 pub struct Done {
-    case: Case,
+    case: Box<Case>,
     response: Response,
 }
 
@@ -163,12 +163,10 @@ impl Engine {
             }
             _ => RouteId::Ambiguous,
         };
-        let case = Case {
-            route,
-            method: request.method().to_owned(),
-            grpc: request.is_grpc(),
-            ..Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id))
-        };
+        let mut case = Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id));
+        case.route = route;
+        case.method = request.method().to_owned();
+        case.grpc = request.is_grpc();
         Head { case, request, now }
     }
 
@@ -203,7 +201,7 @@ impl Head {
 /// A request whose form has been judged.
 #[derive(Debug)]
 struct Open {
-    case: Case,
+    case: Box<Case>,
     request: Request,
     has_body: bool,
     /// What the issuer of its opaque token has said of it.
@@ -381,7 +379,7 @@ fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
         name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix))
             || withheld.is_some_and(|withheld| same_field(name, withheld))
     };
-    let ours: BTreeSet<&[u8]> = fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)).collect();
+    let ours = gather::set(fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)));
     ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 

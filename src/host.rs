@@ -105,6 +105,7 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
+        let began = calls::now_nanos();
         let document = calls::buffer(Buffer::PluginConfiguration, usize::MAX).unwrap_or_default();
         let config = match Config::parse_with(&document, CHECKS, &environment) {
             Ok(config) => config,
@@ -117,7 +118,7 @@ impl RootContext for Root {
             }
         };
         let report = Report::new(&config);
-        calls::log(Level::Info, &format!("portcullis: configuration {} loaded", config.digest));
+        let digest = config.digest.clone();
         let Some(random) = random() else {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
@@ -130,6 +131,8 @@ impl RootContext for Root {
         if let Some(former) = FORMER.with(|former| former.replace(Some(engine.former()))) {
             engine.take_over(&former);
         }
+        let took = calls::now_nanos().saturating_sub(began) / 1_000_000;
+        calls::log(Level::Info, &format!("portcullis: configuration {digest} loaded in {took} ms"));
         self.loaded = Some(Loaded {
             engine,
             report: Rc::new(report),

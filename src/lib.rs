@@ -11,7 +11,7 @@
 //!
 //! # Who may know whom
 //!
-//! `host → engine → endpoints → stages → {config, memory, rate, rls, remote, request, response, jose, json} → {finding, expression} → {time, entropy, nearest}`.
+//! `host → engine → endpoints → stages → {config, memory, rate, rls, remote, request, response, jose, json} → {finding, expression} → {time, entropy, nearest, gather}`.
 //!
 //! - `host` alone knows proxy-wasm, and exists in the wasm build alone. It alone reads the clock.
 //! - Everything else is pure: the same core runs in the filter, in tests, in benches and in tools.
@@ -30,6 +30,7 @@ pub mod engine;
 pub mod entropy;
 pub mod expression;
 pub mod finding;
+mod gather;
 pub mod jose;
 pub mod json;
 pub mod memory;

@@ -6,6 +6,7 @@
 
 use crate::config::{Config, Route};
 use crate::finding::Weight;
+use crate::gather;
 use crate::response::Response;
 use crate::stages::identity::Caller;
 use crate::stages::limits::Applied;
@@ -150,7 +151,7 @@ fn line<'a>(applied: &Applied, config: &'a Config) -> Option<Line<'a>> {
     let factor = |(name, permille): (&'static str, u32)| (name, f64::from(permille) / 1000.0);
     let factors = applied.factors.map(|factors| {
         let changing = factors.named().into_iter().filter(|(_, permille)| *permille != 1000);
-        changing.chain([("product", factors.product)]).map(factor).collect()
+        gather::map(changing.chain([("product", factors.product)]).map(factor))
     });
     Some(Line {
         limit: &config.limits.get(applied.limit)?.name,

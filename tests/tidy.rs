@@ -43,6 +43,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("nearest", &["crate::"]),
     ("time", &["crate::"]),
     ("entropy", &["crate::"]),
+    ("gather", &["crate::"]),
     ("engine", &["crate::host"]),
     ("host", &["hostcalls"]),
 ];

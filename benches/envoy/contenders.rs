@@ -4,6 +4,8 @@
 //! only add noise to it; the price is that the ratios look worse than in production, where a request costs Envoy
 //! more. `bare, forwarded` says how much more. The access log is off for the same reason.
 
+use crate::rules;
+use crate::shapes::Shape;
 use crate::tokens;
 use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET, TOKEN_TARGET};
 use anyhow::Result;
@@ -20,8 +22,21 @@ pub(crate) const BARE: &str = "bare";
 /// The contender that does with Envoy's own filters what Portcullis does.
 pub(crate) const NATIVE_CACHED: &str = "native, cached";
 
-/// The contender whose start shows what loading the module takes.
-pub(crate) const PORTCULLIS: &str = "portcullis ES256";
+/// The same, verifying every token.
+pub(crate) const NATIVE: &str = "native";
+
+/// The one whose answers come from a service.
+pub(crate) const FORWARDED: &str = "bare, forwarded";
+
+/// The filter with the work of [`NATIVE_CACHED`].
+pub(crate) const LIKE_FOR_LIKE: &str = "like for like";
+
+/// The filter with all that a service of some importance turns on.
+pub(crate) const EVERYTHING: &str = "everything";
+
+/// The same with more workers.
+pub(crate) const TWO_WORKERS: &str = "everything, 2 workers";
+pub(crate) const FOUR_WORKERS: &str = "everything, 4 workers";
 
 /// A proxy-wasm filter that is called at every point of a request's life and does nothing.
 pub(crate) const EMPTY_FILTER: &str = r#"(module
@@ -51,6 +66,7 @@ MC4CAQAwBQYDK2VwBCIEIFRFU1QtcG9ydGN1bGxpcy1taW50aW5nLWtleS0zMmIh
 
 const ROUTE: &str =
     "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
+const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 const ACCESS_LOG: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log/0";
 
 /// One Envoy configuration, and what is sent to it.
@@ -59,80 +75,123 @@ pub(crate) struct Contender {
     /// What it is, for the legend.
     pub(crate) means: &'static str,
     pub(crate) bootstrap: Bootstrap,
-    pub(crate) requests: Vec<Sent>,
+    /// What is sent, one load after the other.
+    pub(crate) sends: Vec<Sends>,
     pub(crate) expects: u16,
     /// What it asks, for as long as it is measured.
     pub(crate) _service: Option<Service>,
 }
 
+/// One load: the requests of all clients.
+pub(crate) struct Sends {
+    pub(crate) shape: Shape,
+    pub(crate) requests: Vec<Sent>,
+}
+
 /// What is sent on one connection, made anew for each request: its sender's time is not what is measured.
 pub(crate) type Sent = Box<dyn Fn() -> Vec<u8>>;
 
-/// All of them, in the order of the report.
-pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr) -> Result<Vec<Contender>> {
-    use Algorithm::{EdDSA, ES256, RS256};
+/// All of them, in the order of the report. Tokens that cost more than to be remembered come along where they are asked for.
+pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {
     let issuer = Issuer::demo();
     let shipped = || Bootstrap::shipped().map(|shipped| shipped.edit(silence));
     let answering = || shipped().map(|shipped| shipped.edit(answer_directly));
-    let portcullis = |algorithm| answering().map(|base| base.filter_config(&traffic::rules(&issuer, algorithm)));
-    let limited =
-        |limits: &[Value]| answering().map(|base| base.filter_config(&traffic::limited(&issuer, limits)));
-    let one = json!({"key": ["source"]});
-    let three = [
-        one.clone(),
-        json!({"key": ["session"], "algorithm": "sliding_window"}),
-        json!({"key": ["device", "route"]}),
+    let bare = || answering().map(|base| base.http_filters(vec![buffered()]));
+    let native = |cached| {
+        let filters = native_chain(&issuer, cached).into_iter().chain([buffered()]);
+        answering().map(|base| base.http_filters(filters.collect()))
+    };
+    let filtered = || answering().map(|base| base.edit(buffer));
+    let one = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &[Shape::Page]);
+    let shaped = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &Shape::ALL);
+    let portcullis = |name, means, rules: String| one(name, means, Ok(filtered()?.filter_config(&rules)));
+    let spread = |workers, rules: &str| Ok(filtered()?.edit(spread).concurrency(workers).filter_config(rules));
+    let everything = rules::bound(&rules::everything());
+    let mut all = vec![
+        shaped(BARE, "Envoy without a filter: the router answers", bare())?,
+        one(
+            FORWARDED,
+            "the same, but a service behind Envoy answers",
+            Ok(shipped()?.without_filter().upstream(upstream)),
+        )?,
+        one("empty wasm", "a wasm filter that is called and does nothing", Ok(filtered()?.wasm(empty_filter)))?,
+        one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false))?,
+        shaped(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true))?,
+        shaped(
+            LIKE_FOR_LIKE,
+            "the same work: a remembered token, a scope, one limit",
+            Ok(filtered()?.filter_config(&rules::like_for_like())),
+        )?,
+        shaped(
+            EVERYTHING,
+            "token, bindings, three limits, every value inspected, receipts of 1 %",
+            Ok(filtered()?.filter_config(&everything)),
+        )?,
+        portcullis("every stage", "the same, with all the stages below", rules::bound(&rules::every_stage()))?,
+        portcullis("routes", "routes and the form of requests", rules::plain(&json!({})))?,
+        portcullis("+ identity", "routes, a remembered token, a scope", rules::identified(&json!({})))?,
+        portcullis("+ bindings", "routes, token, soft bindings", rules::bound(&json!({})))?,
+        portcullis("+ 1 limit", "routes, one limit for each source", rules::plain(&rules::one_limit()))?,
+        portcullis(
+            "+ 3 limits",
+            "routes, three limits with three keys",
+            rules::plain(&json!({"limits": rules::three_limits()})),
+        )?,
+        portcullis(
+            "+ inspect",
+            "routes, every value of the request inspected",
+            rules::plain(&json!({"inspect": {}})),
+        )?,
+        portcullis("+ rules", "routes, a rule that holds and one that counts", rules::plain(&rules::rules()))?,
+        portcullis("+ workflows", "routes, a step", rules::plain(&rules::workflows()))?,
+        portcullis("+ quotes", "routes, a quote captured from the answer", rules::plain(&rules::quotes()))?,
+        portcullis("+ objects", "routes, objects counted", rules::plain(&rules::objects()))?,
+        portcullis("+ anomaly", "routes, what is usual learned", rules::plain(&json!({"anomaly": {}})))?,
+        portcullis("+ behaviour", "routes, behaviour watched", rules::plain(&json!({"behaviour": {}})))?,
+        portcullis("+ exposure", "routes, the answer inspected", rules::plain(&rules::exposure()))?,
+        one(TWO_WORKERS, "everything, with two workers", spread(2, &everything))?,
+        one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything))?,
     ];
-    let adaptive = json!({"key": ["session"], "adapt": {"reputation": {}, "risk": 0.5}});
-    let native = |cached| answering().map(|base| base.http_filters(native_chain(&issuer, cached)));
-    let good = |name, means, bootstrap: Result<Bootstrap>, algorithm| {
-        let requests = requests(&issuer, algorithm, Token::Good);
-        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 200, _service: None })
-    };
-    let refused = |name, means, bootstrap: Result<Bootstrap>| {
-        let requests = requests(&issuer, RS256, Token::Expired);
-        bootstrap.map(|bootstrap| Contender { name, means, bootstrap, requests, expects: 401, _service: None })
-    };
-    let minting = |name, means, (algorithm, key): (Algorithm, &str)| {
-        let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
-        Ok(Contender { name, means, bootstrap, requests: exchanges(&issuer), expects: 200, _service: None })
-    };
-    let inspecting = answering().map(|base| base.filter_config(&traffic::inspecting(&issuer)));
-    let bare = answering().map(Bootstrap::without_filter);
-    let forwarded = shipped().map(|base| base.without_filter().upstream(upstream));
-    let empty = answering().map(|base| base.wasm(empty_filter));
-    let base = [
-        good(BARE, "Envoy without a filter: the router answers", bare, RS256),
-        good("bare, forwarded", "the same, but a service behind Envoy answers", forwarded, RS256),
-        good("empty wasm", "a wasm filter that is called and does nothing", empty, RS256),
-        good("native", "jwt_authn (RS256), rbac, local_ratelimit", native(false), RS256),
-        good(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true), RS256),
-        refused("native, refused", "the same, the tokens expired", native(true)),
-        good("portcullis, no identity", "routes and the form of requests alone", portcullis(None), RS256),
-        good("portcullis, 1 limit", "the same and a token bucket for each source", limited(&[one]), RS256),
-        good("portcullis, 3 limits", "the same and three limits with three keys", limited(&three), RS256),
-        good(
-            "portcullis, adaptive",
-            "the same and one limit that adapts to reputation",
-            limited(&[adaptive]),
-            RS256,
-        ),
-        good("portcullis, inspected", "routes, and every value of the head inspected", inspecting, RS256),
-        good("portcullis RS256", "bearer token, scope, soft bindings", portcullis(Some(RS256)), RS256),
-        good(PORTCULLIS, "the same with ES256", portcullis(Some(ES256)), ES256),
-        good("portcullis EdDSA", "the same with EdDSA", portcullis(Some(EdDSA)), EdDSA),
-        refused("portcullis, refused", "RS256, the tokens expired", portcullis(Some(RS256))),
-        minting("minting RS256", "token exchange, the new token signed with RS256", (RS256, RSA_KEY)),
-        minting("minting ES256", "the same with ES256", (ES256, P256_KEY)),
-        minting("minting EdDSA", "the same with EdDSA", (EdDSA, ED25519_KEY)),
-    ];
-    base.into_iter().chain(tokens::all(&answering)).collect()
+    if with_tokens {
+        for (name, means, algorithm, key) in [
+            ("minting RS256", "token exchange, the new token signed with RS256", Algorithm::RS256, RSA_KEY),
+            ("minting ES256", "the same with ES256", Algorithm::ES256, P256_KEY),
+            ("minting EdDSA", "the same with EdDSA", Algorithm::EdDSA, ED25519_KEY),
+        ] {
+            let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
+            all.push(Contender::sending(name, means, bootstrap, exchanges(&issuer)));
+        }
+        let refused = requests(&issuer, Algorithm::RS256, Token::Expired);
+        let bootstrap = answering()?.filter_config(&traffic::rules(&issuer, Some(Algorithm::RS256)));
+        let refusal = Contender::sending("refused", "RS256, the tokens expired, with receipt", bootstrap, refused);
+        all.push(Contender { expects: 401, ..refusal });
+        for contender in tokens::all(&answering) {
+            all.push(contender?);
+        }
+    }
+    Ok(all)
 }
 
 impl Contender {
+    fn new(name: &'static str, means: &'static str, bootstrap: Bootstrap, shapes: &[Shape]) -> Result<Self> {
+        let sends = shapes.iter().map(|shape| Sends { shape: *shape, requests: shape.requests() }).collect();
+        Ok(Self { name, means, bootstrap, sends, expects: 200, _service: None })
+    }
+
+    /// One that is sent requests of its own.
+    pub(crate) fn sending(
+        name: &'static str,
+        means: &'static str,
+        bootstrap: Bootstrap,
+        requests: Vec<Sent>,
+    ) -> Self {
+        let sends = vec![Sends { shape: Shape::Page, requests }];
+        Self { name, means, bootstrap, sends, expects: 200, _service: None }
+    }
+
     /// Its name as a key of the machine-readable summary.
     pub(crate) fn key(&self) -> String {
-        self.name.replace(", ", "_").replace(' ', "_").to_lowercase()
+        self.name.replace(", ", "_").replace(' ', "_").replace('+', "with").to_lowercase()
     }
 }
 
@@ -185,8 +244,34 @@ fn answer_directly(document: &mut Value) {
         *route = json!({
             "name": "direct",
             "match": {"prefix": "/"},
-            "direct_response": {"status": 200, "body": {"inline_string": "{\"order\":\"o-1001\"}\n"}},
+            "direct_response": {"status": 200, "body": {"inline_string": "{\"order\":\"o-1001\",\"total\":1999}\n"}},
+            "response_headers_to_add": [{
+                "header": {"key": "content-type", "value": "application/json"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }],
         });
+    }
+}
+
+/// Waits for the body of a request, which a router that answers by itself does not do.
+fn buffered() -> Value {
+    json!({"name": "envoy.filters.http.buffer", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+        "max_request_bytes": 1 << 20,
+    }})
+}
+
+/// The same behind the filter.
+fn buffer(document: &mut Value) {
+    if let Some(filters) = document.pointer_mut(FILTERS).and_then(Value::as_array_mut) {
+        filters.insert(filters.len().saturating_sub(1), buffered());
+    }
+}
+
+/// Otherwise the kernel deals connections out by their ports, and a worker may get none.
+fn spread(document: &mut Value) {
+    if let Some(listener) = document.pointer_mut("/static_resources/listeners/0") {
+        listener["connection_balance_config"] = json!({"exact_balance": {}});
     }
 }
 
@@ -204,12 +289,12 @@ fn native_chain(issuer: &Issuer, cached: bool) -> Vec<Value> {
     }
     let jwt_authn = json!({
         "providers": {"demo": provider},
-        "rules": [{"match": {"prefix": PREFIX}, "requires": {"provider_name": "demo"}}],
+        "rules": [{"match": {"prefix": PREFIX.trim_end_matches('/')}, "requires": {"provider_name": "demo"}}],
     });
     let rbac = json!({"rules": {"action": "ALLOW", "policies": {"readers": {
         "permissions": [{"and_rules": {"rules": [
-            {"header": {"name": ":method", "string_match": {"exact": "GET"}}},
-            {"url_path": {"path": {"prefix": PREFIX}}},
+            {"header": {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|POST"}}}},
+            {"url_path": {"path": {"prefix": PREFIX.trim_end_matches('/')}}},
         ]}}],
         "principals": [{"metadata": {
             "filter": "envoy.filters.http.jwt_authn",

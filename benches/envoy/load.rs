@@ -17,53 +17,66 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// Open connections to one Envoy, with what is sent on them.
 pub(crate) struct Load {
-    connections: Vec<Connection>,
+    senders: Vec<Sender>,
     expects: u16,
 }
 
-struct Connection {
-    stream: TcpStream,
+struct Sender {
+    connection: Connection,
     request: Sent,
+}
+
+/// One connection, with one request under way at most.
+pub(crate) struct Connection {
+    stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Load {
     /// Opens a connection for each request. `expects` is the status that every answer must have.
     pub(crate) fn open(server: SocketAddr, requests: Vec<Sent>, expects: u16) -> Result<Self> {
-        let connections = requests.into_iter().map(|request| Connection::open(server, request));
-        Ok(Self { connections: connections.collect::<Result<_>>()?, expects })
+        let sender = |request| Ok(Sender { connection: Connection::open(server)?, request });
+        Ok(Self { senders: requests.into_iter().map(sender).collect::<Result<_>>()?, expects })
     }
 
     /// Sends so many requests in all and awaits their answers.
     pub(crate) fn run(&mut self, requests: usize) -> Result<()> {
-        let width = self.connections.len();
-        for connection in self.connections.iter_mut().take(requests) {
-            connection.send()?;
+        let width = self.senders.len();
+        for sender in self.senders.iter_mut().take(requests) {
+            sender.send()?;
         }
         for index in 0..requests {
-            let connection = &mut self.connections[index % width];
-            connection.receive(self.expects).with_context(|| format!("answer {index} of {requests}"))?;
+            let sender = &mut self.senders[index % width];
+            let received = sender.connection.receive(self.expects);
+            received.with_context(|| format!("answer {index} of {requests}"))?;
             if index + width < requests {
-                connection.send()?;
+                sender.send()?;
             }
         }
         Ok(())
     }
 }
 
+impl Sender {
+    fn send(&mut self) -> Result<()> {
+        self.connection.write(&(self.request)())
+    }
+}
+
 impl Connection {
-    fn open(server: SocketAddr, request: Sent) -> Result<Self> {
+    pub(crate) fn open(server: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(server).context("cannot connect to Envoy")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        Ok(Self { stream, request, buffer: vec![0; ANSWER_BYTES_MAX] })
+        Ok(Self { stream, buffer: vec![0; ANSWER_BYTES_MAX] })
     }
 
-    fn send(&mut self) -> Result<()> {
-        self.stream.write_all(&(self.request)()).context("cannot send a request")
+    pub(crate) fn write(&mut self, request: &[u8]) -> Result<()> {
+        self.stream.write_all(request).context("cannot send a request")
     }
 
-    fn receive(&mut self, expects: u16) -> Result<()> {
+    /// Reads one answer, which must have this status.
+    pub(crate) fn receive(&mut self, expects: u16) -> Result<()> {
         let mut filled = 0;
         loop {
             let count = self.stream.read(&mut self.buffer[filled..])?;

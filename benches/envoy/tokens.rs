@@ -29,14 +29,12 @@ fn bound(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
     let mut rules = rules();
     rules["identity"]["holder"] = json!({"dpop": {"origins": [ORIGIN], "past": "10m"}});
     rules["identity"]["replay"] = json!({"budget": "32MiB"});
-    Ok(Contender {
-        name: "portcullis DPoP",
-        means: "ES256, the token remembered, with a new proof (ES256) for each request",
-        bootstrap: answering()?.filter_config(&rules.to_string()),
-        requests: (0..CLIENTS).map(proving).collect(),
-        expects: 200,
-        _service: None,
-    })
+    Ok(Contender::sending(
+        "portcullis DPoP",
+        "ES256, the token remembered, with a new proof (ES256) for each request",
+        answering()?.filter_config(&rules.to_string()),
+        (0..CLIENTS).map(proving).collect(),
+    ))
 }
 
 fn proving(client: usize) -> Sent {
@@ -72,14 +70,12 @@ fn one_time(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
             get(&traffic::fields(&issuer.mint(&Spec::new(Algorithm::ES256, claims)), client))
         })
     };
-    Ok(Contender {
-        name: "portcullis, one-time",
-        means: "ES256, each token new to the worker, verified and recorded",
-        bootstrap: answering()?.filter_config(&rules.to_string()),
-        requests: (0..CLIENTS).map(request).collect(),
-        expects: 200,
-        _service: None,
-    })
+    Ok(Contender::sending(
+        "portcullis, one-time",
+        "ES256, each token new to the worker, verified and recorded",
+        answering()?.filter_config(&rules.to_string()),
+        (0..CLIENTS).map(request).collect(),
+    ))
 }
 
 fn asked(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
@@ -95,14 +91,13 @@ fn asked(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
         "cluster": "id", "uri": "http://id.example/introspect", "issuer": Issuer::demo().url(), "cache_max": "1h",
     });
     let request = |client| same(get(&traffic::fields(&opaque(client), client)));
-    Ok(Contender {
-        name: "portcullis, asked",
-        means: "an opaque token, what its issuer said of it remembered",
-        bootstrap: answering()?.filter_config(&rules.to_string()).cluster("id", service.address()),
-        requests: (0..CLIENTS).map(request).collect(),
-        expects: 200,
-        _service: Some(service),
-    })
+    let contender = Contender::sending(
+        "portcullis, asked",
+        "an opaque token, what its issuer said of it remembered",
+        answering()?.filter_config(&rules.to_string()).cluster("id", service.address()),
+        (0..CLIENTS).map(request).collect(),
+    );
+    Ok(Contender { _service: Some(service), ..contender })
 }
 
 fn listed(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
@@ -116,14 +111,13 @@ fn listed(answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Contender> {
         let token = traffic::token(&issuer, Algorithm::ES256, Token::Good, client);
         same(get(&traffic::fields(&token, client)))
     };
-    Ok(Contender {
-        name: "portcullis, revocations",
-        means: "ES256, the token remembered, and a list of 1000 revocations",
-        bootstrap: answering()?.filter_config(&rules.to_string()).cluster("id", service.address()),
-        requests: (0..CLIENTS).map(request).collect(),
-        expects: 200,
-        _service: Some(service),
-    })
+    let contender = Contender::sending(
+        "portcullis, revocations",
+        "ES256, the token remembered, and a list of 1000 revocations",
+        answering()?.filter_config(&rules.to_string()).cluster("id", service.address()),
+        (0..CLIENTS).map(request).collect(),
+    );
+    Ok(Contender { _service: Some(service), ..contender })
 }
 
 fn rules() -> Value {

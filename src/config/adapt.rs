@@ -4,6 +4,7 @@
 
 use super::raw::{self, Day};
 use super::ConfigError;
+use crate::gather;
 use crate::time::Millis;
 use std::collections::BTreeMap;
 use tz::{TimeZone, TimeZoneSettings};
@@ -169,7 +170,7 @@ impl Geo {
         };
         Ok(Self {
             header: written.header.to_ascii_lowercase(),
-            factors: written.factors.iter().map(factor).collect::<Result<_, ConfigError>>()?,
+            factors: gather::try_map(written.factors.iter().map(factor))?,
             others: permille(written.others, FACTOR_MAX, &format!("{path}.others"))?,
         })
     }

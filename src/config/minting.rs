@@ -168,7 +168,7 @@ impl Minting {
     /// keys retire.
     pub(super) fn key_sets(&self) -> Result<Vec<(Option<Millis>, KeySet)>, ConfigError> {
         let mut ends: Vec<Option<Millis>> = self.keys.iter().map(|key| key.retire_at).collect();
-        ends.sort_by_key(|end| end.unwrap_or(Millis::new(u64::MAX)));
+        ends.sort_unstable_by_key(|end| end.unwrap_or(Millis::new(u64::MAX)));
         ends.dedup();
         let mut begin = Millis::default();
         let mut sets = Vec::with_capacity(ends.len());

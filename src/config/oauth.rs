@@ -9,6 +9,7 @@ pub mod redirect;
 pub use self::redirect::RedirectUri;
 
 use super::{raw, ConfigError};
+use crate::gather;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Placed<'_> {
 fn authorization(written: &raw::AuthorizationEndpoint, path: &str) -> Result<Authorization, ConfigError> {
     let place = format!("{path}.response_types");
     check_list(&written.response_types, &place)?;
-    let words = |text: &String| text.split(' ').map(str::to_owned).collect::<BTreeSet<String>>();
+    let words = |text: &String| gather::set(text.split(' ').map(str::to_owned));
     let response_types: Vec<_> = written.response_types.iter().map(words).collect();
     for (at, words) in response_types.iter().enumerate() {
         if words.contains("token") || !words.contains("code") {
@@ -209,7 +210,7 @@ fn grant_types(written: &[String], path: &str) -> Result<BTreeSet<String>, Confi
         let fault = "is a grant that OAuth 2.1 has given up (RFC 9700 §2.1.2, §2.4)";
         return Err(ConfigError::new(format!("{path}[{at}]"), fault));
     }
-    Ok(written.iter().cloned().collect())
+    Ok(gather::set(written.iter().cloned()))
 }
 
 fn check_list(written: &[String], path: &str) -> Result<(), ConfigError> {

@@ -12,9 +12,12 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What is wrong with a document, and where.
+/// What is wrong with a document, and where. In a box: every way out of the reading of every structure moves one.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     /// From the inside to the outside.
     steps: Vec<Step>,
     message: String,
@@ -38,7 +41,7 @@ impl Fault {
     /// Where: `identity.issuers[0].audience`; empty for the document itself.
     pub(super) fn path(&self) -> String {
         let mut path = String::new();
-        for step in self.steps.iter().rev() {
+        for step in self.0.steps.iter().rev() {
             match step {
                 Step::Member(name) if path.is_empty() => path.push_str(name),
                 Step::Member(name) => path.extend([".", name]),
@@ -48,15 +51,27 @@ impl Fault {
         path
     }
 
+    /// The same a step further out. Not inlined: it is called for every type there is.
+    #[inline(never)]
     fn within(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        self.0.steps.push(step);
         self
+    }
+
+    #[inline(never)]
+    fn of_member(self, name: &str) -> Self {
+        self.within(Step::Member(name.to_owned()))
+    }
+
+    #[inline(never)]
+    fn new(message: String) -> Self {
+        Self(Box::new(Told { steps: Vec::new(), message }))
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        formatter.write_str(&self.0.message)
     }
 }
 
@@ -64,7 +79,7 @@ impl std::error::Error for Fault {}
 
 impl Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { steps: Vec::new(), message: message.to_string() }
+        Self::new(message.to_string())
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -256,12 +271,12 @@ impl<'a> MapAccess<'a> for Members<'a> {
         let Some((name, value)) = self.members.next() else { return Ok(None) };
         self.current = Some((name, value));
         let key: StrDeserializer<'a, Fault> = name.as_str().into_deserializer();
-        seed.deserialize(key).map(Some).map_err(|fault| fault.within(Step::Member(name.clone())))
+        seed.deserialize(key).map(Some).map_err(|fault| fault.of_member(name))
     }
 
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         let (name, value) = self.current.take().ok_or_else(|| Fault::custom("a value without a name"))?;
-        seed.deserialize(Node(value)).map_err(|fault| fault.within(Step::Member(name.to_owned())))
+        seed.deserialize(Node(value)).map_err(|fault| fault.of_member(name))
     }
 }
 
@@ -294,7 +309,7 @@ impl<'a> VariantAccess<'a> for Variant<'a> {
     fn newtype_variant_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, Fault> {
         let name = self.name;
         let content = self.content.ok_or_else(|| Fault::invalid_type(Unexpected::UnitVariant, &"a value"))?;
-        seed.deserialize(content).map_err(|fault| fault.within(Step::Member(name.to_owned())))
+        seed.deserialize(content).map_err(|fault| fault.of_member(name))
     }
 
     fn tuple_variant<V: Visitor<'a>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
@@ -304,7 +319,7 @@ impl<'a> VariantAccess<'a> for Variant<'a> {
     fn struct_variant<V: Visitor<'a>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
         let name = self.name;
         let content = self.content.ok_or_else(|| Fault::invalid_type(Unexpected::UnitVariant, &"a value"))?;
-        content.deserialize_map(visitor).map_err(|fault| fault.within(Step::Member(name.to_owned())))
+        content.deserialize_map(visitor).map_err(|fault| fault.of_member(name))
     }
 }
 

@@ -24,6 +24,7 @@ use super::rules::{self, Rule};
 use super::watched::Watched;
 use super::workflows;
 use super::{check_name, ConfigError, Requirement, Thresholds};
+use crate::gather;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -208,7 +209,7 @@ impl Routes {
     /// Every route with its id, those of no configured route included.
     pub fn iter(&self) -> impl Iterator<Item = (RouteId, &Route)> {
         let written = self.written.iter().enumerate().map(|(index, route)| (RouteId::Written(index), route));
-        written.chain([(RouteId::Unmatched, &self.unmatched), (RouteId::Ambiguous, &self.ambiguous)])
+        [(RouteId::Unmatched, &self.unmatched), (RouteId::Ambiguous, &self.ambiguous)].into_iter().chain(written)
     }
 }
 
@@ -246,8 +247,8 @@ fn hosts(written: &[raw::Route]) -> Result<Hosts, ConfigError> {
     let (suffixes, exact): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|(host, _)| host.starts_with("*."));
     let suffix = |(host, methods): (&str, Methods)| (host.trim_start_matches('*').to_owned(), methods);
     let mut suffixes: Vec<_> = suffixes.into_iter().map(suffix).collect();
-    suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-    let exact = exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)).collect();
+    suffixes.sort_unstable_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+    let exact = gather::map(exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)));
     Ok((exact, suffixes, any_host))
 }
 

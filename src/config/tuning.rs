@@ -3,6 +3,7 @@
 use super::raw::{self, Effect, TunedMode};
 use super::{score, ConfigError};
 use crate::finding::{Check, Family, Score, Weight};
+use crate::gather;
 use std::collections::BTreeMap;
 
 /// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
@@ -37,7 +38,7 @@ pub(super) fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, S
         })?;
         Ok((family, score(*value, &path)?))
     };
-    written.iter().map(cap).collect()
+    gather::try_map(written.iter().map(cap))
 }
 
 /// The checks that are tuned, by their ids.

@@ -38,7 +38,7 @@ use crate::stages::identity::subject::{self, Subject};
 use crate::stages::identity::{Caller, Need, Scene, Verified};
 use crate::time::Millis;
 use hmac_sha256::Hash;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::rc::Rc;
 
 /// Longest secret, in bytes.
@@ -255,7 +255,7 @@ fn named(scene: &Scene<'_>, endpoint: &RevocationEndpoint, form: &Form) -> Resul
 
 /// A subject as receipts name him.
 fn holder(scene: &Scene<'_>, issuer: &str, subject: &str) -> String {
-    let claims = Claims::new(Map::from_iter([("sub".to_owned(), Value::from(subject))]));
+    let claims = Claims::only("sub", Value::from(subject));
     let caller = Caller::Verified(Rc::new(Verified::new(usize::MAX, issuer.to_owned(), claims)));
     receipt::actor(scene.config, &caller, None)
 }

@@ -82,7 +82,7 @@ pub(super) struct Opinion {
 /// An answer that is held back until its body is there.
 #[derive(Debug)]
 pub struct HeldAnswer {
-    case: Case,
+    case: Box<Case>,
     head: Head,
     bytes_max: usize,
     since: Millis,
@@ -91,7 +91,7 @@ pub struct HeldAnswer {
 /// An answer whose body is copied as it passes.
 #[derive(Debug)]
 pub struct WatchedAnswer {
-    case: Case,
+    case: Box<Case>,
     head: Head,
     bytes_max: usize,
     copy: Vec<u8>,
@@ -101,11 +101,11 @@ pub struct WatchedAnswer {
 impl Case {
     /// Decides by the head what becomes of an answer.
     pub(super) fn meet<Next>(
-        mut self,
+        mut self: Box<Self>,
         head: Head,
         want: Want,
         now: Millis,
-        next: impl FnOnce(Self) -> Next,
+        next: impl FnOnce(Box<Self>) -> Next,
     ) -> Course<Next> {
         self.settle_steps(Some(head.status()), true, now);
         let bytes_max = self.world.config.response.body_read_max;
@@ -131,7 +131,11 @@ impl Case {
         }
     }
 
-    fn carry_on<Next>(mut self, opinion: Opinion, on: impl FnOnce(Self, Changes) -> Course<Next>) -> Course<Next> {
+    fn carry_on<Next>(
+        mut self: Box<Self>,
+        opinion: Opinion,
+        on: impl FnOnce(Box<Self>, Changes) -> Course<Next>,
+    ) -> Course<Next> {
         match opinion.reply {
             None => {
                 let mut changes = opinion.changes;

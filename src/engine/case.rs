@@ -65,9 +65,9 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// A request of which nothing is known but its name.
-    pub(super) fn new(world: &Rc<World>, request_id: String) -> Self {
-        Self {
+    /// A request of which nothing is known but its name. In a box, as it goes through many hands.
+    pub(super) fn new(world: &Rc<World>, request_id: String) -> Box<Self> {
+        Box::new(Self {
             world: Rc::clone(world),
             route: RouteId::Ambiguous,
             request_id,
@@ -90,7 +90,7 @@ impl Case {
             act: None,
             request_bytes: 0,
             request: None,
-        }
+        })
     }
 
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
@@ -182,7 +182,11 @@ impl Case {
     }
 
     /// Counts a piece of the body that passes.
-    pub(super) fn count<Next>(mut self, piece_bytes: usize, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+    pub(super) fn count<Next>(
+        mut self: Box<Self>,
+        piece_bytes: usize,
+        next: impl FnOnce(Box<Self>) -> Next,
+    ) -> Step<Next> {
         self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
         let world = Rc::clone(&self.world);
         shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
@@ -215,7 +219,7 @@ impl Case {
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.
-    pub(super) fn settle<Next>(mut self, next: impl FnOnce(Self) -> Next) -> Step<Next> {
+    pub(super) fn settle<Next>(mut self: Box<Self>, next: impl FnOnce(Box<Self>) -> Next) -> Step<Next> {
         let world = Rc::clone(&self.world);
         let route = world.config.routes.get(self.route);
         let (judgement, ruling) = risk::judge(&world.config, route, &self.findings, self.proved);
@@ -230,7 +234,7 @@ impl Case {
     }
 
     /// The way out of a request that was judged and does not go on.
-    pub(super) fn refuse<Next>(self, refusal: &Refusal) -> Step<Next> {
+    pub(super) fn refuse<Next>(self: Box<Self>, refusal: &Refusal) -> Step<Next> {
         let route = self.world.config.routes.get(self.route);
         let reply = Reply::new(refusal, route, &self.caller, &self.request_id, self.grpc);
         let response = Response { status: Some(reply.status), bytes: 0 };

@@ -5,6 +5,7 @@ use crate::config::RouteId;
 use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::{Check, Family, Outcome, Weight};
+use crate::gather;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
 use crate::stages::identity::Proof;
@@ -150,7 +151,7 @@ impl Done {
             source,
             judgement: &case.judgement,
             applied: &case.ledger.applied,
-            chain: case.watch.chain().collect(),
+            chain: gather::map(case.watch.chain()),
             response: Response { status: response.status.or(self.response.status), ..response },
             spent_nanos,
         })

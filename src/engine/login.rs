@@ -3,6 +3,7 @@
 
 use super::{Answer, Body, Case, Done, Engine};
 use crate::endpoints::{self, Asked, Content};
+use crate::gather;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::response::Response;
@@ -15,7 +16,7 @@ impl Engine {
     /// Fields of answers that are meant for us and never for a client.
     pub fn withheld(&self) -> BTreeSet<&str> {
         let login = self.config().minting.iter().flat_map(|minting| &minting.login);
-        login.map(|login| login.header.as_str()).collect()
+        gather::set(login.map(|login| login.header.as_str()))
     }
 }
 

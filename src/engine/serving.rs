@@ -76,7 +76,7 @@ impl Open {
 
 impl Case {
     /// Where findings become the verdict on a request that is answered here.
-    fn serve<Next>(mut self, answer: impl FnOnce(f64) -> (Reply, Option<Act>)) -> Step<Next> {
+    fn serve<Next>(mut self: Box<Self>, answer: impl FnOnce(f64) -> (Reply, Option<Act>)) -> Step<Next> {
         let world = Rc::clone(&self.world);
         let (judgement, ruling) =
             risk::judge(&world.config, world.config.routes.get(self.route), &self.findings, self.proved);

@@ -5,6 +5,7 @@
 //! from our own tables, never from a client, so the number of series is known when the configuration loads.
 
 use super::calls::{self, Metric, MetricKind};
+use crate::config::remote::Document as Served;
 use crate::config::{Config, Mode, RouteId};
 use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
 use crate::engine::{Done, Fetched, Purpose};
@@ -16,20 +17,24 @@ use crate::stages::limits::Decision;
 use crate::stages::risk::Judgement;
 use crate::stages::CHECKS;
 use crate::time::Millis;
-use std::collections::BTreeMap;
 
 /// All metrics of one configuration.
+///
+/// Each is found by numbers, since every request looks up some of them.
 pub(crate) struct Report {
-    requests: BTreeMap<(RouteId, &'static str), Metric>,
-    findings: BTreeMap<(&'static str, Mode), Metric>,
-    rules: BTreeMap<(usize, Mode), Metric>,
-    limits: BTreeMap<(usize, Decision), Metric>,
+    /// By route and outcome.
+    requests: Table,
+    /// By check and mode.
+    findings: Table,
+    /// By rule and mode.
+    rules: Table,
+    /// By limit and decision.
+    limits: Table,
     memory: [Option<Metric>; 3],
-    fleet: BTreeMap<FleetEvent, Metric>,
-    tokens: BTreeMap<Proof, Metric>,
-    acts: BTreeMap<(&'static str, &'static str), Metric>,
-    fetches: BTreeMap<(Purpose, &'static str), Metric>,
-    documents: BTreeMap<(Purpose, Freshness), Metric>,
+    fleet: Table,
+    tokens: Table,
+    acts: Acts,
+    documents: Vec<Document>,
     occupancy: Option<Metric>,
     duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
@@ -81,68 +86,44 @@ impl FleetEvent {
     }
 }
 
+const MODES: [Mode; 2] = [Mode::Monitor, Mode::Enforce];
+
 impl Report {
     /// Declares everything that this configuration can count.
     pub(crate) fn new(config: &Config) -> Self {
-        let mut requests = BTreeMap::new();
-        for (id, route) in config.routes.iter() {
-            for outcome in Judgement::OUTCOMES {
-                let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
-                requests.extend(counter(&labels, metrics::REQUESTS.name).map(|metric| ((id, outcome), metric)));
-            }
-        }
-        let mut findings = BTreeMap::new();
+        let modes = MODES.map(Mode::name);
+        let mut findings = Table::new(&modes);
         for check in CHECKS {
-            for mode in [Mode::Monitor, Mode::Enforce] {
-                let labels = [("stage", check.family.stage()), ("rule", check.id), ("mode", mode.name())];
-                findings.extend(counter(&labels, metrics::FINDINGS.name).map(|metric| ((check.id, mode), metric)));
-            }
+            let labels = [("stage", check.family.stage()), ("rule", check.id)];
+            findings.declare(metrics::FINDINGS.name, &labels, "mode");
         }
-        let mut limits = BTreeMap::new();
-        for (index, limit) in config.limits.iter().enumerate() {
-            for decision in Decision::ALL {
-                let labels = [("limit", limit.name.as_str()), ("decision", decision.name())];
-                limits.extend(counter(&labels, metrics::LIMITS.name).map(|metric| ((index, decision), metric)));
-            }
+        let mut rules = Table::new(&modes);
+        for rule in &config.rules {
+            rules.declare(metrics::RULES.name, &[("rule", &rule.about.name)], "mode");
         }
-        let memory = ["retry", "eviction", "junk"];
-        let memory = memory.map(|event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name));
-        let mut fleet = BTreeMap::new();
-        for event in FleetEvent::ALL.into_iter().filter(|_| config.fleet.is_some()) {
-            let labels = [("event", event.name())];
-            fleet.extend(counter(&labels, metrics::FLEET_REPORTS.name).map(|metric| (event, metric)));
+        let mut limits = Table::new(&Decision::ALL.map(Decision::name));
+        for limit in &config.limits {
+            limits.declare(metrics::LIMITS.name, &[("limit", &limit.name)], "decision");
         }
-        let mut tokens = BTreeMap::new();
-        for proof in Proof::ALL.into_iter().filter(|_| config.identity.is_some()) {
-            let labels = [("event", proof.name())];
-            tokens.extend(counter(&labels, metrics::TOKENS.name).map(|metric| (proof, metric)));
+        let mut fleet = Table::new(&FleetEvent::ALL.map(FleetEvent::name));
+        if config.fleet.is_some() {
+            fleet.declare(metrics::FLEET_REPORTS.name, &[], "event");
         }
-        let mut fetches = BTreeMap::new();
-        let mut documents = BTreeMap::new();
-        for (purpose, document) in config.documents() {
-            let place = document.location.plain();
-            let label = ("document", place.as_str());
-            for result in Fetched::NAMES {
-                let labels = [label, ("event", result)];
-                let metric = counter(&labels, metrics::FETCHES.name);
-                fetches.extend(metric.map(|metric| ((purpose, result), metric)));
-            }
-            for what in Freshness::ALL {
-                let metric = calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
-                documents.extend(metric.map(|metric| ((purpose, what), metric)));
-            }
+        let mut tokens = Table::new(&Proof::ALL.map(Proof::name));
+        if config.identity.is_some() {
+            tokens.declare(metrics::TOKENS.name, &[], "event");
         }
+        let event = |event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name);
         Self {
-            acts: acts(config),
-            fetches,
-            documents,
-            requests,
+            requests: requests(config),
             findings,
-            rules: rules(config),
+            rules,
             limits,
-            memory,
+            memory: ["retry", "eviction", "junk"].map(event),
             fleet,
             tokens,
+            acts: acts(config),
+            documents: config.documents().map(Document::new).collect(),
             occupancy: calls::define_metric(MetricKind::Gauge, metrics::MEMORY_OCCUPANCY.name),
             duration_us: calls::define_metric(MetricKind::Histogram, metrics::DURATION.name),
             heartbeats: counter(&[], metrics::HEARTBEATS.name),
@@ -151,20 +132,25 @@ impl Report {
 
     /// Counts what became of a fetch.
     pub(crate) fn fetched(&self, purpose: Purpose, fetched: &Fetched) {
-        increment(self.fetches.get(&(purpose, fetched.name())), 1);
+        let document = self.documents.iter().find(|document| document.purpose == purpose);
+        let way = position(&Fetched::NAMES, &fetched.name());
+        increment(document.zip(way).and_then(|(document, way)| document.fetches.get(0, way)), 1);
     }
 
     /// Tells how old the documents are that other services serve.
     pub(crate) fn documents(&self, states: &[(Purpose, State)], now: Millis) {
         for (purpose, state) in states {
-            for what in Freshness::ALL {
+            let Some(document) = self.documents.iter().find(|document| document.purpose == *purpose) else {
+                continue;
+            };
+            for (what, metric) in Freshness::ALL.into_iter().zip(document.freshness) {
                 let value = match what {
                     Freshness::Age => state.age(now).map(|age| age.as_u64() / 1000),
                     Freshness::Failures => Some(state.failures),
                     Freshness::LastSuccess => Some(state.succeeded.as_u64() / 1000),
                 };
-                if let (Some(metric), Some(value)) = (self.documents.get(&(*purpose, what)), value) {
-                    calls::record(*metric, value);
+                if let (Some(metric), Some(value)) = (metric, value) {
+                    calls::record(metric, value);
                 }
             }
         }
@@ -172,19 +158,27 @@ impl Report {
 
     /// Counts a request that is over.
     pub(crate) fn count(&self, done: &Done, spent_nanos: u64) {
-        increment(self.requests.get(&(done.route(), done.outcome())), 1);
+        let outcome = position(&Judgement::OUTCOMES, &done.outcome());
+        increment(outcome.and_then(|outcome| self.requests.get(row(done.route()), outcome)), 1);
         for weighed in done.findings() {
-            increment(self.findings.get(&(weighed.finding.check.id, weighed.mode)), 1);
-            let rule = weighed.finding.rule.as_ref().map(|rule| (rule.index, weighed.mode));
-            increment(rule.and_then(|rule| self.rules.get(&rule)), 1);
+            let mode = usize::from(weighed.mode == Mode::Enforce);
+            let check = CHECKS.iter().position(|check| check.id == weighed.finding.check.id);
+            increment(check.and_then(|check| self.findings.get(check, mode)), 1);
+            let rule = weighed.finding.rule.as_ref();
+            increment(rule.and_then(|rule| self.rules.get(rule.index, mode)), 1);
         }
         let ledger = done.ledger();
         for applied in &ledger.applied {
-            increment(self.limits.get(&(applied.limit, applied.decision)), 1);
+            let decision = position(&Decision::ALL, &applied.decision);
+            increment(decision.and_then(|decision| self.limits.get(applied.limit, decision)), 1);
         }
         self.memory(ledger.trace);
-        increment(done.proof().and_then(|proof| self.tokens.get(&proof)), 1);
-        increment(done.act().and_then(|act| self.acts.get(&(act.metric(), act.name()))), 1);
+        let proof = done.proof().and_then(|proof| position(&Proof::ALL, &proof));
+        increment(proof.and_then(|proof| self.tokens.get(0, proof)), 1);
+        if let Some(act) = done.act() {
+            let own = self.acts.iter().find(|(metric, name, _)| (*metric, *name) == (act.metric(), act.name()));
+            increment(own.and_then(|(_, _, metric)| metric.as_ref()), 1);
+        }
         if let Some(histogram) = self.duration_us {
             calls::record(histogram, spent_nanos / 1000);
         }
@@ -200,7 +194,7 @@ impl Report {
 
     /// Counts a report to the fleet.
     pub(crate) fn fleet(&self, event: FleetEvent) {
-        increment(self.fleet.get(&event), 1);
+        increment(position(&FleetEvent::ALL, &event).and_then(|event| self.fleet.get(0, event)), 1);
     }
 
     /// Shows how full the memory is.
@@ -217,22 +211,83 @@ impl Report {
     }
 }
 
-/// The rules of the configuration, by their names and the mode they were violated in.
-fn rules(config: &Config) -> BTreeMap<(usize, Mode), Metric> {
-    let modes = config.rules.iter().flat_map(|rule| [Mode::Monitor, Mode::Enforce].map(|mode| (rule, mode)));
-    let declared = modes.filter_map(|(rule, mode)| {
-        let labels = [("rule", rule.about.name.as_str()), ("mode", mode.name())];
-        Some(((rule.about.index, mode), counter(&labels, metrics::RULES.name)?))
-    });
-    declared.collect()
+/// Metrics of one name: a row for each thing, with a metric for each way that it can go.
+struct Table {
+    ways: Vec<&'static str>,
+    metrics: Vec<Option<Metric>>,
 }
 
-fn acts(config: &Config) -> BTreeMap<(&'static str, &'static str), Metric> {
+impl Table {
+    fn new(ways: &[&'static str]) -> Self {
+        Self { ways: ways.to_vec(), metrics: Vec::new() }
+    }
+
+    /// Declares the counters of the next thing: `label` tells the ways apart.
+    fn declare(&mut self, name: &str, labels: &[(&str, &str)], label: &str) {
+        for way in &self.ways {
+            let labels: Vec<_> = labels.iter().copied().chain([(label, *way)]).collect();
+            self.metrics.push(counter(&labels, name));
+        }
+    }
+
+    fn get(&self, thing: usize, way: usize) -> Option<&Metric> {
+        self.metrics.get(thing.saturating_mul(self.ways.len()).saturating_add(way))?.as_ref()
+    }
+}
+
+/// What is told of a document that another service serves.
+struct Document {
+    purpose: Purpose,
+    /// By what came of them.
+    fetches: Table,
+    /// In the order of [`Freshness::ALL`].
+    freshness: [Option<Metric>; 3],
+}
+
+impl Document {
+    fn new((purpose, document): (Purpose, &Served)) -> Self {
+        let place = document.location.plain();
+        let label = ("document", place.as_str());
+        let mut fetches = Table::new(&Fetched::NAMES);
+        fetches.declare(metrics::FETCHES.name, &[label], "event");
+        let gauge = |what: Freshness| calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
+        Self { purpose, fetches, freshness: Freshness::ALL.map(gauge) }
+    }
+}
+
+/// By route and outcome.
+fn requests(config: &Config) -> Table {
+    let mut table = Table::new(&Judgement::OUTCOMES);
+    for (_, route) in config.routes.iter() {
+        for outcome in Judgement::OUTCOMES {
+            let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
+            table.metrics.push(counter(&labels, metrics::REQUESTS.name));
+        }
+    }
+    table
+}
+
+/// Where a route stands among all.
+fn row(route: RouteId) -> usize {
+    match route {
+        RouteId::Unmatched => 0,
+        RouteId::Ambiguous => 1,
+        RouteId::Written(place) => place.saturating_add(2),
+    }
+}
+
+/// What became of requests for a token, or for the end of one.
+type Acts = Vec<(&'static str, &'static str, Option<Metric>)>;
+
+fn acts(config: &Config) -> Acts {
     let minting = Act::OF_MINTING.iter().map(|name| (MINTING, *name)).filter(|_| config.minting.is_some());
     let revocations = Act::OF_REVOCATION.iter().map(|name| (REVOCATIONS, *name));
     let revocations = revocations.filter(|_| config.revocation_endpoint().is_some());
-    let declared = |act: (&'static str, &'static str)| Some((act, counter(&[("event", act.1)], act.0)?));
-    minting.chain(revocations).filter_map(declared).collect()
+    minting.chain(revocations).map(|(metric, name)| (metric, name, counter(&[("event", name)], metric))).collect()
+}
+
+fn position<T: PartialEq>(all: &[T], wanted: &T) -> Option<usize> {
+    all.iter().position(|one| one == wanted)
 }
 
 fn counter(labels: &[(&str, &str)], name: &str) -> Option<Metric> {

@@ -18,6 +18,13 @@ impl Claims {
         Self(claims)
     }
 
+    /// One claim.
+    pub fn only(name: &str, value: Value) -> Self {
+        let mut claims = Map::new();
+        claims.insert(name.to_owned(), value);
+        Self(claims)
+    }
+
     /// A claim of any type. Null is no claim.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())

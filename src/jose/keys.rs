@@ -214,15 +214,22 @@ impl KeySet {
     /// [`KeyFault`].
     pub fn verify(&self, token: &Token<'_>, native: &dyn Native) -> Result<(KeyPrint, By), KeyFault> {
         let (print, verifier) = self.select(token)?;
-        let by_host = verifier.spki.as_ref().and_then(|key| native::verify(token, key, native));
-        match by_host {
-            // In jwt-simple's order: the header, the signature, the claims.
-            Some(_) if !native::reads_header(token) => Err(KeyFault::Form),
-            Some(false) => Err(KeyFault::Signature),
-            Some(true) if !native::reads_claims(token) => Err(KeyFault::Form),
-            Some(true) => Ok((print, By::Host)),
-            None => verifier.key.check(token).map(|()| (print, By::Filter)).map_err(|error| fault(&error)),
+        if let Some(checked) = verifier.key.authenticates(token) {
+            return checked.map(|()| (print, By::Filter)).map_err(|error| fault(&error));
         }
+        // In jwt-simple's order: the header, the signature, the claims.
+        if !native::reads_header(token) {
+            return Err(KeyFault::Form);
+        }
+        let by_host = verifier.spki.as_ref().and_then(|key| native::verify(token, key, native));
+        let by = if by_host.is_some() { By::Host } else { By::Filter };
+        if !by_host.unwrap_or_else(|| verifier.key.has_signed(token.text)) {
+            return Err(KeyFault::Signature);
+        }
+        if !native::reads_claims(token) {
+            return Err(KeyFault::Form);
+        }
+        Ok((print, by))
     }
 
     fn select(&self, token: &Token<'_>) -> Result<(KeyPrint, &Verifier), KeyFault> {

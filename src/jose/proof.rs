@@ -98,12 +98,18 @@ fn public_members(jwk: &Map<String, Value>, algorithm: Algorithm) -> Option<Map<
         _ => return None,
     };
     let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
-    let member = |name: &&str| Some(((*name).to_owned(), Value::String(jwk.get(*name)?.as_str()?.to_owned())));
     let has = |name: &str, characters: RangeInclusive<usize>| {
         jwk.get(name).and_then(Value::as_str).is_some_and(|text| characters.contains(&text.len()))
     };
     let is_curve = || crv.is_empty() && has("n", MODULUS) && has("e", EXPONENT) || is("crv", crv);
-    (is("kty", kty) && is_curve()).then(|| names.iter().map(member).collect::<Option<_>>())?
+    if !is("kty", kty) || !is_curve() {
+        return None;
+    }
+    let mut members = Map::new();
+    for name in names {
+        members.insert((*name).to_owned(), Value::String(jwk.get(*name)?.as_str()?.to_owned()));
+    }
+    Some(members)
 }
 
 #[cfg(test)]

@@ -82,18 +82,21 @@ impl Bucket {
     ///
     /// [`put`]: Self::put
     pub fn find(&mut self, fingerprint: u64, now: Millis) -> (Record, Place, Room) {
+        // Almost always it is there, and of the others their names are enough.
+        if let Some((place, record)) = self.known(fingerprint) {
+            return (record.as_of(now), place, Room::Known);
+        }
         let mut best: Option<(Place, Record)> = None;
+        let mut least = None;
         let mut empty = None;
         for (place, record) in self.places() {
-            match record {
-                Some(record) if record.fingerprint == fingerprint => {
-                    return (record.as_of(now), place, Room::Known);
-                }
-                Some(record) if best.is_none_or(|(_, other)| worth(&record, now) < worth(&other, now)) => {
-                    best = Some((place, record))
-                }
-                Some(_) => {}
-                None => empty = empty.or(Some(place)),
+            let Some(record) = record else {
+                empty = Some(place);
+                break;
+            };
+            let worth = worth(&record, now);
+            if least.is_none_or(|least| worth < least) {
+                (best, least) = (Some((place, record)), Some(worth));
             }
         }
         let (place, room) = match (empty, best) {
@@ -103,6 +106,14 @@ impl Bucket {
             (None, None) => (Place(0), Room::Empty),
         };
         (Record::new(fingerprint, self.floor().as_of(now)), place, room)
+    }
+
+    /// The record of a key, if it has one.
+    fn known(&self, fingerprint: u64) -> Option<(Place, Record)> {
+        let (records, _) = self.bytes.get(HEADER_BYTES..)?.as_chunks::<RECORD_BYTES>();
+        let wanted = fingerprint.to_le_bytes();
+        let (at, record) = records.iter().enumerate().find(|(_, record)| record.starts_with(&wanted))?;
+        Some((Place(at), Record::decode(record)?))
     }
 
     /// Writes a record where it was found, or where room was made for it.

@@ -37,21 +37,19 @@ impl Share {
 
     /// `part` of `whole`, at most the whole, rounded up: a debt is never lost by rounding.
     pub fn of(part: u64, whole: u64) -> Self {
-        let scaled = u128::from(part).saturating_mul(u128::from(u16::MAX)).div_ceil(u128::from(whole.max(1)));
+        let scaled = product_over(part, u16::MAX.into(), whole.max(1));
         Self(u16::try_from(scaled).unwrap_or(u16::MAX))
     }
 
     /// This share of `whole`, rounded up.
     pub fn times(self, whole: u64) -> u64 {
-        let product = u128::from(whole).saturating_mul(u128::from(self.0)).div_ceil(u128::from(u16::MAX));
-        u64::try_from(product).unwrap_or(u64::MAX)
+        product_over(whole, self.0.into(), u16::MAX.into())
     }
 
     /// `part / whole` of this share, at most all of it, rounded up once: told step by step it is never less. Of nothing
     /// there is nothing.
     pub fn scaled(self, part: u64, whole: u64) -> Self {
-        let product = u128::from(self.0).saturating_mul(u128::from(part.min(whole)));
-        let steps = if whole == 0 { 0 } else { product.div_ceil(u128::from(whole)) };
+        let steps = if whole == 0 { 0 } else { product_over(part.min(whole), self.0.into(), whole) };
         Self(u16::try_from(steps).unwrap_or(self.0).min(self.0))
     }
 
@@ -187,6 +185,17 @@ impl Record {
         out.extend(self.debt.share.0.to_le_bytes());
         out.extend(self.inherited.0.to_le_bytes());
         out.extend(self.state);
+    }
+}
+
+/// `one · other / whole`, rounded up. Wasm has no wide division, and almost every product fits.
+fn product_over(one: u64, other: u64, whole: u64) -> u64 {
+    match one.checked_mul(other) {
+        Some(product) => product.div_ceil(whole.max(1)),
+        None => {
+            let product = u128::from(one).saturating_mul(other.into()).div_ceil(whole.max(1).into());
+            u64::try_from(product).unwrap_or(u64::MAX)
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use self::privilege::Use;
 use self::sequence::Sequence;
 use crate::config::objects::{Enumeration, Kind, Unless};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
+use crate::gather;
 use crate::jose::claims::Claims;
 use crate::memory::record::Record;
 use crate::memory::tally::{half, worth, Tally};
@@ -39,7 +40,6 @@ use crate::memory::{Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Somebody else's.
 pub static OWNER: Check = Check {
@@ -156,7 +156,7 @@ fn foreign(kind: &Kind, named: &Named, scene: &Scene<'_>) -> Option<String> {
         Value::Array(items) => items.iter().filter_map(fields::plain).collect(),
         other => Vec::from_iter(fields::plain(other)),
     };
-    let own: BTreeSet<Vec<u8>> = own.iter().map(|id| ids::comparable(id)).collect();
+    let own = gather::set(own.iter().map(|id| ids::comparable(id)));
     let foreign = ids.iter().find(|id| !own.contains(&ids::comparable(id)))?;
     Some(format!("`{}`: {} is not the caller's", kind.name, quoted(&String::from_utf8_lossy(foreign))))
 }

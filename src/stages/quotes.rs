@@ -217,7 +217,7 @@ fn recalled<'v>(
         }
         items.push(Item { number, value, key: key.into_owned(), quoted: None });
     }
-    places.sort();
+    places.sort_unstable();
     let sorted: Vec<Hashed> = places.iter().map(|(place, _)| *place).collect();
     let records = scene.memory.read(scene.shared, &sorted, scene.now);
     for ((_, at), record) in places.iter().zip(&records) {

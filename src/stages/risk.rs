@@ -229,6 +229,10 @@ fn verdict<'w>(
 }
 
 fn combined<'w>(config: &Config, weighed: impl Iterator<Item = &'w Weighed> + Clone) -> f64 {
+    // Almost always.
+    if weighed.clone().next().is_none() {
+        return 0.0;
+    }
     let innocence_by = |family: Family| {
         let own = weighed.clone().filter(|weighed| weighed.finding.check.family == family);
         let innocence = own.fold(1.0, |innocence, weighed| match weighed.weight {

@@ -133,7 +133,7 @@ impl Envoy {
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The CPU time this Envoy has used, user and system, to a hundredth of a second.
+    /// The CPU time this Envoy has used, user and system.
     pub fn cpu_time(&self) -> Result<Duration> {
         process::cpu_time(self.pid())
     }

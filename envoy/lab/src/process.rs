@@ -53,8 +53,24 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     answer.recv().map_err(|_| gone())?
 }
 
-/// User and system time of a process and its threads.
+/// User and system time of a process and its threads. The scheduler counts nanoseconds of each thread that is there; where
+/// it does not, the process has ticks of ten milliseconds.
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+    scheduled_time(pid).or_else(|_| ticked_time(pid))
+}
+
+/// What the threads of a process have run (`/proc/<pid>/task/<tid>/schedstat`).
+fn scheduled_time(pid: u32) -> Result<Duration> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let ran: u64 = text.split_whitespace().next().context("no scheduler statistics")?.parse()?;
+        nanos += ran;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+fn ticked_time(pid: u32) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in brackets and may hold spaces; counted after it, user and system time (fields
     // 14 and 15) come at 11 and 12.

@@ -9,6 +9,7 @@
 //! refused when the configuration loads, never silently dropped.
 
 use crate::config::raw;
+use crate::gather;
 use matchit::{InsertError, Router};
 use std::collections::BTreeMap;
 
@@ -38,7 +39,7 @@ impl Methods {
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
-        let named = methods.into_iter().map(|method| (method.to_owned(), Tree::default())).collect();
+        let named = gather::map(methods.into_iter().map(|method| (method.to_owned(), Tree::default())));
         Self { named, other: Tree::default() }
     }
 

@@ -15,6 +15,7 @@ use super::checks::{TOKEN_REVOCATION_UNKNOWN, TOKEN_REVOKED};
 use super::{Need, Patience, Scene, Verified};
 use crate::config::identity::{Identity, RevocationEndpoint};
 use crate::finding::{Finding, Findings};
+use crate::gather;
 use crate::jose::Claims;
 use crate::memory::roll::{Entered, Entry as Posted, Roll};
 use crate::memory::{Memory, Shared, Version};
@@ -103,7 +104,7 @@ impl Revocations {
         let mark = roll.mark(shared);
         if mark != self.mark {
             let entries = roll.entries(shared).into_iter();
-            self.asked = entries.map(|entry| (entry.key, (entry.value, entry.until))).collect();
+            self.asked = gather::map(entries.map(|entry| (entry.key, (entry.value, entry.until))));
             self.mark = mark;
             self.epoch = self.epoch.saturating_add(1);
         }

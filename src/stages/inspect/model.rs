@@ -1,9 +1,9 @@
 //! How much the shape of a text resembles that of attacks, and why.
 //!
 //! A logistic regression over runs of one to three [`Symbol`]s, and over a few properties of the whole text. Every weight has a
-//! name that says what it is about (`' 'or number`), so a receipt can tell which decided. The weights come from `model.txt`,
+//! name that says what it is about (`' 'or number`), so a receipt can tell which decided. The weights are read in `model.txt`,
 //! which the trainer in `benches/detection` writes from data that is not part of this project; its head is the training
-//! record. No weight is about a text: names, addresses and payloads all look alike here.
+//! record. The filter has them packed ([`Model::pack`], `model.bin`), a third as long; a test holds that both say the same. No weight is about a text: names, addresses and payloads all look alike here.
 //!
 //! It never decides alone: a detector must have seen something of its own ([`super::detectors`]), and what the model says
 //! lends weight to that or takes it.
@@ -194,7 +194,36 @@ impl Weights {
 impl Model {
     /// The one that the filter comes with.
     pub fn built_in(vocabulary: &Vocabulary) -> Self {
-        Self::parse(include_str!("model.txt"), vocabulary)
+        // A test holds that it was packed under this vocabulary.
+        let _ = vocabulary;
+        Self::unpack(include_bytes!("model.bin"))
+    }
+
+    /// The weights in thousandths, as they are written: the bias, then each feature by its distance to the one before, and its
+    /// weight, all as numbers of seven bits a byte (LEB128), the lowest first.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut packed = Vec::new();
+        put(&mut packed, zigzag(self.bias));
+        let taken = self.weights.places.iter().filter(|(feature, _)| *feature != Weights::FREE);
+        let mut weights: Vec<_> = taken.collect();
+        weights.sort_unstable_by_key(|(feature, _)| *feature);
+        let mut before = 0;
+        for (Feature(code), weight) in weights {
+            put(&mut packed, code.saturating_sub(before));
+            put(&mut packed, zigzag(*weight));
+            before = *code;
+        }
+        packed
+    }
+
+    fn unpack(mut packed: &[u8]) -> Self {
+        let bias = take(&mut packed).map_or(0.0, unzigzag);
+        let (mut weights, mut code) = (Vec::with_capacity(packed.len() / 3), 0_u32);
+        while let (Some(distance), Some(weight)) = (take(&mut packed), take(&mut packed)) {
+            code = code.saturating_add(distance);
+            weights.push((Feature(code), unzigzag(weight)));
+        }
+        Self { bias, weights: Weights::new(&weights) }
     }
 
     /// Reads `weight name` lines; lines that begin with `%` are the training record, and a line of a name that the vocabulary
@@ -230,6 +259,43 @@ impl Model {
     }
 }
 
+/// Thousandths with the sign in the lowest bit.
+fn zigzag(weight: f64) -> u32 {
+    // Weights are written with three decimals, so this is a whole number, whose text is read as one.
+    let thousandths: i32 = format!("{:.0}", weight * 1000.0).parse().unwrap_or_default();
+    thousandths.unsigned_abs() << 1 | u32::from(thousandths < 0)
+}
+
+fn unzigzag(number: u32) -> f64 {
+    let size = f64::from(number >> 1) / 1000.0;
+    if number & 1 == 1 {
+        -size
+    } else {
+        size
+    }
+}
+
+fn put(packed: &mut Vec<u8>, mut number: u32) {
+    while number > 0x7f {
+        packed.extend(u8::try_from(number & 0x7f).map(|low| low | 0x80));
+        number >>= 7;
+    }
+    packed.extend(u8::try_from(number));
+}
+
+fn take(packed: &mut &[u8]) -> Option<u32> {
+    let (mut number, mut shift) = (0_u32, 0_u32);
+    loop {
+        let (byte, rest) = packed.split_first()?;
+        *packed = rest;
+        number |= u32::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+        shift = shift.saturating_add(7);
+    }
+}
+
 /// Those that weigh most.
 pub fn reasons(mut weighed: Vec<(Feature, f64)>, most: usize) -> Vec<(Feature, f64)> {
     weighed.sort_by(|(_, one), (_, other)| other.abs().total_cmp(&one.abs()));
@@ -251,6 +317,20 @@ mod tests {
         let known = names.iter().filter(|name| Feature::named(name, &vocabulary).is_some()).count();
         assert_eq!(known, names.len() - 1, "all but the bias");
         assert_eq!(model.weights.places.iter().filter(|(feature, _)| *feature != Weights::FREE).count(), known);
+    }
+
+    /// `make train` writes both.
+    #[test]
+    fn what_is_packed_says_the_same() {
+        let read = Model::parse(include_str!("model.txt"), &Vocabulary::built_in());
+        let packed = read.pack();
+        assert!(packed == include_bytes!("model.bin"), "model.bin is not what model.txt says");
+        let unpacked = Model::unpack(&packed);
+        assert_eq!(unpacked.bias, read.bias);
+        assert_eq!(unpacked.weights.places.len(), read.weights.places.len());
+        for (feature, weight) in &read.weights.places {
+            assert!(*feature == Weights::FREE || unpacked.weights.get(*feature) == Some(*weight), "{feature:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::checks::{CLIENT, PKCE, REDIRECT_URI, REQUEST_OBJECT, RESPONSE_TYPE};
 use crate::config::oauth::{Authorization, RedirectUri};
 use crate::finding::{quoted, Finding, Findings};
+use crate::gather;
 use crate::request::form::Form;
 use std::collections::BTreeSet;
 
@@ -64,7 +65,7 @@ fn check_beside_reference(rules: &Authorization, form: &Form, findings: &mut Fin
 fn check_response_type(rules: &Authorization, form: &Form) -> Result<(), Finding> {
     let asked = form.get("response_type").ok_or_else(|| Finding::new(&RESPONSE_TYPE, "no `response_type`"))?;
     let words: Vec<&str> = asked.split(' ').collect();
-    let set: BTreeSet<&str> = words.iter().copied().collect();
+    let set = gather::set(words.iter().copied());
     let is_allowed = |allowed: &BTreeSet<String>| {
         words.len() == allowed.len() && set.iter().copied().eq(allowed.iter().map(String::as_str))
     };

@@ -129,7 +129,7 @@ impl Role {
 fn role(value: &Value) -> Option<Vec<u8>> {
     let Value::Array(items) = value else { return fields::plain(value) };
     let mut names: Vec<Vec<u8>> = items.iter().filter_map(fields::plain).collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     (!names.is_empty()).then(|| names.join(&b' '))
 }

@@ -1,0 +1,81 @@
+//! What a request asks of Envoy: each call into the host costs, so those of the fast path are pinned here one by one.
+//!
+//! Envoy itself tells of every call (`/logging?wasm=trace`). `docs/cost.md` says what each is for. A call that is not listed
+//! makes every request dearer, so who adds one has to change this file and that page.
+
+use super::{demo_issuer, enforcing, Gate, SOON};
+use portcullis_lab::client::Request;
+use portcullis_lab::tokens::{Issuer, Spec};
+use serde_json::{json, Value};
+
+const CLOCK: &str = "proxy_get_current_time_nanoseconds";
+const HEADERS: &str = "proxy_get_header_map_pairs";
+const PROPERTY: &str = "proxy_get_property";
+const READ: &str = "proxy_get_shared_data";
+const WRITE: &str = "proxy_set_shared_data";
+const COUNT: &str = "proxy_increment_metric";
+const RECORD: &str = "proxy_record_metric";
+const VERDICT: &str = "proxy_set_property";
+
+/// The calls of the third request of a client, in their order.
+fn calls(gate: &Gate, token: &str) -> Vec<String> {
+    let get = || {
+        let request = Request::get("/healthz").header("authorization", format!("Bearer {token}"));
+        assert_eq!(gate.http1().send(request).unwrap().status, 200);
+    };
+    get();
+    get();
+    gate.expect_accounted(2);
+    gate.envoy.admin_post("/logging?wasm=trace").unwrap();
+    get();
+    // What is counted and told when a request is over comes before its context goes.
+    let is_over =
+        |log: &str| log.split("proxy_on_log").nth(1).is_some_and(|rest| rest.contains("proxy_on_delete"));
+    assert!(gate.envoy.wait_for(|envoy| is_over(&envoy.log()), SOON), "{}", gate.envoy.log());
+    let log = gate.envoy.log();
+    let of_request = log.split("[host->vm] proxy_on_request_headers").nth(1).unwrap_or_default();
+    let of_request = of_request.split("[host->vm] proxy_on_delete").next().unwrap_or_default();
+    let named = of_request.split("[vm->host] env.").skip(1).filter_map(|rest| rest.split('(').next());
+    named.map(str::to_owned).collect()
+}
+
+fn gate(more: Value) -> (Gate, String) {
+    let issuer = Issuer::demo();
+    let mut config = json!({
+        "routes": [{"name": "health", "path": "/healthz"}],
+        "identity": {
+            "issuers": [demo_issuer()],
+            "requirements": [{"routes": ["health"], "token": "required", "scopes": ["orders:read"]}],
+        },
+        "memory": {"budget": "1MiB"},
+    });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let token = issuer.mint(&Spec::new(Default::default(), issuer.claims("ada")));
+    (Gate::start(&enforcing(config)), token)
+}
+
+fn limit(name: &str, key: Value) -> Value {
+    json!({"name": name, "key": key, "limit": 1_000_000, "window": "1h"})
+}
+
+/// What Envoy's own jwt_authn, rbac and local_ratelimit do.
+#[test]
+fn a_token_a_scope_and_a_limit() {
+    let (gate, token) = gate(json!({"limits": [limit("all", json!(["route"]))]}));
+    // In the statistics: the request, the limit, the token.
+    let expected = [CLOCK, HEADERS, READ, WRITE, CLOCK, CLOCK, COUNT, COUNT, COUNT, RECORD, VERDICT];
+    assert_eq!(calls(&gate, &token), expected);
+}
+
+/// Nothing is asked twice: one look at the address, and one read and one write for each actor that is counted.
+#[test]
+fn three_limits_and_payloads() {
+    let limits =
+        [limit("a", json!(["source"])), limit("b", json!(["header:x-device-id"])), limit("c", json!(["source"]))];
+    let (gate, token) = gate(json!({"limits": limits, "inspect": {}}));
+    let expected = [
+        CLOCK, HEADERS, PROPERTY, READ, WRITE, READ, WRITE, READ, WRITE, CLOCK, CLOCK, COUNT, COUNT, COUNT, COUNT,
+        COUNT, RECORD, VERDICT,
+    ];
+    assert_eq!(calls(&gate, &token), expected);
+}
