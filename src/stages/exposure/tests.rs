@@ -6,6 +6,7 @@ use crate::request::headers::Headers;
 use crate::stages::risk::{self, Judgement, Verdict};
 use crate::stages::CHECKS;
 use serde_json::{json, Value};
+use std::time::Instant;
 
 /// A card that pays for nothing.
 const CARD: &str = "4111111111111111";
@@ -390,6 +391,35 @@ fn nor_does_a_find_about_which_less_is_done() {
     // An address that is one of too few to be told hides no host.
     let few = json!({"rules": [{"action": "mask"}]});
     assert_eq!(judged(few, r#"["root@db.internal"]"#).body.as_deref(), Some(r#"["root@[redacted]"]"#));
+}
+
+/// How many make a finding is the rule's choice, and so is what hides nothing.
+#[test]
+fn nor_does_a_find_that_is_one_of_too_few() {
+    let rules = json!({"rules": [{"kinds": ["iban"], "at_least": 2, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["LB14 4111 1111 1111 1111 0000 0000"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["LB14 **** **** **** 1111 0000 0000"]"#));
+    let rules = json!({"rules": [{"kinds": ["phone"], "at_least": 1, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["+491711234567@shop.example"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["+********4567@shop.example"]"#));
+}
+
+/// Whoever nests what leaks cannot stall a worker: most of what is above it is never told.
+#[test]
+fn depth_costs_next_to_nothing() {
+    let cards = vec![format!("\"{CARD}\""); 64].join(",");
+    let soonest = |depth: usize| {
+        let body = format!("{}[{cards}]{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        let judge = |_| {
+            let began = Instant::now();
+            let outcome = judged(with_action("mask"), &body);
+            assert_eq!(outcome.findings[0].1, "64 masked in `a.a.a.a.a.a.a[]`");
+            began.elapsed()
+        };
+        (0..3).map(judge).min().unwrap()
+    };
+    let (shallow, deep) = (soonest(10), soonest(990));
+    assert!(deep < shallow * 8, "{shallow:?} and {deep:?}");
 }
 
 #[test]
