@@ -6,7 +6,6 @@ use crate::request::headers::Headers;
 use crate::stages::risk::{self, Judgement, Verdict};
 use crate::stages::CHECKS;
 use serde_json::{json, Value};
-use std::time::Instant;
 
 /// A card that pays for nothing.
 const CARD: &str = "4111111111111111";
@@ -404,22 +403,13 @@ fn nor_does_a_find_that_is_one_of_too_few() {
     assert_eq!(outcome.body.as_deref(), Some(r#"["+********4567@shop.example"]"#));
 }
 
-/// Whoever nests what leaks cannot stall a worker: most of what is above it is never told.
+/// Most of what is above what leaks is never told, and not looked into either.
 #[test]
-fn depth_costs_next_to_nothing() {
+fn of_deep_places_the_innermost_names_are_told() {
     let cards = vec![format!("\"{CARD}\""); 64].join(",");
-    let soonest = |depth: usize| {
-        let body = format!("{}[{cards}]{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-        let judge = |_| {
-            let began = Instant::now();
-            let outcome = judged(with_action("mask"), &body);
-            assert_eq!(outcome.findings[0].1, "64 masked in `a.a.a.a.a.a.a[]`");
-            began.elapsed()
-        };
-        (0..3).map(judge).min().unwrap()
-    };
-    let (shallow, deep) = (soonest(10), soonest(990));
-    assert!(deep < shallow * 8, "{shallow:?} and {deep:?}");
+    let body = format!("{}[{cards}]{}", "{\"a\":".repeat(990), "}".repeat(990));
+    let outcome = judged(with_action("mask"), &body);
+    assert_eq!(outcome.findings, [("exposure.payment_card", "64 masked in `a.a.a.a.a.a.a[]`".to_owned())]);
 }
 
 #[test]
