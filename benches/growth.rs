@@ -30,7 +30,7 @@ use serde_json::{json, Value};
 use std::hint::black_box;
 use std::time::Instant;
 
-const BATCHES: usize = 15;
+const BATCHES: usize = 9;
 const BATCH_NANOS: u128 = 2_000_000;
 
 /// A growth beyond this, over the growth of the input, is not linear. What small inputs cost besides makes most of them less.
@@ -55,7 +55,7 @@ fn main() {
     table("rules on the route", us, &[1, 10, 100], &|count| of(&rules(count, &["orders"]), &get(12)));
     table("routes", us, &[5, 50, 500], &|count| of(&routes(count), &get(12)));
     table("limits on the route", us, &[1, 2, 4, 8, 16], &|count| of(&limits(count), &get(12)));
-    table("keys of one limit, remembered", us, &[1, 1000, 100_000, 1_000_000], &many_keys);
+    table("keys of one limit, remembered", us, &[1, 100, 10_000, 100_000], &many_keys);
     table("header fields, form only", us, &[10, 20, 40, 80], &|count| of(&json!({}), &get(count)));
     table("header fields, inspected", us, &[10, 20, 40, 80], &|count| of(&json!({"inspect": {}}), &get(count)));
     table("KiB of JSON, inspected", us, &[2, 8, 32, 128, 512], &|kib| {
@@ -80,6 +80,7 @@ fn document(sections: &Value) -> Vec<u8> {
         "version": 1, "mode": "enforce",
         "routes": [{"name": "orders", "path": "/api/orders/{id}"}, {"name": "elsewhere", "path": "/elsewhere"}],
         "request": {"body_read_max": "900KiB"},
+        "memory": {"budget": "8MiB"},
     });
     for (name, section) in sections.as_object().unwrap() {
         document[name] = section.clone();
@@ -182,7 +183,7 @@ fn many_keys(count: usize) -> f64 {
         fields.last_mut().unwrap().1 = next.to_string();
         judge(&engine, &fields, "", now);
     };
-    (0..count.min(300_000)).for_each(|_| one());
+    (0..count).for_each(|_| one());
     least(one) / 1e3
 }
 

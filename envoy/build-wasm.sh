@@ -30,7 +30,7 @@ readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc lld-19)
 readonly RUSTC_FLAGS=(
     -C target-feature=+simd128,+bulk-memory
     "--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}=/cargo"
-    -C llvm-args=-inline-threshold=20 -C llvm-args=-inlinehint-threshold=20
+    -C llvm-args=-inline-threshold=8 -C llvm-args=-inlinehint-threshold=8
 )
 readonly BUILD=(build --locked --release --lib --package portcullis --target "$TARGET")
 # Binaryen 108 takes no feature for granted.
@@ -141,7 +141,7 @@ publish() {
     if ! command -v wasm-opt >/dev/null; then
         cp "$built" "$named"
         cp "$built" "$next"
-    elif wasm-opt -Os -g "${WASM_FEATURES[@]}" "$built" -o "$named" &&
+    elif wasm-opt -Oz -g "${WASM_FEATURES[@]}" "$built" -o "$named" &&
         wasm-opt --strip-debug "${WASM_FEATURES[@]}" "$named" -o "$next"; then
         how+=", wasm-opt"
     else

@@ -34,7 +34,6 @@ use log::Level;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Time between two heartbeats.
@@ -71,7 +70,7 @@ struct Loaded {
     report: Rc<Report>,
     waiting: Waiting,
     /// Reports to the fleet that have not been answered, by their token, with the time until which they are waited for.
-    reports: BTreeMap<u32, (fleet::Report, Millis)>,
+    reports: Vec<(u32, fleet::Report, Millis)>,
     fetching: Fetching,
     next_beat: Millis,
     next_report: Millis,
@@ -88,8 +87,9 @@ impl Context for Root {
             let _ = calls::set_effective_context(id);
             return;
         }
-        match loaded.reports.remove(&token) {
-            Some((report, until)) => {
+        match loaded.reports.iter().position(|(own, ..)| *own == token) {
+            Some(place) => {
+                let (_, report, until) = loaded.reports.swap_remove(place);
                 // Envoy's timers may be a little early, and what it says of a call that it gave up varies.
                 let is_late = now.saturating_add(WATCH) >= until;
                 let fault = callout::counts(report.question()).err().filter(|_| is_late);
@@ -137,7 +137,7 @@ impl RootContext for Root {
             engine,
             report: Rc::new(report),
             waiting: Waiting::default(),
-            reports: BTreeMap::new(),
+            reports: Vec::new(),
             fetching: Fetching::default(),
             next_beat: Millis::default(),
             next_report: Millis::default(),
@@ -198,7 +198,7 @@ impl Loaded {
             match callout::ask(report.question(), &fleet.cluster, REPORT_TIMEOUT) {
                 Ok(token) => {
                     let until = now.saturating_add(REPORT_TIMEOUT);
-                    self.reports.insert(token, (report, until));
+                    self.reports.push((token, report, until));
                 }
                 // What could not be reported goes back into the outbox; it would come out again at once.
                 Err(fault) => return self.settle(report, Some(fault)),
@@ -208,10 +208,8 @@ impl Loaded {
 
     /// Envoy's time-out may never fire, and units must not be in doubt for ever.
     fn give_up_late_reports(&mut self, now: Millis) {
-        let late: BTreeMap<_, _>;
-        (late, self.reports) =
-            std::mem::take(&mut self.reports).into_iter().partition(|(_, (_, until))| *until <= now);
-        for (report, _) in late.into_values() {
+        while let Some(place) = self.reports.iter().position(|(_, _, until)| *until <= now) {
+            let (_, report, _) = self.reports.swap_remove(place);
             self.settle(report, Some(Fault::Timeout));
         }
     }

@@ -45,7 +45,9 @@ pub static INTERNAL: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "The request could not be judged through no fault of its own; the failure policy decided.",
+    means: crate::finding::documented(
+        "The request could not be judged through no fault of its own; the failure policy decided.",
+    ),
 };
 
 /// Every check there is. Statistics are declared from this table when the configuration loads, so a check that is

@@ -153,21 +153,28 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr, with_tokens: bool) 
         one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything))?,
     ];
     if with_tokens {
-        for (name, means, algorithm, key) in [
-            ("minting RS256", "token exchange, the new token signed with RS256", Algorithm::RS256, RSA_KEY),
-            ("minting ES256", "the same with ES256", Algorithm::ES256, P256_KEY),
-            ("minting EdDSA", "the same with EdDSA", Algorithm::EdDSA, ED25519_KEY),
-        ] {
-            let bootstrap = answering()?.filter_config(&traffic::minting(&issuer, algorithm, key));
-            all.push(Contender::sending(name, means, bootstrap, exchanges(&issuer)));
-        }
-        let refused = requests(&issuer, Algorithm::RS256, Token::Expired);
-        let bootstrap = answering()?.filter_config(&traffic::rules(&issuer, Some(Algorithm::RS256)));
-        let refusal = Contender::sending("refused", "RS256, the tokens expired, with receipt", bootstrap, refused);
-        all.push(Contender { expects: 401, ..refusal });
-        for contender in tokens::all(&answering) {
-            all.push(contender?);
-        }
+        all.extend(costly(&issuer, &answering)?);
+    }
+    Ok(all)
+}
+
+/// Tokens that are signed here, refused, or more than remembered.
+fn costly(issuer: &Issuer, answering: &dyn Fn() -> Result<Bootstrap>) -> Result<Vec<Contender>> {
+    let mut all = Vec::new();
+    for (name, means, algorithm, key) in [
+        ("minting RS256", "token exchange, the new token signed with RS256", Algorithm::RS256, RSA_KEY),
+        ("minting ES256", "the same with ES256", Algorithm::ES256, P256_KEY),
+        ("minting EdDSA", "the same with EdDSA", Algorithm::EdDSA, ED25519_KEY),
+    ] {
+        let bootstrap = answering()?.filter_config(&traffic::minting(issuer, algorithm, key));
+        all.push(Contender::sending(name, means, bootstrap, exchanges(issuer)));
+    }
+    let refused = requests(issuer, Algorithm::RS256, Token::Expired);
+    let bootstrap = answering()?.filter_config(&traffic::rules(issuer, Some(Algorithm::RS256)));
+    let refusal = Contender::sending("refused", "RS256, the tokens expired, with receipt", bootstrap, refused);
+    all.push(Contender { expects: 401, ..refusal });
+    for contender in tokens::all(answering) {
+        all.push(contender?);
     }
     Ok(all)
 }

@@ -14,7 +14,7 @@ use std::fmt::Write;
 pub(crate) enum Shape {
     /// What a browser's page asks: a query, a dozen header fields. The shape that contenders are compared by.
     Page,
-    /// A token, and nothing else that could be left out.
+    /// A token with what it is bound to, and nothing else that could be left out.
     Bare,
     /// Ten parameters and twenty header fields more.
     Wide,
@@ -60,11 +60,14 @@ impl Shape {
 
     fn request(self, client: usize) -> Vec<u8> {
         let token = rules::token(client);
-        let bearer = ("authorization", format!("Bearer {token}"));
         let usual = traffic::fields(&token, client);
         match self {
             Self::Page => get(TARGET, &usual),
-            Self::Bare => get("/api/orders/o-1001", &[bearer]),
+            Self::Bare => {
+                let needed = ["authorization", "user-agent", "x-device-id", "cookie"];
+                let fields: Vec<_> = usual.into_iter().filter(|(name, _)| needed.contains(name)).collect();
+                get("/api/orders/o-1001", &fields)
+            }
             Self::Wide => {
                 let more = (0..20).map(|number| (FIELDS[number], format!("value-{number}-of-some-length")));
                 let query = (0..10).fold(String::new(), |mut query, number| {

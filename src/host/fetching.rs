@@ -10,21 +10,19 @@ use crate::engine::{Engine, Fetch, Fetched};
 use crate::remote::answer::{Answer, Fault};
 use crate::time::Millis;
 use log::Level;
-use std::collections::BTreeMap;
 
 /// How much longer than its time-out a call is waited for.
 const GRACE: Millis = Millis::new(500);
 
 /// The calls of one configuration, by their token, each with the time until which it is waited for.
 #[derive(Default)]
-pub(crate) struct Fetching(BTreeMap<u32, (Fetch, Millis)>);
+pub(crate) struct Fetching(Vec<(u32, Fetch, Millis)>);
 
 impl Fetching {
     /// Begins what is due, and gives up what is late.
     pub(crate) fn tick(&mut self, engine: &Engine, report: &Report, now: Millis) {
-        let late: BTreeMap<_, _>;
-        (late, self.0) = std::mem::take(&mut self.0).into_iter().partition(|(_, (_, until))| *until <= now);
-        for (fetch, _) in late.into_values() {
+        while let Some(place) = self.0.iter().position(|(_, _, until)| *until <= now) {
+            let (_, fetch, _) = self.0.swap_remove(place);
             self.take_in(engine, report, fetch, Err(Fault("no answer in time".to_owned())), now);
         }
         for fetch in engine.fetches(now) {
@@ -34,7 +32,8 @@ impl Fetching {
 
     /// Takes in the answer that the current callback is about, if it is one of these. Says whether it was.
     pub(crate) fn answer(&mut self, engine: &Engine, report: &Report, token: u32, now: Millis) -> bool {
-        let Some((fetch, _)) = self.0.remove(&token) else { return false };
+        let Some(place) = self.0.iter().position(|(own, ..)| *own == token) else { return false };
+        let (_, fetch, _) = self.0.swap_remove(place);
         let answer = callout::answer(engine.call(&fetch).map_or(0, |call| call.bytes_max));
         self.take_in(engine, report, fetch, answer, now);
         true
@@ -44,7 +43,7 @@ impl Fetching {
         let Some(call) = engine.call(&fetch) else { return };
         match callout::call(&call) {
             Ok(token) => {
-                self.0.insert(token, (fetch, now.saturating_add(call.timeout).saturating_add(GRACE)));
+                self.0.push((token, fetch, now.saturating_add(call.timeout).saturating_add(GRACE)));
             }
             Err(fault) => self.take_in(engine, report, fetch, Err(fault), now),
         }

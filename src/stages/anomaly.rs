@@ -82,7 +82,16 @@ pub static ERRORS: Check = soft(
 const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(0.35));
     let (family, class) = (Family::Anomaly, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// How long what is known of a route, and of an actor, is kept where room is short.

@@ -98,7 +98,16 @@ pub static CHAIN: Check = soft(
 const fn soft(id: &'static str, code: &'static str, score: f64, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(score));
     let (family, class) = (Family::Behaviour, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// The score of a chain by the stages beyond the first.

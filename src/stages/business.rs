@@ -47,7 +47,9 @@ pub static RULE: Check = Check {
     weight: Weight::Refuse,
     tunable: true,
     bearer_error: None,
-    means: "A rule of `rules` is violated; its own code, message and effect take the place of these.",
+    means: crate::finding::documented(
+        "A rule of `rules` is violated; its own code, message and effect take the place of these.",
+    ),
 };
 
 /// A rule of the configuration could not be judged.
@@ -59,7 +61,9 @@ pub static UNDECIDED: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "A value that a rule needs cannot be read or has several meanings; the rule's `on_error` decided.",
+    means: crate::finding::documented(
+        "A value that a rule needs cannot be read or has several meanings; the rule's `on_error` decided.",
+    ),
 };
 
 /// A counter of a rule could not be kept.
@@ -71,7 +75,7 @@ pub static CONTENDED: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "A counter of a rule could not be kept, since too many workers changed its memory at once; `memory.on_error` decided.",
+    means: crate::finding::documented("A counter of a rule could not be kept, since too many workers changed its memory at once; `memory.on_error` decided."),
 };
 
 /// Judges those rules of the route that can be judged now: those that need the body once it is there, all others before.

@@ -83,7 +83,7 @@ pub static UNCHECKED: Check = Check {
     weight: Weight::Note,
     tunable: true,
     bearer_error: None,
-    means: "The response could not be checked, or not all of it: too long, late, compressed, partial, broken, too complex or not text; `exposure.on_error` decided.",
+    means: crate::finding::documented("The response could not be checked, or not all of it: too long, late, compressed, partial, broken, too complex or not text; `exposure.on_error` decided."),
 };
 
 /// Fields that vouch for the bytes of a body, or for its parts.

@@ -56,7 +56,7 @@ pub static UNINSPECTED: Check = Check {
     weight: Weight::Note,
     tunable: true,
     bearer_error: None,
-    means: "The body, or a part of the request, could not be inspected: too long, too many values, or too late; the failure policy decided.",
+    means: crate::finding::documented("The body, or a part of the request, could not be inspected: too long, too many values, or too late; the failure policy decided."),
 };
 
 /// A body that is not what it says it is.
@@ -68,7 +68,7 @@ pub static MISMATCH: Check = Check {
     weight: Weight::Score(Score::constant(0.3)),
     tunable: true,
     bearer_error: None,
-    means: "The body is not of its content type, or has several meanings: broken JSON, duplicate keys, nesting beyond reason.",
+    means: crate::finding::documented("The body is not of its content type, or has several meanings: broken JSON, duplicate keys, nesting beyond reason."),
 };
 
 /// How the types of bodies begin that are not text, or have no end.

@@ -54,7 +54,7 @@ pub static EXCEEDED: Check = Check {
     weight: Weight::Refuse,
     tunable: true,
     bearer_error: None,
-    means: "A limit of the route is used up under the request's key.",
+    means: crate::finding::documented("A limit of the route is used up under the request's key."),
 };
 
 /// A count could not be kept.
@@ -66,7 +66,7 @@ pub static CONTENDED: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "A limit could not be counted, since too many workers changed its memory at once; `memory.on_error` decided.",
+    means: crate::finding::documented("A limit could not be counted, since too many workers changed its memory at once; `memory.on_error` decided."),
 };
 
 /// What is needed to apply limits.

@@ -37,7 +37,9 @@ pub static RISK: Check = Check {
     weight: Weight::Refuse,
     tunable: true,
     bearer_error: None,
-    means: "The mean of the configured indicators of manipulation is above `manipulation.threshold`.",
+    means: crate::finding::documented(
+        "The mean of the configured indicators of manipulation is above `manipulation.threshold`.",
+    ),
 };
 
 /// Something points to it.
@@ -45,7 +47,9 @@ pub static SIGNS: Check = Check {
     id: "manipulation.signs",
     code: "manipulation_signs",
     weight: Weight::Note,
-    means: "An indicator of manipulation is above zero, and their mean is not above `manipulation.threshold`.",
+    means: crate::finding::documented(
+        "An indicator of manipulation is above zero, and their mean is not above `manipulation.threshold`.",
+    ),
     ..RISK
 };
 

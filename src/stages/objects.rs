@@ -50,7 +50,7 @@ pub static OWNER: Check = Check {
     weight: Weight::Refuse,
     tunable: true,
     bearer_error: None,
-    means: "The object is not among those of the caller's claim, or the request does not name exactly what it asks for.",
+    means: crate::finding::documented("The object is not among those of the caller's claim, or the request does not name exactly what it asks for."),
 };
 
 /// Very many.
@@ -88,7 +88,16 @@ pub static PRIVILEGE: Check = soft(
 const fn soft(id: &'static str, code: &'static str, score: f64, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(score));
     let (family, class) = (Family::Objects, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// Whether a check is about earlier requests and not about this one.

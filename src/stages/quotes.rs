@@ -83,7 +83,16 @@ pub static UNREAD: Check = Check {
 
 const fn check(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let (family, class) = (Family::Business, Class::Forbidden);
-    Check { id, family, code, class, weight: Weight::Refuse, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight: Weight::Refuse,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// The quotes that the answer to a request is listened to for.

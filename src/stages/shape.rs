@@ -118,7 +118,7 @@ const fn refusal(id: &'static str, code: &'static str, class: Class, means: &'st
         weight: Weight::Refuse,
         tunable: true,
         bearer_error: None,
-        means,
+        means: crate::finding::documented(means),
     }
 }
 

@@ -103,14 +103,23 @@ pub static CONTENDED: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "A one-time step could not be reserved: too many workers changed its memory at once (`memory.on_error` decided), or there is no room for it (`identity.replay.on_full`).",
+    means: crate::finding::documented("A one-time step could not be reserved: too many workers changed its memory at once (`memory.on_error` decided), or there is no room for it (`identity.replay.on_full`)."),
 };
 
 /// Alone a challenge: some people are quick.
 const fn check(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let (family, class) = (Family::Business, Class::Forbidden);
     let weight = Weight::Score(Score::constant(0.4));
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// Looks at the steps that a request does, one of each workflow at most: of workflows that need the body once that is there, of

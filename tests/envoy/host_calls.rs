@@ -28,15 +28,28 @@ fn calls(gate: &Gate, token: &str) -> Vec<String> {
     gate.expect_accounted(2);
     gate.envoy.admin_post("/logging?wasm=trace").unwrap();
     get();
-    // What is counted and told when a request is over comes before its context goes.
-    let is_over =
-        |log: &str| log.split("proxy_on_log").nth(1).is_some_and(|rest| rest.contains("proxy_on_delete"));
-    assert!(gate.envoy.wait_for(|envoy| is_over(&envoy.log()), SOON), "{}", gate.envoy.log());
-    let log = gate.envoy.log();
-    let of_request = log.split("[host->vm] proxy_on_request_headers").nth(1).unwrap_or_default();
-    let of_request = of_request.split("[host->vm] proxy_on_delete").next().unwrap_or_default();
-    let named = of_request.split("[vm->host] env.").skip(1).filter_map(|rest| rest.split('(').next());
-    named.map(str::to_owned).collect()
+    assert!(gate.envoy.wait_for(|envoy| told(&envoy.log()).is_some(), SOON), "the request is not over");
+    told(&gate.envoy.log()).unwrap_or_default()
+}
+
+/// The calls between the first request in a trace and its end. Ticks, and what other threads do meanwhile, are not its own.
+fn told(log: &str) -> Option<Vec<String>> {
+    let (mut calls, mut thread, mut ticks) = (Vec::new(), None, false);
+    for line in log.lines() {
+        let own = line.split("][").nth(1);
+        if line.contains("[host->vm] proxy_on_request_headers(") {
+            thread = thread.or(own);
+        } else if thread.is_none() || thread != own {
+            continue;
+        } else if line.contains("proxy_on_tick") {
+            ticks = line.contains("[host->vm]");
+        } else if line.contains("[host->vm] proxy_on_delete(") {
+            return Some(calls);
+        } else if let Some((_, call)) = line.split_once("[vm->host] env.").filter(|_| !ticks) {
+            calls.extend(call.split('(').next().map(str::to_owned));
+        }
+    }
+    None
 }
 
 fn gate(more: Value) -> (Gate, String) {

@@ -7,6 +7,8 @@
 //! Bounds: one client a thread, each waiting for its answer. Not covered: loads beyond what these clients send.
 
 use super::{code, enforcing, Gate, Scratch, Stop, SOON};
+use portcullis::finding::{Check, Family};
+use portcullis::stages::CHECKS;
 use portcullis_lab::client::{Client, Request};
 use portcullis_lab::service::{Answer, Service};
 use portcullis_lab::tokens::{Algorithm, Issuer, Spec};
@@ -84,11 +86,7 @@ fn mixed_traffic_reloads_rotations_and_failures() {
         counted
     });
     gate.upstream = upstream.unwrap();
-    let quarter = |which: usize| {
-        let part = &memory[memory.len() * which / 4..memory.len() * (which + 1) / 4];
-        part.iter().sum::<u64>() / part.len() as u64
-    };
-    let (early, late) = (quarter(1), quarter(3));
+    let (early, late) = (quarter(&memory, 1), quarter(&memory, 3));
     let sent: u64 = counted.values().sum();
     println!(
         "{sent} requests in {:.0?} to {WORKERS} workers, {reloads} reloads: {counted:#?}\nMiB by time: {:?}",
@@ -102,6 +100,12 @@ fn mixed_traffic_reloads_rotations_and_failures() {
     let stat = "extension_config_discovery.http_filter.portcullis.update_success";
     assert!(gate.envoy.wait_for(|envoy| envoy.stats().get(stat) == Some(&(reloads + 1)), SOON));
     gate.expect_unharmed();
+}
+
+/// The mean of a quarter of what was measured.
+fn quarter(memory: &[u64], which: usize) -> u64 {
+    let part = &memory[memory.len() * which / 4..memory.len() * (which + 1) / 4];
+    part.iter().sum::<u64>() / part.len() as u64
 }
 
 /// An issuer whose keys change with the turn, and which fails now and then.
@@ -121,8 +125,12 @@ fn issuer(turn: &Arc<AtomicUsize>) -> Service {
     .unwrap()
 }
 
-/// Everything on, and something different each time.
+/// Everything on, and something different each time. What is said of an actor over several requests is noted only: good and bad
+/// come from one address here, and nobody would pass.
 fn config(number: u64) -> Value {
+    let of_actors = |check: &&&Check| matches!(check.family, Family::Behaviour | Family::Anomaly);
+    let noted = CHECKS.iter().filter(of_actors).map(|check| json!({"id": check.id, "mode": "monitor"}));
+    let noted: Vec<_> = noted.collect();
     let demo = Issuer::demo();
     let keys = json!({"cluster": "issuer", "uri": "https://id.demo.portcullis/jwks.json", "refresh": "10s"});
     enforcing(json!({
@@ -140,7 +148,7 @@ fn config(number: u64) -> Value {
         "memory": {"budget": "2MiB"},
         "limits": [
             {"name": "source", "key": ["source"], "limit": 1_000_000_000 + number, "window": "1h"},
-            {"name": "client", "key": ["header:x-client"], "limit": 50, "window": "1m", "algorithm": "sliding_window"},
+            {"name": "client", "key": ["header:x-client"], "limit": 1_000_000, "window": "1m", "algorithm": "sliding_window"},
         ],
         "inspect": {},
         "rules": [{"name": "small", "routes": ["orders"], "require": "request.method == 'GET' || size(body.items) < 9"}],
@@ -148,6 +156,7 @@ fn config(number: u64) -> Value {
         "anomaly": {},
         "behaviour": {"logins": [{"routes": ["login"], "account": "body:user"}]},
         "exposure": {},
+        "checks": noted,
         "telemetry": {"allow_sample": 0.001},
     }))
 }

@@ -23,7 +23,7 @@ pub static SPELLING: Check = Check {
     weight: Weight::Refuse,
     tunable: true,
     bearer_error: None,
-    means: "A name in the JSON body or the query differs from one that a rule, workflow, quote or kind of objects reads only in its spelling.",
+    means: crate::finding::documented("A name in the JSON body or the query differs from one that a rule, workflow, quote or kind of objects reads only in its spelling."),
 };
 
 /// The first such name: of the query, and of the body once that is there.

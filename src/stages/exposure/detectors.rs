@@ -48,7 +48,7 @@ pub const fn check(id: &'static str, code: &'static str, score: f64, means: &'st
         weight,
         tunable: true,
         bearer_error: None,
-        means,
+        means: crate::finding::documented(means),
     }
 }
 

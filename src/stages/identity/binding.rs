@@ -49,7 +49,7 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
         weight,
         tunable: true,
         bearer_error: None,
-        means,
+        means: crate::finding::documented(means),
     }
 }
 

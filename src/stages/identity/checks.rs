@@ -302,5 +302,14 @@ const fn token(
     means: &'static str,
 ) -> Check {
     let (family, class, weight) = (Family::Token, Class::Unauthenticated, Weight::Refuse);
-    Check { id, family, code, class, weight, tunable: true, bearer_error, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error,
+        means: crate::finding::documented(means),
+    }
 }

@@ -67,7 +67,16 @@ pub static TRAVEL: Check = soft(
 const fn soft(id: &'static str, code: &'static str, score: f64, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(score));
     let (family, class) = (Family::Binding, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// Records a use of a token and compares it with those before. `text` is the token as it came.

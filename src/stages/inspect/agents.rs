@@ -33,7 +33,16 @@ pub static AUTOMATIC: Check = check(
 
 const fn check(id: &'static str, code: &'static str, weight: Weight, means: &'static str) -> Check {
     let (family, class) = (Family::Payload, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// Looks at the user agent.

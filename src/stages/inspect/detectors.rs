@@ -71,6 +71,6 @@ const fn check(id: &'static str, code: &'static str, means: &'static str) -> Che
         weight: Weight::Score(Score::constant(0.9)),
         tunable: true,
         bearer_error: None,
-        means,
+        means: crate::finding::documented(means),
     }
 }

@@ -29,7 +29,16 @@ pub static INTROSPECTION: Check = check(
 const fn check(id: &'static str, code: &'static str, score: f64, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(score));
     let (family, class) = (Family::Payload, Class::Forbidden);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
 
 /// Judges the documents of a JSON body. Returns the texts in their arguments, which are values as others are, or `None` if there is

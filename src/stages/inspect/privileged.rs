@@ -23,7 +23,7 @@ pub static FIELD: Check = Check {
     weight: Weight::Score(Score::constant(0.2)),
     tunable: true,
     bearer_error: None,
-    means: "A body sets a field of `inspect.privileged_fields`.",
+    means: crate::finding::documented("A body sets a field of `inspect.privileged_fields`."),
 };
 
 /// Looks for privileged members in a document. `fields` are canonical and sorted.

@@ -37,7 +37,9 @@ pub static UNAVAILABLE: Check = Check {
     weight: Weight::Note,
     tunable: false,
     bearer_error: None,
-    means: "The fleet's rate limit service did not answer in time or at all; `fleet.on_error` decided.",
+    means: crate::finding::documented(
+        "The fleet's rate limit service did not answer in time or at all; `fleet.on_error` decided.",
+    ),
 };
 
 /// A request's question to the fleet, and which limits it is about.

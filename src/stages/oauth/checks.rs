@@ -84,5 +84,14 @@ pub static CODE_VERIFIER: Check = oauth(
 
 const fn oauth(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let (family, class, weight) = (Family::Token, Class::Invalid, Weight::Refuse);
-    Check { id, family, code, class, weight, tunable: true, bearer_error: None, means }
+    Check {
+        id,
+        family,
+        code,
+        class,
+        weight,
+        tunable: true,
+        bearer_error: None,
+        means: crate::finding::documented(means),
+    }
 }
