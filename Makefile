@@ -81,6 +81,11 @@ check: toolchain ## Check the format and the lints, of the native build and the 
 		echo 'skipped: the licences, as cargo-deny is not installed'; \
 	fi
 
+.PHONY: reference
+reference: ## Write what is made from the code anew: docs/reference and the JSON Schema
+	@cargo run --quiet --locked --package portcullis-cli -- reference docs/reference
+	@cargo run --quiet --locked --package portcullis-cli -- schema > docs/portcullis.schema.json
+
 .PHONY: bench
 bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
 	@cargo bench --locked --bench envoy

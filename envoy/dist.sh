@@ -2,6 +2,7 @@
 # Puts what a release has into dist: `make dist`.
 #
 #   portcullis-VERSION.wasm                  the filter
+#   portcullis-VERSION.debug.wasm            the same code with the names of its functions
 #   portcullis-VERSION.oci.tar               the same as an OCI image layout, tags `compat` and `oci`
 #   portcullis-VERSION.cdx.json              what is compiled into it (CycloneDX)
 #   portcullis-VERSION-envoy.tar.gz          Envoy configuration, Istio manifests, dashboard and alerts
@@ -14,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly DIST=dist
 readonly MODULE=target/portcullis.wasm
+readonly DEBUG_MODULE=target/portcullis.debug.wasm
 readonly CLI_PACKAGE=portcullis-cli
 # An archive whose bytes depend on the names and the contents of its files alone.
 readonly TAR=(tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner
@@ -28,6 +30,7 @@ main() {
     rm -rf "$DIST"
     mkdir -p "$DIST"
     cp "$MODULE" "$DIST/$name.wasm"
+    cp "$DEBUG_MODULE" "$DIST/$name.debug.wasm"
     lab sbom "$MODULE" >"$DIST/$name.cdx.json"
     digest="$(lab image "$MODULE" target/image | sed -n 's/^compat\tsha256:\([0-9a-f]*\)\t.*/\1/p')"
     [[ -n "$digest" ]] || fail "the image has no digest"

@@ -81,6 +81,8 @@ pub struct Head {
     status: u16,
     fields: Headers,
     has_body: bool,
+    /// Whether it is not the service's: the connection broke when that had the request.
+    pub broke_off: bool,
 }
 
 /// What the body of an answer is.
@@ -137,7 +139,7 @@ impl Head {
     /// A head, by its fields and whether a body follows. `None` without a status.
     pub fn new(fields: Headers, has_body: bool) -> Option<Self> {
         let status = std::str::from_utf8(fields.first(":status")?).ok()?.parse().ok()?;
-        Some(Self { status, fields, has_body })
+        Some(Self { status, fields, has_body, broke_off: false })
     }
 
     /// The status code.

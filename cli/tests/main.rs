@@ -2,6 +2,7 @@
 
 mod check;
 mod documentation;
+mod examples;
 mod explain;
 mod published;
 mod replay;

@@ -107,7 +107,7 @@ impl Case {
         now: Millis,
         next: impl FnOnce(Box<Self>) -> Next,
     ) -> Course<Next> {
-        self.settle_steps(Some(head.status()), true, now);
+        self.settle_steps(Some(head.status()), !head.broke_off, now);
         let bytes_max = self.world.config.response.body_read_max;
         let obstacle = head.obstacle().filter(|_| want != Want::Nothing);
         match want {

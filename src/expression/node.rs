@@ -109,6 +109,11 @@ impl Node {
                     Step::Element(_) => None,
                 }));
             }
+            // `"price" in body`.
+            Self::Binary { operator: Binary::In, left, right, .. } if left.text().is_some() => {
+                right.members(document, found);
+                found.extend(left.text());
+            }
             Self::Index { list: one, key: other, .. }
             | Self::Binary { left: one, right: other, .. }
             | Self::Macro { list: one, body: other, .. } => {
@@ -124,6 +129,14 @@ impl Node {
             Self::Choice { condition, then, otherwise, .. } => {
                 [condition, then, otherwise].into_iter().for_each(|node| node.members(document, found));
             }
+        }
+    }
+
+    /// The text that it is, where that is known before any evaluation.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Constant(Value::Text(text)) => Some(text),
+            _ => None,
         }
     }
 

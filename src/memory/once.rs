@@ -58,7 +58,7 @@ impl Once {
     pub fn see(&self, shared: &dyn Shared, kind: &str, key: &[u8], now: Millis, until: Millis) -> Seen {
         let (bucket, fingerprint) = self.locate(kind, key);
         let bucket = name(bucket);
-        let end = u32::try_from(until.as_u64().div_ceil(1000)).unwrap_or(u32::MAX);
+        let end = end(until);
         for _ in 0..ATTEMPTS_MAX {
             let Some((value, version)) = shared.get(&bucket) else {
                 shared.insert(&bucket, &empty());
@@ -74,17 +74,18 @@ impl Once {
         Seen::Contended
     }
 
-    /// Forgets a key that was seen, so that it may be seen once more. Says whether it did: not under contention, which leaves the
-    /// key seen.
-    pub fn forget(&self, shared: &dyn Shared, kind: &str, key: &[u8]) -> bool {
+    /// Forgets the sight of a key that is remembered until `until`, so that it may be seen once more. Says whether it did: not under
+    /// contention, which leaves the key seen, and not a later sight, which is somebody else's.
+    pub fn forget(&self, shared: &dyn Shared, kind: &str, key: &[u8], until: Millis) -> bool {
         let (bucket, fingerprint) = self.locate(kind, key);
-        let bucket = name(bucket);
+        let (bucket, end) = (name(bucket), end(until).to_le_bytes());
+        let sight = [&fingerprint[..], &end].concat();
         for _ in 0..ATTEMPTS_MAX {
             let Some((mut value, version)) = shared.get(&bucket).filter(|(value, _)| is_bucket(value)) else {
                 return false;
             };
             let (_, entries) = value.split_at_mut(MAGIC.len());
-            let entry = entries.chunks_exact_mut(ENTRY_BYTES).find(|entry| entry.starts_with(&fingerprint));
+            let entry = entries.chunks_exact_mut(ENTRY_BYTES).find(|entry| **entry == *sight);
             let Some(entry) = entry else { return false };
             entry.fill(0);
             if shared.set(&bucket, &value, version) {
@@ -111,6 +112,11 @@ impl fmt::Debug for Once {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Once").field("buckets", &self.buckets).finish_non_exhaustive()
     }
+}
+
+/// The second of an end, rounded up.
+fn end(until: Millis) -> u32 {
+    u32::try_from(until.as_u64().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// Looks for a live entry, else writes one into the first place whose time is over.
@@ -191,11 +197,13 @@ mod tests {
     fn what_is_forgotten_may_be_seen_once_more() {
         let shared = InProcess::default();
         let once = once(&shared, 0);
-        let see = |key: &[u8]| once.see(&shared, "step", key, Millis::new(1), Millis::new(9_000));
-        assert!(!once.forget(&shared, "step", b"a"), "there is no memory yet");
+        let until = Millis::new(9_000);
+        let see = |key: &[u8]| once.see(&shared, "step", key, Millis::new(1), until);
+        assert!(!once.forget(&shared, "step", b"a", until), "there is no memory yet");
         assert_eq!((see(b"a"), see(b"b"), see(b"a")), (Seen::First, Seen::First, Seen::Again));
-        assert!(once.forget(&shared, "step", b"a") && !once.forget(&shared, "step", b"a"));
-        assert!(!once.forget(&shared, "jti", b"b"), "another use");
+        assert!(!once.forget(&shared, "step", b"a", Millis::new(9_001)), "another sight");
+        assert!(once.forget(&shared, "step", b"a", until) && !once.forget(&shared, "step", b"a", until));
+        assert!(!once.forget(&shared, "jti", b"b", until), "another use");
         assert_eq!((see(b"a"), see(b"a"), see(b"b")), (Seen::First, Seen::Again, Seen::Again));
     }
 

@@ -34,7 +34,8 @@ pub use self::plan::{Scene, Wish};
 
 use self::body::Work;
 use self::detectors::check;
-use self::plan::{Applied, Plan};
+use self::plan::Plan;
+use self::scan::Asked;
 use crate::config::exposure::Volume;
 use crate::config::{Mode, Treatment, Unchecked};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
@@ -184,8 +185,11 @@ fn strip(head: &Head, changes: &mut Changes) {
 pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findings: &mut Findings) -> Changes {
     let head = content.head;
     let plan = scene.plan(head.status());
-    let rank = |index: usize| plan.kinds.get(index)?.as_ref().map(Applied::rank);
-    let found = scan::scan(content.bytes, detectors::ALL, rank);
+    let asked = |index: usize| {
+        let (applied, detector) = (plan.kinds.get(index)?.as_ref()?, detectors::ALL.get(index)?);
+        Some(Asked { rank: applied.rank(), at_least: applied.at_least(detector) })
+    };
+    let found = scan::scan(content.bytes, detectors::ALL, asked);
     let whole = content.unread.is_none();
     let is_needed = whole && (!found.is_empty() || plan.fields.is_some() || plan.counts);
     let (outline, fault) = match is_needed.then(|| outline(content)) {

@@ -15,7 +15,7 @@
 //!
 //! **Once over many connections.** A step that may be done once is reserved when it is asked for. What comes while it is under way
 //! is repeated; the answer settles the reservation, or gives it back. Where the service has had the request and there is no answer
-//! of its (the client has left, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
+//! of its (the client has left, the connection broke, a time-out: 408, 502, 504), nobody knows whether the step is done, so it stays reserved as long as the
 //! instance lives: otherwise whoever hangs up in time could do it again and again.
 //!
 //! **Again.** An instance is over when the step that is written last is done. The next first step that may be repeated begins a
@@ -130,10 +130,8 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
     for at in &scene.route.steps {
         let Some((workflow, step)) = find(&scene.config.flows.workflows, *at) else { continue };
         let is_other = judged != Some(at.0) && workflow.needs_body == scene.body.is_some();
-        match does(step, &view) {
-            Some(is_certain) if is_other => judged = is_certain.then_some(at.0).or(judged),
-            _ => continue,
-        }
+        let Some(is_certain) = does(step, &view).filter(|_| is_other) else { continue };
+        judged = is_certain.then_some(at.0).or(judged);
         let Some(actor) = fields::actor(&workflow.per, scene) else {
             // Nobody has done anything before, and whoever hides who he is could do everything again.
             if !step.begins() {
@@ -150,7 +148,7 @@ pub fn check_steps(scene: &Scene<'_>, progress: &mut Progress, findings: &mut Fi
         match taken {
             Ok((violations, kept)) => {
                 violations.iter().for_each(|violation| findings.add(told(violation, workflow, step)));
-                progress.take(Taken { workflow: at.0, step: at.1, kept });
+                progress.take(Taken { workflow: at.0, step: at.1, is_certain, kept });
             }
             Err(policy) => {
                 let reason = format!("{}: `{}`", workflow.name, step.name);
@@ -208,7 +206,7 @@ fn take_with_token(
         let key = token::once_key(&workflow.owner, step, &actor, instance);
         let until = instance.began().max(scene.now).saturating_add(workflow.expires);
         match scene.once.see(scene.shared, token::ONCE, &key, scene.now, until) {
-            Seen::First => reserved = Some(key),
+            Seen::First => reserved = Some((key, until)),
             Seen::Again => violations.push(Violation::Repeated { under_way: false }),
             Seen::Full => return Err(scene.config.on_once_full()),
             Seen::Contended => return Err(scene.config.memory.on_contention),
@@ -225,7 +223,7 @@ fn reserves(scene: &Scene<'_>, workflow: &Workflow, step: &Step, violations: &[V
 }
 
 /// Whether a request does a step, and whether that is certain. What is not known to be another request does the step, and perhaps
-/// others of the workflow: nobody takes a later step for an earlier one by being unreadable.
+/// others of the workflow: nobody takes a later step for an earlier one by being unreadable. What it does for uncertain opens no other step.
 fn does(step: &Step, view: &View<'_>) -> Option<bool> {
     match step.when.as_ref().map(|when| when.holds(view)) {
         None | Some(Ok(true)) => Some(true),

@@ -1,7 +1,7 @@
 //! Rules of the business hold over all workers: what is counted on one is known to the others.
 
 use super::crowd::{self, tally, token, told};
-use super::{code, demo_issuer, request_id, Gate};
+use super::{code, demo_issuer, enforcing, request_id, Gate, Scripted, Wire};
 use portcullis_lab::client::Request;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
@@ -52,6 +52,49 @@ fn a_payment_is_made_once() {
     assert_eq!(burst(&gate, 32, |number| pay(number, 8)), of([("200", 32)]), "each order has its own");
 }
 
+/// Where the connection to the service breaks, Envoy answers 503 in its place, and nobody knows whether it was paid.
+#[test]
+fn a_payment_whose_answer_never_came_is_not_made_again() {
+    let service = Scripted::start();
+    let config = enforcing(json!({
+        "routes": [{"name": "pay", "path": "/pay"}],
+        "workflows": [{"name": "order", "per": "header:x-order", "steps": [{"name": "pay", "routes": ["pay"], "once": true}]}],
+    }));
+    let gate = Gate::start_with(&config, |bootstrap| bootstrap.upstream(service.address()));
+    let pay = |order: &str| {
+        let mut client = Wire::connect(gate.envoy.address());
+        client.write(format!(
+            "POST /pay HTTP/1.1\r\nhost: a\r\nx-order: {order}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        ));
+        client
+    };
+    for (order, answer, again) in [
+        ("broken", "", "workflow_repeated"),
+        ("declined", "HTTP/1.1 503 Declined\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 200 "),
+    ] {
+        let mut client = pay(order);
+        let mut upstream = service.accept();
+        upstream.read_until("\r\n\r\n");
+        upstream.write(answer);
+        drop(upstream);
+        assert!(client.read_to_end().starts_with("HTTP/1.1 503 "), "{order}");
+        let mut client = pay(order);
+        if again.starts_with("HTTP") {
+            let mut upstream = service.accept();
+            upstream.read_until("\r\n\r\n");
+            upstream.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        }
+        assert!(client.read_to_end().contains(again), "{order}\n{}", gate.envoy.log());
+    }
+    // What never reached the service may be tried again.
+    drop(service);
+    for _ in 0..2 {
+        let answer = pay("later").read_to_end();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && !answer.contains("workflow"), "{answer}");
+    }
+    gate.expect_unharmed();
+}
+
 #[test]
 fn a_rule_speaks_to_the_client_the_receipt_and_the_statistics() {
     let gate = gate(json!([
@@ -90,4 +133,15 @@ fn what_hides_a_body_gets_past_no_rule() {
         assert_eq!(sent(Request::get("/echo")), "rule_violated", "without a body there is no quantity");
     }
     gate.expect_unharmed();
+}
+
+/// `GET https://a/ HTTP/1.1` says what a client likes.
+#[test]
+fn the_scheme_is_the_connections_and_not_the_clients() {
+    let gate = gate(json!([{"name": "secure", "require": "request.scheme == 'https'"}]));
+    for line in ["GET /echo HTTP/1.1", "GET https://a/echo HTTP/1.1"] {
+        let mut client = Wire::connect(gate.envoy.address());
+        client.write(format!("{line}\r\nhost: a\r\nx-forwarded-proto: https\r\nconnection: close\r\n\r\n"));
+        assert!(client.read_to_end().starts_with("HTTP/1.1 403 "), "{line}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The filter's bill of materials: CycloneDX 1.5 as JSON, from what cargo knows (`make dist`).
 //!
-//! It lists what is compiled into the module and nothing else: dependencies of the wasm build, without those of tests and of
-//! build scripts, each with its licence, the checksum that Cargo.lock pins, and what it depends on. The same lock file gives the
+//! It lists what the module is compiled from and nothing else: dependencies of the wasm build, macros among them, without those of
+//! tests, of build scripts and of other members of the workspace, each with its licence, the checksum that Cargo.lock pins, and what it depends on. The same lock file gives the
 //! same bytes, so there is no serial number and no time in it. Rust's standard library, which cargo does not list, comes with
 //! the compiler that the module's `producers` section names.
 
@@ -12,35 +12,53 @@ use std::path::Path;
 use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip1";
+const ROOT: &str = "portcullis";
 
 /// Asks cargo about the package `portcullis` of this workspace, and describes the module with this digest.
 ///
 /// # Errors
 /// If cargo fails, or says something else than expected.
 pub fn write(workspace: &Path, module_sha256: &str) -> Result<Value> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace).args([
-        "metadata",
-        "--format-version",
-        "1",
-        "--locked",
-        "--filter-platform",
-        TARGET,
-    ]);
-    let output = cargo.output().context("cannot run cargo")?;
-    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata =
+        cargo(workspace, &["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET])?;
+    // The metadata are those of the whole workspace, where one member may switch on a feature for another.
+    let tree =
+        ["tree", "--locked", "--package", ROOT, "--target", TARGET, "--edges", "normal", "--prefix", "none"];
+    let built = built(&cargo(workspace, &tree)?);
     let lock = std::fs::read_to_string(workspace.join("Cargo.lock"))?;
-    bill(&serde_json::from_slice(&output.stdout)?, &checksums(&lock), module_sha256)
+    bill(&serde_json::from_str(&metadata)?, &built, &checksums(&lock), module_sha256)
 }
 
-fn bill(metadata: &Value, checksums: &BTreeMap<String, String>, module_sha256: &str) -> Result<Value> {
-    let packages = metadata["packages"].as_array().context("cargo lists no packages")?;
-    let packages: BTreeMap<&str, &Value> = packages.iter().map(|package| (text(package, "id"), package)).collect();
+fn cargo(workspace: &Path, arguments: &[&str]) -> Result<String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output = cargo.current_dir(workspace).args(arguments).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "cargo {}: {}", arguments[0], String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Name and version of each line of a tree: `serde v1.0.228 (*)`.
+fn built(tree: &str) -> BTreeSet<String> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?.strip_prefix('v')?))
+    };
+    tree.lines().filter_map(line).collect()
+}
+
+fn bill(
+    metadata: &Value,
+    built: &BTreeSet<String>,
+    checksums: &BTreeMap<String, String>,
+    module_sha256: &str,
+) -> Result<Value> {
+    let packages = metadata["packages"].as_array().context("cargo lists no packages")?.iter();
+    let packages = packages.filter(|package| built.contains(&pinned(package)));
+    let packages: BTreeMap<&str, &Value> = packages.map(|package| (text(package, "id"), package)).collect();
     let (root, _) = packages
         .iter()
-        .find(|(_, package)| package["name"] == "portcullis")
+        .find(|(_, package)| package["name"] == ROOT)
         .context("this workspace has no portcullis")?;
-    let graph = graph(metadata, root)?;
+    let graph = graph(metadata, root, |id| packages.contains_key(id))?;
     let purl = |id: &str| packages.get(id).map(|package| purl(package)).unwrap_or_default();
     let components = graph.keys().filter(|id| *id != root).filter_map(|id| packages.get(id));
     let mut components: Vec<Value> = components.map(|package| component(package, checksums)).collect();
@@ -64,7 +82,11 @@ fn bill(metadata: &Value, checksums: &BTreeMap<String, String>, module_sha256: &
 }
 
 /// What each package needs to run, from the root on.
-fn graph<'m>(metadata: &'m Value, root: &'m str) -> Result<BTreeMap<&'m str, BTreeSet<&'m str>>> {
+fn graph<'m>(
+    metadata: &'m Value,
+    root: &'m str,
+    is_built: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<&'m str, BTreeSet<&'m str>>> {
     let nodes = metadata["resolve"]["nodes"].as_array().context("cargo resolves nothing")?;
     let nodes: BTreeMap<&str, &Value> = nodes.iter().map(|node| (text(node, "id"), node)).collect();
     let mut graph = BTreeMap::new();
@@ -77,7 +99,8 @@ fn graph<'m>(metadata: &'m Value, root: &'m str) -> Result<BTreeMap<&'m str, BTr
         let runs = |dependency: &&Value| {
             dependency["dep_kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind["kind"].is_null()))
         };
-        let needs: BTreeSet<&str> = dependencies.filter(runs).map(|dependency| text(dependency, "pkg")).collect();
+        let needs = dependencies.filter(runs).map(|dependency| text(dependency, "pkg"));
+        let needs: BTreeSet<&str> = needs.filter(|id| is_built(id)).collect();
         open.extend(&needs);
         graph.insert(id, needs);
     }
@@ -94,7 +117,7 @@ fn component(package: &Value, checksums: &BTreeMap<String, String>) -> Value {
         // The old way to write "or", which is no SPDX expression.
         component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
     }
-    if let Some(checksum) = checksums.get(&format!("{} {}", text(package, "name"), text(package, "version"))) {
+    if let Some(checksum) = checksums.get(&pinned(package)) {
         component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
     }
     component
@@ -102,6 +125,11 @@ fn component(package: &Value, checksums: &BTreeMap<String, String>) -> Value {
 
 fn purl(package: &Value) -> String {
     format!("pkg:cargo/{}@{}", text(package, "name"), text(package, "version"))
+}
+
+/// Name and version, as Cargo.lock has them.
+fn pinned(package: &Value) -> String {
+    format!("{} {}", text(package, "name"), text(package, "version"))
 }
 
 /// Checksums of a lock file by name and version. Each stands in three lines one after the other.
@@ -139,7 +167,9 @@ mod tests {
         for present in ["serde_json", "proxy-wasm", "jwt-simple", "hmac-sha256"] {
             assert!(names.contains(present), "{present}: {names:?}");
         }
-        for absent in ["portcullis", "portcullis-lab", "proptest", "tokio", "divan", "windows-sys"] {
+        for absent in
+            ["portcullis", "portcullis-lab", "proptest", "tokio", "divan", "windows-sys", "schemars", "clap"]
+        {
             assert!(!names.contains(absent), "{absent}");
         }
         let known: BTreeSet<&str> =

@@ -4,8 +4,8 @@
 //! Read of a schema are `properties`, `patternProperties` (as any name), `additionalProperties`, `items`, `prefixItems`, `allOf`, `oneOf`,
 //! `anyOf` (what any of them has may pass) and `$ref` into the same document. A schema that names fields lets no others pass
 //! unless `additionalProperties` says so: what a list of fields is for. One that names none lets all of its value pass, or, where
-//! its `type` is that of a plain value, plain values; beside one that names some it says nothing. What is `writeOnly` is not
-//! for responses and does not pass. Other types, formats and conditions are not checked.
+//! its `type` is that of a plain value, plain values; beside one that names some it says nothing. What is `writeOnly`, by itself or by its `$ref` or
+//! `allOf`, is not for responses and does not pass. Other types, formats and conditions are not checked.
 //!
 //! A shape is a graph: each place is a set of schemas that hold there together, found once, so that a schema may contain itself.
 //! Bounds: [`PLACES_MAX`], [`SCHEMAS_MAX`].
@@ -189,7 +189,6 @@ impl<'a> Schema<'a> {
     fn member(&self, name: &str) -> Vec<Self> {
         let property = self.schema.get("properties").and_then(|properties| properties.get(name));
         match property {
-            Some(property) if property.get("writeOnly") == Some(&ALL) => Vec::new(),
             Some(property) => vec![self.within(property, &format!("properties.{name}"))],
             None => self.rest(),
         }
@@ -246,7 +245,7 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     /// The place where some schemas hold together. `None` where none lets anything pass.
     fn place(&mut self, mut schemas: Vec<Schema<'a>>) -> Result<Option<usize>, ConfigError> {
-        schemas.retain(|schema| *schema.schema != Value::Bool(false));
+        schemas.retain(|schema| *schema.schema != Value::Bool(false) && !self.is_write_only(schema));
         let Some(first) = schemas.first().cloned() else { return Ok(None) };
         let schemas = self.together(schemas)?;
         let mut key: Vec<usize> = schemas.iter().map(Schema::address).collect();
@@ -262,6 +261,23 @@ impl<'a, 'l> Reader<'a, 'l> {
         self.known.insert(key, index);
         self.open.push((index, schemas));
         Ok(Some(index))
+    }
+
+    /// Whether it is not for responses: it says so itself, or one that it refers to or is composed of does.
+    fn is_write_only(&mut self, schema: &Schema<'a>) -> bool {
+        let (mut open, mut seen) = (vec![schema.clone()], BTreeSet::new());
+        while let Some(schema) = open.pop() {
+            if schema.schema.get("writeOnly") == Some(&ALL) {
+                return true;
+            }
+            if seen.insert(schema.address()) {
+                self.left = self.left.saturating_sub(1);
+                open.extend(schema.items("allOf"));
+                let reference = schema.schema.get("$ref").and_then(Value::as_str);
+                open.extend(reference.and_then(|reference| self.library.find(reference)));
+            }
+        }
+        false
     }
 
     /// Some schemas and those that they point to, each once.
@@ -320,6 +336,7 @@ mod tests {
                     "Owner": {"type": "object", "properties": {"name": {"type": "string"}, "password": {"writeOnly": true}}},
                     "Tree": {"properties": {"id": {}, "parent": {"$ref": "#/components/schemas/Tree"}, "kids": {"items": {"$ref": "Tree"}}}},
                     "Self": {"$ref": "#/components/schemas/Self"},
+                    "Secret": {"type": "string", "writeOnly": true},
                 },
                 "responses": {"One": {"content": {"application/json": {"schema": {"$ref": "Owner"}}}}},
             },
@@ -394,6 +411,14 @@ mod tests {
             (
                 json!({"properties": {"x": {"writeOnly": true}}, "additionalProperties": {}}),
                 &[("x", "nothing"), ("y", "all")],
+            ),
+            (
+                json!({"properties": {"pin": {"$ref": "Secret"}, "code": {"allOf": [{"$ref": "Secret"}, {"title": "a code"}]}}}),
+                &[("pin", "nothing"), ("code", "nothing")],
+            ),
+            (
+                json!({"properties": {"pin": {"allOf": [{"$ref": "Owner"}, {"writeOnly": true}]}, "a": {"writeOnly": false}}}),
+                &[("pin", "nothing"), ("a", "all")],
             ),
             (json!({"patternProperties": {"^x-": {"type": "number"}}}), &[("x-a", "plain"), ("x-a.b", "nothing")]),
             (json!({}), &[("", "all")]),

@@ -42,7 +42,7 @@ pub const ANONYMOUS: Tag = Tag(18);
 pub const RISK: Tag = Tag(19);
 /// `graphql.operation`
 pub const OPERATION: Tag = Tag(20);
-/// `request.scheme`: what the client spoke with, as Envoy knows it.
+/// `request.scheme`: what the client spoke with, by the `x-forwarded-proto` that Envoy writes.
 pub const SCHEME: Tag = Tag(21);
 /// `request.size`: bytes of the body.
 pub const SIZE: Tag = Tag(22);

@@ -5,6 +5,7 @@
 //! reply. Where a rule wants the body, the head is held back with it, so that both can still be changed or replaced
 //! (`engine/answer.rs`). Bounds: what the engine asks for; a wait ends with a tick at the latest.
 
+use super::facts::broke_off;
 use super::{now, remove, send, Exchange, State, NANOS_PER_MILLI};
 use crate::engine::answer::{Changes, Course, HeldAnswer, WatchedAnswer};
 use crate::host::calls::{self, Buffer, Failed, Map};
@@ -13,6 +14,9 @@ use crate::response::{Head, Unread};
 use crate::time::Millis;
 use log::Level;
 use proxy_wasm::types::Action;
+
+/// What Envoy answers where the connection to the service broke.
+const BROKEN: u16 = 503;
 
 /// What trailers may say of a body that is not the same any more.
 const DIGESTS: [&str; 4] = ["digest", "content-digest", "repr-digest", "content-md5"];
@@ -64,7 +68,8 @@ impl Exchange {
         let began = calls::now_nanos();
         let now = Millis::new(began / NANOS_PER_MILLI);
         let fields = calls::header_pairs(Map::ResponseHeaders).and_then(Headers::from_wire).unwrap_or_default();
-        let Some(head) = Head::new(fields, has_body) else { return Action::Continue };
+        let Some(mut head) = Head::new(fields, has_body) else { return Action::Continue };
+        head.broke_off = head.status() == BROKEN && broke_off();
         let action = match self.take() {
             State::Body(body) => {
                 let course = body.answer(head, now);

@@ -25,6 +25,19 @@ pub(super) fn response_status() -> Option<u16> {
     u16::try_from(number("response\0code")?).ok().filter(|code| *code != 0)
 }
 
+/// Whether the connection to the service broke when it had the request or a part of it: the answer is Envoy's then, and nobody knows what
+/// the service did. Envoy knows it with the head of its answer already.
+pub(super) fn broke_off() -> bool {
+    // Reset from here or from there, or closed; what could not be connected at all has another flag.
+    const BROKEN: u64 = LOCAL_RESET | REMOTE_RESET | TERMINATION;
+    number("response\0flags").is_some_and(|flags| flags & BROKEN != 0)
+}
+
+/// Response flags as bits (`LR`, `UR` and `UC` in access logs).
+const LOCAL_RESET: u64 = 1 << 3;
+const REMOTE_RESET: u64 = 1 << 4;
+const TERMINATION: u64 = 1 << 6;
+
 /// Bytes of the response's body so far.
 pub(super) fn response_bytes() -> u64 {
     number("response\0size").unwrap_or_default()

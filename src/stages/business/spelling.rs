@@ -7,7 +7,7 @@
 //!
 //! Bounds: one pass over the names of the query, and one over those of the document, each folded once; the first that is found is told. Nothing on routes where nothing
 //! is read. Not covered: names that a service takes for each other by its own rules (`qty` for `quantity`), letters beyond ASCII but
-//! those that fold into it, what limits and the watch over logins read.
+//! those that fold into it, names that an expression computes (`body[request.query["name"]]`), what limits and the watch over logins read.
 
 use crate::config::watched::{folded, folded_parameter, Names, Taken};
 use crate::finding::{quoted, Check, Class, Family, Finding, Weight};

@@ -156,8 +156,12 @@ fn names_are_what_the_request_says() {
         let sent = Sent::post(body).with("x-client", "app").with("cookie", "theme=dark; session_id=s-1");
         assert_eq!(sent.to(&engine).summary, "allow", "{condition}");
     }
-    let engine = engine(json!([{"name": "r", "routes": ["orders"], "require": "path.id.startsWith('x-')"}]));
-    assert_eq!(Sent::post("").to(&engine).summary, VIOLATED);
+    let told = |require: &str, sent: Sent<'_>| {
+        sent.to(&engine(json!([{"name": "r", "routes": ["orders"], "require": require}]))).summary
+    };
+    assert_eq!(told("path.id.startsWith('x-')", Sent::post("")), VIOLATED);
+    // What the client says of its connection, and what Envoy knows.
+    assert_eq!(told("request.scheme == 'https'", Sent::post("").with("x-forwarded-proto", "http")), VIOLATED);
 }
 
 #[test]
@@ -315,6 +319,16 @@ fn a_name_in_another_spelling_is_no_way_around_a_rule() {
     }
     let told = Sent::post(r#"{"lines": [], "VIP\n": 1, "VIP": 1}"#).to(&engine);
     assert_eq!(told.reasons, ["business.spelling `VIP` may be taken for `vip`"]);
+}
+
+/// A name may be asked for as a text, too.
+#[test]
+fn nor_around_a_rule_that_has_the_name_in_quotes() {
+    for rule in ["'vip' in body", "body['vip'] == true", "'vip' in body.flags"] {
+        let engine = engine(json!([{"name": "r", "forbid": rule}]));
+        let body = r#"{"flags": {"Vip": true}, "Vip": true}"#;
+        assert_eq!(Sent::post(body).to(&engine).summary, "deny:member_spelling", "{rule}");
+    }
 }
 
 #[test]

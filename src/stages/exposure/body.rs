@@ -110,7 +110,7 @@ impl<'a> Work<'a> {
     ) {
         let Some(detector) = detectors::ALL.get(index) else { return };
         let (rule, action) = (applied.rule, applied.action);
-        let least = usize::try_from(rule.at_least.unwrap_or(detector.at_least)).unwrap_or(usize::MAX);
+        let least = usize::try_from(applied.at_least(detector)).unwrap_or(usize::MAX);
         if found.is_empty() || found.len() < least {
             return;
         }

@@ -1,5 +1,6 @@
 //! Which rules are for a response, and what they want of it.
 
+use super::scan::Detector;
 use super::{detectors, FIELDS};
 use crate::config::exposure::{Exposure, FieldRule, KindRule, Whom};
 use crate::config::{Config, Mode, Route, Treatment, Unchecked};
@@ -91,6 +92,13 @@ impl<Rule> Applied<'_, Rule> {
     /// How much is done: what is in force before what is not.
     pub(super) fn rank(&self) -> (bool, Treatment) {
         (self.mode == Mode::Enforce && self.action != Treatment::Flag, self.action)
+    }
+}
+
+impl Applied<'_, KindRule> {
+    /// From how many in one response on it is a finding.
+    pub(super) fn at_least(&self, detector: &Detector) -> u32 {
+        self.rule.at_least.unwrap_or(detector.at_least)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::detectors;
 use super::fields::key;
-use super::scan;
+use super::scan::{self, Asked};
 use crate::config::Mask;
 use crate::json::outline::Outline;
 use std::borrow::Cow;
@@ -74,18 +74,18 @@ pub(super) fn mask(value: &[u8], style: Mask, hash_key: &[u8]) -> String {
 pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
     let mut names = Vec::new();
     let mut at = Some(node);
-    while let Some(value) = at.and_then(|at| outline.nodes().get(at)) {
+    // Names are looked into before they are told, so no more of them than are told.
+    while let Some(value) = at.and_then(|at| outline.nodes().get(at)).filter(|_| names.len() < DEPTH_SHOWN) {
         if !value.key().is_empty() {
             let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
-            let is_plain =
-                |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, |_| Some(0)).is_empty();
+            let all = |_| Some(Asked { rank: 0, at_least: 1 });
+            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, all).is_empty();
             names.push(name.filter(is_plain).map_or_else(|| "…".to_owned(), Cow::into_owned));
         } else if value.parent().is_some() {
             names.push("[]".to_owned());
         }
         at = value.parent();
     }
-    names.truncate(DEPTH_SHOWN);
     names.reverse();
     names.join(".").replace(".[]", "[]")
 }

@@ -101,13 +101,33 @@ impl<'a> Text<'a> {
 
     /// Whether a word begins at a place.
     pub fn begins_word(self, place: usize) -> bool {
-        let before = self.before(place);
-        if !is_word(before) {
+        match self.before(place) {
+            // The last byte of a character, which is told by its first one.
+            0x80..=0xbf => {
+                let first = self.run_back(place, 3, 0, |byte| matches!(byte, 0x80..=0xbf));
+                self.before(first) < 0x80 || !is_word(self.before(first))
+            }
+            before => !is_word(before) || self.ends_escape(place, before),
+        }
+    }
+
+    /// Whether an escape ends before a place that stands for nothing of a word: `\n`, `\u000a`, `\u5361`.
+    fn ends_escape(self, place: usize, last: u8) -> bool {
+        let begins = |length: usize| {
+            let start = place.saturating_sub(length);
+            place >= length && self.at(start) == b'\\' && self.before(start) != b'\\'
+        };
+        if b"nrtbf".contains(&last) && begins(2) {
             return true;
         }
-        // The letter of an escape belongs to no word: `"\nword"`.
-        let (one, two) = (place.saturating_sub(1), place.saturating_sub(2));
-        b"nrtbf".contains(&before) && self.before(one) == b'\\' && self.before(two) != b'\\'
+        let digits = place.saturating_sub(4);
+        if !begins(6) || self.before(digits) != b'u' {
+            return false;
+        }
+        let code = std::str::from_utf8(self.slice(digits..place)).ok();
+        let letter = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        let mut bytes = [0; 4];
+        letter.is_none_or(|letter| !letter.encode_utf8(&mut bytes).bytes().next().is_some_and(is_word))
     }
 
     /// The first place after blanks.
@@ -157,9 +177,10 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What words are made of; a byte beyond ASCII may be a letter.
+/// Whether a character that begins with this byte is one of those that words are made of: in UTF-8 the letters up to U+07FF are (Latin,
+/// Greek, Cyrillic, Arabic); signs are not, nor are the scripts that have no blanks between their words and what stands beside them.
 pub const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_' || matches!(byte, 0xc3..=0xdf)
 }
 
 /// How many different bytes there are: what is made up by hand has few.
@@ -170,14 +191,23 @@ pub fn variety(bytes: &[u8]) -> u32 {
     seen.count_ones()
 }
 
-/// Whether a detector passes over what another one has found. `ranks` are their own: how much is done about what they find.
+/// What is asked of a detector.
+#[derive(Debug, Copy, Clone)]
+pub struct Asked<R> {
+    /// How much is done about what it finds.
+    pub rank: R,
+    /// From how many on it is done.
+    pub at_least: u32,
+}
+
+/// Whether a detector passes over what another one has found.
 ///
 /// None yields to one about whose finds less is done. Whole lines and what is in them are told apart. What only counts in bulk hides
 /// nothing, since it may turn out to be too few.
-fn yields<R: Ord>((own, rank): (&Detector, R), (other, others): (&Detector, R)) -> bool {
+fn yields<R: Ord>((own, asked): (&Detector, Asked<R>), (other, others): (&Detector, Asked<R>)) -> bool {
     let is_same = own.check == other.check;
-    let may_hide = own.takes_lines == other.takes_lines && (other.at_least <= 1 || own.at_least > 1);
-    is_same || (may_hide && rank <= others)
+    let may_hide = own.takes_lines == other.takes_lines && (others.at_least <= 1 || asked.at_least > 1);
+    is_same || (may_hide && asked.rank <= others.rank)
 }
 
 /// One detector at work.
@@ -190,24 +220,23 @@ struct Worker<'t> {
     floor: usize,
 }
 
-/// What some detectors find, in the order of the text. `rank` tells which of the table are asked, and how much is done about what each
-/// finds.
+/// What some detectors find, in the order of the text. `ask` tells which of the table are asked, and for what.
 pub fn scan<R: Ord + Copy>(
     bytes: &[u8],
     table: &[&'static Detector],
-    rank: impl Fn(usize) -> Option<R>,
+    ask: impl Fn(usize) -> Option<Asked<R>>,
 ) -> Vec<Match> {
-    let ranked: Vec<(usize, &Detector, R)> = table
+    let asked: Vec<(usize, &Detector, Asked<R>)> = table
         .iter()
         .enumerate()
-        .filter_map(|(index, detector)| Some((index, *detector, rank(index)?)))
+        .filter_map(|(index, detector)| Some((index, *detector, ask(index)?)))
         .take(32)
         .collect();
-    let yielding = |(_, winner, highest): &(usize, &Detector, R)| {
-        let to = ranked.iter().map(|(_, own, rank)| yields((own, *rank), (winner, *highest)));
+    let yielding = |(_, winner, others): &(usize, &Detector, Asked<R>)| {
+        let to = asked.iter().map(|(_, own, asked)| yields((own, *asked), (winner, *others)));
         bits(to.enumerate().filter_map(|(place, yields)| yields.then_some(place)))
     };
-    let mut workers: Vec<Worker<'_>> = ranked
+    let mut workers: Vec<Worker<'_>> = asked
         .iter()
         .map(|one| Worker { index: one.0, detector: one.1, yielding: yielding(one), floor: 0 })
         .collect();

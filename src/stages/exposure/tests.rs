@@ -392,6 +392,26 @@ fn nor_does_a_find_about_which_less_is_done() {
     assert_eq!(judged(few, r#"["root@db.internal"]"#).body.as_deref(), Some(r#"["root@[redacted]"]"#));
 }
 
+/// How many make a finding is the rule's choice, and so is what hides nothing.
+#[test]
+fn nor_does_a_find_that_is_one_of_too_few() {
+    let rules = json!({"rules": [{"kinds": ["iban"], "at_least": 2, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["LB14 4111 1111 1111 1111 0000 0000"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["LB14 **** **** **** 1111 0000 0000"]"#));
+    let rules = json!({"rules": [{"kinds": ["phone"], "at_least": 1, "action": "mask"}, {"action": "mask"}]});
+    let outcome = judged(rules, r#"["+491711234567@shop.example"]"#);
+    assert_eq!(outcome.body.as_deref(), Some(r#"["+********4567@shop.example"]"#));
+}
+
+/// Most of what is above what leaks is never told, and not looked into either.
+#[test]
+fn of_deep_places_the_innermost_names_are_told() {
+    let cards = vec![format!("\"{CARD}\""); 64].join(",");
+    let body = format!("{}[{cards}]{}", "{\"a\":".repeat(990), "}".repeat(990));
+    let outcome = judged(with_action("mask"), &body);
+    assert_eq!(outcome.findings, [("exposure.payment_card", "64 masked in `a.a.a.a.a.a.a[]`".to_owned())]);
+}
+
 #[test]
 fn of_what_overlaps_nothing_stays() {
     let line = format!("SQLSTATE[42000]: {CARD} {}", "x".repeat(400));

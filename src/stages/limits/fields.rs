@@ -55,7 +55,7 @@ pub(super) fn matches(field: &Field, allowed: &[String], scene: &Scene<'_>) -> b
 pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.clone().into_bytes()),
-        Value::Number(number) => Some(number.to_string().into_bytes()),
+        Value::Number(number) => Some(number_text(number).into_bytes()),
         Value::Bool(flag) => Some(flag.to_string().into_bytes()),
         _ => None,
     }
@@ -106,10 +106,6 @@ pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
 pub(in crate::stages) fn actor(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
     match part {
         KeyPart::Source => scene.request.source.as_ref().map(|address| source(Some(address), 32, 64)),
-        KeyPart::Field(Field::Body(path)) => match scene.body?.get(path)? {
-            Value::Number(number) => Some(number_text(number).into_bytes()),
-            other => plain(other).filter(|value| !value.is_empty()),
-        },
         part => value(part, scene).filter(|value| !value.is_empty()),
     }
 }

@@ -368,6 +368,16 @@ fn a_field_of_the_body_or_the_query_is_counted() {
     assert_eq!(passed, 1, "who leaves it out is counted by its source, which the query's limit has seen once");
 }
 
+/// `7`, `7.0` and `7e0` are one number to services.
+#[test]
+fn a_number_is_counted_as_one_however_it_is_written() {
+    let world = World::new(&json!([limit(&["body:id"])]));
+    let bodies = [r#"{"id": 7}"#, r#"{"id": 7.0}"#, r#"{"id": 7e0}"#, r#"{"id": "7"}"#, r#"{"id": 0.7e1}"#];
+    assert_eq!(bodies.map(|body| world.passing(&posting(body), 1)), [1, 1, 0, 0, 0]);
+    let world = World::new(&json!([with(limit(&["source"]), "when", json!({"body": {"id": ["7"]}}))]));
+    assert_eq!(bodies.map(|body| world.passing(&posting(body), 1)), [1, 1, 0, 0, 0]);
+}
+
 #[test]
 fn devices_and_sessions_are_the_tokens_before_they_are_the_clients() {
     let world = World::new(&json!([limit(&["device"]), with(limit(&["session"]), "name", json!("s"))]));

@@ -58,6 +58,15 @@ impl<'a> View<'a> {
         self.scene.caller.claims().and_then(|claims| claims.get(wanted)).map(Value::of_json).ok_or(Missing::Absent)
     }
 
+    /// `:scheme` is what the client says (RFC 9112 §3.2.2); the other field Envoy writes itself, or has it from a proxy that it trusts.
+    fn scheme(&self) -> Result<Value<'_>, Missing> {
+        let headers = &self.scene.request.headers;
+        match one(headers.all("x-forwarded-proto").map(Cow::Borrowed)) {
+            Err(Missing::Absent) => one(headers.all(":scheme").map(Cow::Borrowed)),
+            known => known,
+        }
+    }
+
     fn operation(&self) -> Result<Value<'_>, Missing> {
         if self.scene.body.is_some_and(|body| body.fault().is_some()) {
             return Err(Missing::Unavailable);
@@ -82,7 +91,7 @@ impl Scope for View<'_> {
             name::HOST => request.host().map(|host| Value::Text(Cow::Owned(host))).ok_or(Missing::Unavailable),
             name::ROUTE => Ok(Value::text(&route.name)),
             name::TIME => Ok(Value::Time(i64::try_from(now.as_u64()).unwrap_or(i64::MAX))),
-            name::SCHEME => one(request.headers.all(":scheme").map(Cow::Borrowed)),
+            name::SCHEME => self.scheme(),
             name::SIZE => {
                 let size = self.scene.body.and_then(Body::size).and_then(|bytes| i64::try_from(bytes).ok());
                 size.map(Value::Int).ok_or(Missing::Unavailable)

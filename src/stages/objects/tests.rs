@@ -168,12 +168,14 @@ fn every_id_of_a_body_is_looked_at_and_no_body_hides_one() {
     let post = |body: &str| site.post("bob", "/batch", body);
     assert_eq!(post(r#"{"order": {"ids": [7, "8"]}}"#), NOTHING);
     assert_eq!(post(r#"{"order": {"ids": 7}}"#), NOTHING);
+    assert_eq!(post(r#"{"order": {"ids": 7.0}}"#), NOTHING);
     for body in [
         r#"{"order": {"ids": [7, 9]}}"#,
         r#"{"order": {"ids": []}}"#,
         r#"{"order": {"ids": [[7]]}}"#,
         r#"{"order": {"ids": null}}"#,
-        r#"{"order": {"ids": 7.0}}"#,
+        r#"{"order": {"ids": 9.0}}"#,
+        r#"{"order": {"ids": 7.5}}"#,
         r#"{"order": {"ids": 7, "ids": 9}}"#,
         r#"{"order": {}}"#,
         "order=7",

@@ -71,11 +71,7 @@ impl Quoted {
 
 /// A currency by its name, whatever its case, or by its number (ISO 4217 has both). What is neither names none.
 pub(super) fn hashed(currency: &Value, memory: &Memory) -> Option<NonZeroU32> {
-    let name = match currency {
-        Value::String(name) => name.to_ascii_uppercase(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
+    let name = super::text(currency)?.to_ascii_uppercase();
     let hash = u32::try_from(memory.digest("currency", name.as_bytes()) >> 32).unwrap_or(u32::MAX);
     Some(NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN))
 }

@@ -111,6 +111,18 @@ fn who_keeps_to_the_quotes_passes() {
     assert_eq!(shop.send("ada", "/other", 1, "", (200, "")), [""; 0]);
 }
 
+/// `2`, `2.0` and `2e0` are one number to services.
+#[test]
+fn a_key_that_is_a_number_is_one_however_it_is_written() {
+    let shop = Shop::new(&json!({}), &json!({}));
+    shop.browse("eve", 0);
+    let cheap = ["quote.mismatch price: item 1 (`2`) 0.01, quoted 24.50"];
+    for sku in ["2", "2.0", "2e0", "20E-1", "\"2\""] {
+        let order = format!(r#"{{"lines": [{{"sku": {sku}, "price": "0.01"}}]}}"#);
+        assert_eq!(shop.send("eve", "/order", 1, &order, (201, "")), cheap, "{sku}");
+    }
+}
+
 #[test]
 fn each_way_to_tamper_is_found() {
     let shop = Shop::new(&json!({}), &json!({}));

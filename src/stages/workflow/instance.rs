@@ -151,7 +151,7 @@ pub(super) enum End {
     Done,
     /// It is not done: the service says so, or has never heard of it.
     Failed,
-    /// The service has heard of it, and nobody knows what it did.
+    /// The service has heard of it, and nobody knows what it did, or whether that was the step.
     Unknown,
 }
 

@@ -26,6 +26,8 @@ pub struct Progress {
 pub(super) struct Taken {
     pub(super) workflow: usize,
     pub(super) step: usize,
+    /// Whether it is certain that the request does it, and no other.
+    pub(super) is_certain: bool,
     pub(super) kept: Kept,
 }
 
@@ -42,8 +44,8 @@ pub(super) enum Kept {
     Token {
         instance: Instance,
         actor: Vec<u8>,
-        /// What it is reserved as.
-        reserved: Option<Vec<u8>>,
+        /// What it is reserved as, and until when.
+        reserved: Option<(Vec<u8>, Millis)>,
     },
 }
 
@@ -71,7 +73,8 @@ impl Progress {
                 continue;
             };
             let end = match status.filter(|_| passed) {
-                Some(status) if step.is_completed_by(status) => End::Done,
+                Some(status) if step.is_completed_by(status) && taken.is_certain => End::Done,
+                Some(status) if step.is_completed_by(status) => End::Unknown,
                 Some(status) if !UNCERTAIN.contains(&status) => End::Failed,
                 _ if self.sent => End::Unknown,
                 _ => End::Failed,
@@ -115,7 +118,7 @@ fn settle(
         }
         (Kept::Token { reserved, .. }, End::Failed) => {
             // Under contention it stays reserved.
-            let _ = reserved.as_ref().is_some_and(|key| once.forget(shared, token::ONCE, key));
+            let _ = reserved.as_ref().is_some_and(|(key, until)| once.forget(shared, token::ONCE, key, *until));
             Ok(())
         }
     }

@@ -379,3 +379,39 @@ fn who_cannot_be_read_does_no_earlier_step_instead_of_a_later_one() {
     }
     assert!(matches!(send(r#"{"action": "cart"}"#), Judged::Forward(..)));
 }
+
+/// What may be a step is held to its order, and opens no other.
+#[test]
+fn who_cannot_be_read_has_done_nothing_for_certain() {
+    let when = |name: &str| format!("request.headers['x-action'] == '{name}'");
+    let shop = |once: bool| {
+        Shop::new(&json!({"steps": [
+            {"name": "address", "routes": ["address"], "when": when("address"), "once": once},
+            {"name": "pay", "routes": ["pay"]},
+        ]}))
+    };
+    for once in [false, true] {
+        let shop = shop(once);
+        let send = |actions: &[&str]| {
+            let head = [
+                (":method", "POST"),
+                (":path", "/address"),
+                (":authority", "shop.example"),
+                ("x-customer", "eve"),
+            ];
+            let fields = head.into_iter().chain(actions.iter().map(|action| ("x-action", *action)));
+            let request = Request::new(Headers::from_pairs(fields), || None);
+            match shop.0.open(request, Millis::new(NOW), || "r".to_owned()).judge(false) {
+                Judged::Forward(_permit, body) => end(body.finish(), 0, 200),
+                Judged::Refuse(_, done) => found(&done),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(send(&["address", "none"]), [""; 0], "it may be another request");
+        assert_eq!(shop.send("eve", "pay", 1, 200), ["workflow.order checkout: `pay` before `address`"], "{once}");
+        let again = send(&["address"]);
+        let under_way = ["workflow.repeated checkout: `address` while it is under way"];
+        assert_eq!(again, if once { &under_way[..] } else { &[] }, "what may be done once may be done");
+        assert_eq!(shop.send("eve", "pay", 1, 200).is_empty(), !once);
+    }
+}

@@ -11,8 +11,8 @@
 //! tells nothing about anybody.
 //!
 //! **An older token.** A client may keep a token and come back with it. It has fewer steps than the newest one, so it opens no step that the
-//! newest one does not, but those that may be done once: these are remembered by the instance, of which all tokens are one
-//! ([`once_key`]). A client may also throw its tokens away and begin anew, as often as it does the first step. A first step that may be done
+//! newest one does not, but two kinds. Those that may be done once are remembered by the instance, of which all tokens are one
+//! ([`once_key`]). Those with a `min_gap` come sooner than they should: an older token knows of an earlier last step. A client may also throw its tokens away and begin anew, as often as it does the first step. A first step that may be done
 //! once is remembered by the actor, who then has to wait until it has expired.
 //!
 //! Bounds: [`TOKEN_BYTES_MAX`]; a longer one is not looked at. One hash for a token that names a known key, none for any other.

@@ -103,7 +103,7 @@ fn scientific(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 /// Behind the fraction of a number that has none.
 fn after_zeros(text: Text<'_>, point: usize) -> usize {
     let from = point.saturating_add(1);
-    let end = text.run(from, 4, |byte| byte == b'0');
+    let end = text.run(from, DIGITS_MAX, |byte| byte == b'0');
     if text.at(point) == b'.' && end > from {
         end
     } else {

@@ -70,12 +70,12 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if !is_numbered && text.one_of(at, STARTS, |start| start).is_none() {
         return None;
     }
-    let end = text.line_end(at, LINE_MAX);
-    let line = text.slice(at..end);
+    if text.at(at) == b'F' {
+        return is_python(text, at).then(|| at..text.whole_line(at));
+    }
+    let line = text.slice(at..text.line_end(at, LINE_MAX));
     let is_frame = match text.at(at) {
         b'a' => names_a_line(line) || line.ends_with(b"(Native Method)") || line.ends_with(b"(Unknown Source)"),
-        // The quotes of Python's lines end a string or are escaped in one.
-        b'F' => is_python(text, at),
         b'g' => line.ends_with(b"]:"),
         b't' => line.windows(13).any(|window| window == b"' panicked at"),
         _ => names_a_line(line),
@@ -93,11 +93,14 @@ fn names_a_line(line: &[u8]) -> bool {
     })
 }
 
-/// `File "/srv/app.py", line 12`.
+/// `File "/srv/app.py", line 12`, whose quotes may be escaped.
 fn is_python(text: Text<'_>, at: usize) -> bool {
-    let part = text.slice(at..at.saturating_add(LINE_MAX).min(text.0.len()));
-    let name_end = part.windows(3).position(|window| window == b".py").unwrap_or(part.len());
-    let rest = part.get(name_end.saturating_add(3)..).unwrap_or_default();
-    let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
-    rest.strip_prefix(b"\", line ").and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
+    let from = at.saturating_add(5);
+    let quote = from.saturating_add(usize::from(text.at(from) == b'\\'));
+    let name = quote.saturating_add(1);
+    let end = text.run(name, LINE_MAX, |byte| !matches!(byte, b'"' | b'\n'));
+    let written = text.slice(name..end);
+    let file = written.strip_suffix(b"\\").unwrap_or(written);
+    let number = text.at(end.saturating_add(8));
+    text.at(quote) == b'"' && file.ends_with(b".py") && text.has(end, b"\", line ") && number.is_ascii_digit()
 }

@@ -1,16 +1,20 @@
 use super::ALL;
-use crate::stages::exposure::scan;
+use crate::stages::exposure::scan::{self, Asked};
 use proptest::prelude::*;
 
 /// What is found in a text: kinds and texts.
 fn found(text: &str) -> Vec<(&'static str, String)> {
-    scan::scan(text.as_bytes(), ALL, |_| Some(0))
+    scan::scan(text.as_bytes(), ALL, |index| Some(asked(index, 0)))
         .into_iter()
         .map(|found| {
             let kind = ALL[found.detector].check.id.strip_prefix(scan::PREFIX).unwrap();
             (kind, String::from_utf8_lossy(&text.as_bytes()[found.range]).into_owned())
         })
         .collect()
+}
+
+fn asked(index: usize, rank: usize) -> Asked<usize> {
+    Asked { rank, at_least: ALL[index].at_least }
 }
 
 /// Each text has exactly one find of the kind, and it is this part.
@@ -66,9 +70,22 @@ fn cards_have_an_issuer_a_length_and_a_check_digit() {
         r#"{"tracking_number" : "4111111111111111"}"#,
         r#"{"orderId":4111111111111111}"#,
     ]);
+    // Scripts without blanks, signs beyond ASCII, and what stands for them in JSON.
+    for text in [
+        "卡号4111111111111111有效",
+        "Karte\u{a0}4111111111111111\u{a0}x",
+        "\u{2013}4111111111111111\u{2014}",
+        r#""n\u00b04111111111111111""#,
+        r#""\u5361\u53f74111111111111111\u6709""#,
+        r#""a\u00094111111111111111\u000a""#,
+    ] {
+        assert_eq!(found(text), [("payment_card", "4111111111111111".to_owned())], "{text}");
+    }
+    finds_nothing(&[r#""a\\u00b04111111111111111""#, r#""x4111111111111111""#]);
     finds(
         "payment_card",
         &[
+            ("4111111111111111.000000", "4111111111111111.000000"),
             (r#"{"card_id":"4111111111111111"}"#, "4111111111111111"),
             (r#"{"id":"4111 1111 1111 1111"}"#, "4111 1111 1111 1111"),
         ],
@@ -348,7 +365,7 @@ fn introspection_is_an_answer_not_a_question() {
 proptest! {
     #[test]
     fn no_bytes_panic_and_finds_stand_apart(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let found = scan::scan(&bytes, ALL, |index| Some(index % 3));
+        let found = scan::scan(&bytes, ALL, |index| Some(asked(index, index % 3)));
         for index in 0..ALL.len() {
             let own: Vec<_> = found.iter().filter(|found| found.detector == index).collect();
             prop_assert!(own.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start));
@@ -357,6 +374,6 @@ proptest! {
 
     #[test]
     fn nor_do_texts_that_look_like_something(text in r#"(4111|1111|[ -]|GB33|@|a\.com|\$2a\$|eyJ|-----BEGIN |PRIVATE KEY-----|at |\.java:|10\.|\.local|"|\\n|:){0,40}"#) {
-        let _ = scan::scan(text.as_bytes(), ALL, |_| Some(0));
+        let _ = scan::scan(text.as_bytes(), ALL, |index| Some(asked(index, 0)));
     }
 }

@@ -150,6 +150,19 @@ fn an_older_token_repeats_no_one_time_step() {
     assert_eq!(shop.refused("eve", "coupon", &refilled, 8000), again);
 }
 
+/// What only the memory can say.
+#[test]
+fn an_older_token_knows_of_an_earlier_last_step() {
+    let steps =
+        json!([{"name": "cart", "routes": ["cart"]}, {"name": "guess", "routes": ["coupon"], "min_gap": "2s"}]);
+    let shop = Shop::new(&json!({"steps": steps}));
+    let cart = shop.passes("eve", "cart", "", 0);
+    let guessed = shop.passes("eve", "coupon", &cart, 2000);
+    let soon = ["workflow.too_fast checkout: `guess` 1 ms after the last step, expected 2000"];
+    assert_eq!(shop.send("eve", "coupon", &guessed, 2001, 200).0, soon);
+    shop.passes("eve", "coupon", &cart, 2002);
+}
+
 #[test]
 fn of_payments_at_once_one_passes_and_a_failed_one_may_be_tried_again() {
     let shop = Shop::new(&json!({}));
@@ -180,6 +193,18 @@ fn a_first_step_that_may_be_done_once_is_remembered_without_a_token() {
         (told[0].as_str(), token.as_str()),
         ("workflow.order checkout: `redeem` by nobody who is known", "")
     );
+}
+
+/// A request that takes as long as an instance lives, and fails in the end, gives nothing back but its own.
+#[test]
+fn who_is_slow_gives_back_no_reservation_but_its_own() {
+    let steps = json!([{"name": "redeem", "routes": ["pay"], "once": true}]);
+    let shop = Shop::new(&json!({"steps": steps}));
+    let Ok(slow) = shop.begin("pay", &[("x-customer", "eve")], 0) else { panic!("refused") };
+    shop.passes("eve", "pay", "", 3_600_000);
+    assert_eq!(end(slow, 3_600_001, 422), (vec![], String::new()));
+    let again = ["workflow.repeated checkout: `redeem` a second time"];
+    assert_eq!(shop.refused("eve", "pay", "", 3_600_002), again);
 }
 
 #[test]
