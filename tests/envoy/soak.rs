@@ -96,7 +96,9 @@ fn mixed_traffic_reloads_rotations_and_failures() {
     assert!(late <= early + VARIATION, "from {early} to {late} bytes");
     let ours: Vec<_> = counted.keys().filter(|what| what.starts_with("5") && what.contains(' ')).collect();
     assert!(ours.is_empty(), "the filter's own: {ours:?}");
-    assert!(counted["200"] > sent / 4, "hardly anything passed");
+    // What the service answered, whatever it was.
+    let passed: u64 = ["200", "201", "404"].iter().filter_map(|status| counted.get(*status)).sum();
+    assert!(passed > sent / 3, "hardly anything passed");
     let stat = "extension_config_discovery.http_filter.portcullis.update_success";
     assert!(gate.envoy.wait_for(|envoy| envoy.stats().get(stat) == Some(&(reloads + 1)), SOON));
     gate.expect_unharmed();
