@@ -69,6 +69,7 @@ impl RateLimitService {
         let shared = Arc::new(Shared {
             counters: Counters::new(redis),
             requests: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
             misbehaviour: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
@@ -98,6 +99,11 @@ impl RateLimitService {
     /// How many calls of `ShouldRateLimit` have arrived so far, those it misbehaved on among them.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// How many hits it has counted so far, under whatever key.
+    pub fn hits(&self) -> u64 {
+        self.shared.hits.load(Ordering::SeqCst)
     }
 
     /// What it does with the calls that arrive from now on. Those that hang already stay so until it stops.

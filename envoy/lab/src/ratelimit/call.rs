@@ -30,6 +30,7 @@ const JUNK: &[u8] = b"\0\0\0\0\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
 pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) requests: AtomicU64,
+    pub(super) hits: AtomicU64,
     pub(super) misbehaviour: Mutex<Misbehaviour>,
 }
 
@@ -59,8 +60,10 @@ impl UnaryService<RateLimitRequest> for ShouldRateLimit {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let plan = Plan::new(request.get_ref(), unix_seconds())?;
-            let sums = shared.counters.count(&plan.hits()).await;
+            let hits = plan.hits();
+            let sums = shared.counters.count(&hits).await;
             let sums = sums.map_err(|error| Status::unavailable(format!("{error:#}")))?;
+            shared.hits.fetch_add(hits.iter().map(|counted| counted.hits).sum(), Ordering::SeqCst);
             Ok(tonic::Response::new(plan.answer(&sums)))
         })
     }
