@@ -17,6 +17,7 @@ mod api_keys;
 mod authorization;
 pub mod binding;
 pub mod cache;
+mod caller;
 pub mod checks;
 pub mod failures;
 mod holder;
@@ -30,167 +31,28 @@ pub mod subject;
 mod token;
 pub mod usage;
 
+pub use self::caller::{Caller, Verified};
+
 use self::cache::{Remembered, TokenCache};
+use self::caller::Origin;
 use self::checks::TOKEN_MISSING;
 use self::holder::Effort;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
 use self::source::{Kind, Presented};
-use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer};
+use crate::config::identity::Identity;
 use crate::config::{Config, Demand, Route};
 use crate::finding::{Family, Finding, Findings};
-use crate::jose::keys::{By, KeyPrint};
+use crate::jose::keys::By;
 use crate::jose::native::Native;
-use crate::jose::Claims;
 use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer, Fault};
 use crate::remote::call::Call;
 use crate::request::Request;
 use crate::time::Millis;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-
-/// Who the caller turned out to be.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub enum Caller {
-    /// Nobody has proved anything.
-    #[default]
-    Anonymous,
-    /// The holder of a valid token or key.
-    Verified(Rc<Verified>),
-}
-
-/// What a valid token or key proves.
-#[derive(Debug, PartialEq)]
-pub struct Verified {
-    origin: Origin,
-    issuer_name: String,
-    claims: Arc<Claims>,
-    /// What its issuer calls it: a token's `jti`, a key's id.
-    name: Option<String>,
-    /// The key that signed it.
-    key: Option<KeyPrint>,
-    /// Under which revocations it was found not to be revoked; see [`revocation`].
-    cleared: Cell<u64>,
-    /// The user agent that was found to be the token's, by its keyed hash.
-    agent: Cell<Option<u64>>,
-    /// From when to when its dates are known to be in order.
-    in_date: Cell<(Millis, Millis)>,
-}
-
-/// How a credential came to be believed.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Origin {
-    /// By the signature of an issuer of the configuration.
-    Signed {
-        /// Its place.
-        issuer: usize,
-    },
-    /// By asking its issuer.
-    Asked {
-        /// How long the answer is believed.
-        until: Millis,
-    },
-    /// By being one of the configuration's keys. Nobody has logged in with it, and it is the same each time.
-    Key,
-}
-
-impl Verified {
-    /// The claims of a token whose signature, dates and purpose were in order, by an issuer of the configuration.
-    pub fn new(issuer: usize, issuer_name: String, claims: Claims) -> Self {
-        Self::from(Origin::Signed { issuer }, issuer_name, claims)
-    }
-
-    fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
-        let name = claims.text("jti").filter(|jti| !jti.is_empty()).map(str::to_owned);
-        Self {
-            origin,
-            issuer_name,
-            claims: Arc::new(claims),
-            name,
-            key: None,
-            cleared: Cell::default(),
-            agent: Cell::default(),
-            in_date: Cell::default(),
-        }
-    }
-
-    /// What a key of the configuration proves.
-    fn by_key(keys: &ApiKeys, key: &ApiKey) -> Self {
-        let (issuer_name, claims, name) = (keys.issuer.clone(), Arc::clone(&key.claims), Some(key.id.clone()));
-        Self {
-            origin: Origin::Key,
-            issuer_name,
-            claims,
-            name,
-            key: None,
-            cleared: Cell::default(),
-            agent: Cell::default(),
-            in_date: Cell::default(),
-        }
-    }
-
-    /// How far the clock of whoever vouches for it may be from ours.
-    pub fn clock_skew(&self, identity: &Identity) -> Millis {
-        let skew = match self.origin {
-            Origin::Signed { issuer } => identity.issuers.get(issuer).map(|issuer| issuer.clock_skew),
-            Origin::Asked { .. } => identity.introspection.as_ref().map(|asked| asked.clock_skew),
-            Origin::Key => None,
-        };
-        skew.unwrap_or_default()
-    }
-
-    /// Whether its dates are in order. What is in date stays so until it expires, unless the clock is set back.
-    fn is_in_date(&self, issuer: &Issuer, now: Millis) -> bool {
-        let (since, until) = self.in_date.get();
-        (since <= now && now < until)
-            || token::check_dates(issuer, &self.claims, now).map(|until| self.in_date.set((now, until))).is_ok()
-    }
-
-    /// Whether an answer about it still counts.
-    fn is_believed(&self, now: Millis) -> bool {
-        matches!(self.origin, Origin::Asked { until } if now < until)
-    }
-
-    /// The claims.
-    pub fn claims(&self) -> &Claims {
-        &self.claims
-    }
-
-    /// What its issuer calls it, where that tells it from all others of that issuer.
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// Who issued it.
-    pub fn issuer(&self) -> &str {
-        &self.issuer_name
-    }
-
-    fn by(self, key: KeyPrint) -> Self {
-        Self { key: Some(key), ..self }
-    }
-}
-
-impl Caller {
-    /// What a valid token or key says of the caller.
-    pub fn claims(&self) -> Option<&Claims> {
-        match self {
-            Self::Anonymous => None,
-            Self::Verified(verified) => Some(&verified.claims),
-        }
-    }
-
-    /// Who vouches for the caller; empty if nobody does.
-    pub fn issuer(&self) -> &str {
-        match self {
-            Self::Anonymous => "",
-            Self::Verified(verified) => &verified.issuer_name,
-        }
-    }
-}
 
 /// What is needed to establish a caller.
 #[derive(Debug, Copy, Clone)]
