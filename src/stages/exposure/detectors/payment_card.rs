@@ -7,7 +7,7 @@
 //! and the 13 digits of old Visa cards, which are those of article numbers.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// Longest name of a member that is looked at.
@@ -44,13 +44,19 @@ pub static DETECTOR: Detector = Detector {
         0.2,
         "The response has a payment card's number: an issuer's range, its length and a right check digit.",
     ),
-    words: b"23456",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: true,
     takes_lines: false,
 };
+
+fn openings(all: &mut Openings) {
+    let (first, digit): (Set, Set) = (|byte| matches!(byte, b'2'..=b'6'), |byte| byte.is_ascii_digit());
+    all.sets(Where::Word, [first, digit, digit, digit]);
+    let decimal: Set = |byte| byte.is_ascii_digit() || matches!(byte, b'e' | b'E');
+    all.sets(Where::Word, [first, |byte| byte == b'.', decimal, |_| true]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if text.at(at.saturating_add(1)) == b'.' {

@@ -1,7 +1,7 @@
 //! Messages of databases and their drivers that a client should never see, by the phrases that only they write.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Text, Where};
 use std::ops::Range;
 
 /// The detector.
@@ -12,8 +12,7 @@ pub static DETECTOR: Detector = Detector {
         0.1,
         "The response has an error message of a database.",
     ),
-    words: b"YOSPUIscoMEqmjMTnpdu",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -51,6 +50,13 @@ const PHRASES: &[&[u8]] = &[
     b"quoted string not properly terminated",
 ];
 
+/// How Oracle's numbers begin.
+const ORACLE: &[u8] = b"ORA-";
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::Word, PHRASES.iter().copied().chain([ORACLE]));
+}
+
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     let phrase = text.one_of(at, PHRASES, |phrase| phrase).map(|phrase| phrase.len());
     let length = phrase.or_else(|| oracle(text, at))?;
@@ -59,7 +65,7 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
 
 /// The length of Oracle's numbers: `ORA-00933`.
 fn oracle(text: Text<'_>, at: usize) -> Option<usize> {
-    let digits = at.saturating_add(4);
+    let digits = at.saturating_add(ORACLE.len());
     let end = digits.saturating_add(5);
-    (text.has(at, b"ORA-") && text.run(digits, 6, |byte| byte.is_ascii_digit()) == end).then_some(9)
+    (text.has(at, ORACLE) && text.run(digits, 6, |byte| byte.is_ascii_digit()) == end).then_some(9)
 }

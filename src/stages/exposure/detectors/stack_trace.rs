@@ -4,7 +4,7 @@
 //! Tomcat and ASP.NET.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Text, Where};
 use std::ops::Range;
 
 /// How much of a line is looked at.
@@ -18,8 +18,7 @@ pub static DETECTOR: Detector = Detector {
         0.1,
         "The response has a stack trace or the error page of a framework.",
     ),
-    words: b"atTFgESWYAHp",
-    anywhere: b"#",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -61,6 +60,12 @@ const FILES: &[&[u8]] = &[
     b".cs:line ",
     b".vb:line ",
 ];
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::Word, PHRASES.iter().copied());
+    all.texts(Where::Word, STARTS.iter().copied());
+    all.sets(Where::After(|_| true), [|byte| byte == b'#', |byte| byte.is_ascii_digit(), |_| true, |_| true]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if let Some(phrase) = text.one_of(at, PHRASES, |phrase| phrase) {
