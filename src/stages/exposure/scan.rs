@@ -232,7 +232,9 @@ impl Table {
         asked.iter().map(|winner| Worker { yielding: winner.map_or(0, yielding), floor: 0 }).collect()
     }
 
-    /// Lets some detectors, bits of places in the table, look at one place of a text.
+    /// Lets some detectors, bits of places in the table, look at one place of a text. Not a part of the loop over all of them, whose
+    /// registers it would take.
+    #[inline(never)]
     fn look(&self, text: Text<'_>, at: usize, who: u32, workers: &mut [Worker], found: &mut Vec<Match>) {
         for index in places(who) {
             let Some(worker) = workers.get(index).copied().filter(|worker| at >= worker.floor) else { continue };
@@ -263,9 +265,7 @@ pub fn scan<R: Ord + Copy>(bytes: &[u8], table: &Table, ask: impl Fn(usize) -> O
     let mut workers = table.workers(ask);
     let plain = unescaped(bytes);
     let (text, mut found) = (Text(&plain), Vec::new());
-    table.openings.each(&plain, wanted, |at, fitting| {
-        table.look(text, at, table.openings.owners(fitting, text, at), &mut workers, &mut found);
-    });
+    table.openings.each(text, wanted, &mut |at, who| table.look(text, at, who, &mut workers, &mut found));
     if plain.len() != bytes.len() {
         escapes::locate(bytes, found.iter_mut().flat_map(|found| [&mut found.range.start, &mut found.range.end]));
     }

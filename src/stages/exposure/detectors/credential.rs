@@ -83,8 +83,8 @@ impl Alphabet {
 }
 
 fn openings(all: &mut Openings) {
-    all.texts(Where::Word, FORMS.iter().map(|form| form.0));
-    all.texts(Where::After(|byte| byte.is_ascii_alphanumeric()), [&b"://"[..]]);
+    all.texts(Where::Word, &FORMS.iter().map(|form| form.0).collect::<Vec<_>>());
+    all.texts(Where::After(|byte| byte.is_ascii_alphanumeric()), &[b"://"]);
 }
 
 fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {

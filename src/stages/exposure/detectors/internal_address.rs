@@ -46,7 +46,7 @@ fn openings(all: &mut Openings) {
         Where::Word,
         [one, |byte| matches!(byte, b'6' | b'7' | b'9'), |byte| matches!(byte, b'2' | b'9'), point],
     );
-    all.texts(Where::After(is_host), DOMAINS.iter().copied());
+    all.texts(Where::After(is_host), DOMAINS);
 }
 
 fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {

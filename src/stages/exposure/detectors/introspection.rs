@@ -22,7 +22,7 @@ pub static DETECTOR: Detector = Detector {
 const NAMES: &[&[u8]] = &[b"__schema\"", b"__type\""];
 
 fn openings(all: &mut Openings) {
-    all.texts(Where::After(|byte| byte == b'"'), NAMES.iter().copied());
+    all.texts(Where::After(|byte| byte == b'"'), NAMES);
 }
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {

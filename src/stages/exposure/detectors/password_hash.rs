@@ -55,8 +55,8 @@ const NAMES: &[&[u8]] = &[
 fn openings(all: &mut Openings) {
     let (words, signs): (Vec<&[u8]>, Vec<&[u8]>) =
         FORMS.iter().map(|form| form.0).partition(|text| text.first().is_some_and(u8::is_ascii_alphabetic));
-    all.texts(Where::Word, words);
-    all.texts(Where::After(|_| true), signs);
+    all.texts(Where::Word, &words);
+    all.texts(Where::After(|_| true), &signs);
     all.names(NAMES);
 }
 

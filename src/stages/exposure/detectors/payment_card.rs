@@ -62,8 +62,7 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if text.at(at.saturating_add(1)) == b'.' {
         return scientific(text, at);
     }
-    let begins = text.run(at, 4, |byte| byte.is_ascii_digit()) == at.saturating_add(4);
-    if !begins || stands_in_a_number(text, at) {
+    if !could_have_layout(text, at) || stands_in_a_number(text, at) {
         return None;
     }
     let mut digits = Vec::with_capacity(DIGITS_MAX);
@@ -146,6 +145,16 @@ pub(super) fn stands_in_a_number(text: Text<'_>, at: usize) -> bool {
 pub(super) fn is_whole(text: Text<'_>, end: usize) -> bool {
     let goes_on = matches!(text.at(end), b'.' | b'-') && text.at(end.saturating_add(1)).is_ascii_alphanumeric();
     text.ends_word(end) && !goes_on
+}
+
+/// Whether the first group, and the second one where there is one, are as long as some layout has them: most numbers are years.
+fn could_have_layout(text: Text<'_>, at: usize) -> bool {
+    let group = |from: usize| text.run(from, DIGITS_MAX.saturating_add(1), |byte| byte.is_ascii_digit());
+    let first = group(at);
+    match first.saturating_sub(at) {
+        4 => matches!(group(first.saturating_add(1)).saturating_sub(first), 5 | 7),
+        length => matches!(length, 14..=16 | 19),
+    }
 }
 
 fn has_layout(groups: &[usize]) -> bool {

@@ -28,7 +28,7 @@ pub static DETECTOR: Detector = Detector {
 };
 
 fn openings(all: &mut Openings) {
-    all.texts(Where::After(|_| true), [BEGIN]);
+    all.texts(Where::After(|_| true), &[BEGIN]);
 }
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {

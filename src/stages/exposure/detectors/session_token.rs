@@ -45,7 +45,7 @@ const NAMES: &[&[u8]] = &[
 ];
 
 fn openings(all: &mut Openings) {
-    all.texts(Where::Word, [&b"eyJ"[..]]);
+    all.texts(Where::Word, &[b"eyJ"]);
     all.names(NAMES);
 }
 

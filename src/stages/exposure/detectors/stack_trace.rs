@@ -27,16 +27,16 @@ pub static DETECTOR: Detector = Detector {
 
 /// What stands in no other text.
 const PHRASES: &[&[u8]] = &[
-    b"Traceback (most recent call last)",
+    b"Action Controller: Exception caught",
+    b"App\\\\Exceptions\\\\Handler",
     b"Exception in thread \"",
     b"Exception in thread \\\"",
-    b"Whitelabel Error Page",
-    b"Werkzeug Debugger",
-    b"Server Error in '/",
-    b"You're seeing this error because you have",
-    b"Action Controller: Exception caught",
     b"HTTP Status 500 ",
-    b"App\\\\Exceptions\\\\Handler",
+    b"Server Error in '/",
+    b"Traceback (most recent call last)",
+    b"Werkzeug Debugger",
+    b"Whitelabel Error Page",
+    b"You're seeing this error because you have",
 ];
 
 /// How lines begin that say where.
@@ -62,8 +62,8 @@ const FILES: &[&[u8]] = &[
 ];
 
 fn openings(all: &mut Openings) {
-    all.texts(Where::Word, PHRASES.iter().copied());
-    all.texts(Where::Word, STARTS.iter().copied());
+    all.texts(Where::Word, PHRASES);
+    all.texts(Where::Word, STARTS);
     all.sets(Where::After(|_| true), [|byte| byte == b'#', |byte| byte.is_ascii_digit(), |_| true, |_| true]);
 }
 

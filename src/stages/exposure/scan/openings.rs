@@ -15,7 +15,7 @@ const LENGTH: usize = 4;
 const TEXTS_MAX: usize = 4;
 
 /// How many bytes are looked through for backslashes at a time; longer than any escape.
-const BLOCK: usize = 128;
+pub(super) const BLOCK: usize = 128;
 
 /// Which bytes may stand somewhere.
 pub type Set = fn(u8) -> bool;
@@ -33,7 +33,7 @@ pub enum Where {
 #[derive(Debug)]
 pub struct Openings {
     /// For each byte the openings of which it may be the one before, the first, the second, the third and the fourth.
-    rows: [[u64; LENGTH + 1]; 256],
+    rows: Box<[[u64; LENGTH + 1]; 256]>,
     /// The detector of each opening.
     owners: Vec<usize>,
     /// Those that are at the beginning of words.
@@ -45,7 +45,7 @@ pub struct Openings {
 impl Openings {
     /// Those of a table of detectors.
     pub(super) fn of(table: &[&'static Detector]) -> Self {
-        let mut all = Self { rows: [[0; LENGTH + 1]; 256], owners: Vec::new(), words: 0, owner: 0 };
+        let mut all = Self { rows: Box::new([[0; LENGTH + 1]; 256]), owners: Vec::new(), words: 0, owner: 0 };
         for (owner, detector) in table.iter().enumerate() {
             all.owner = owner;
             (detector.openings)(&mut all);
@@ -55,22 +55,20 @@ impl Openings {
 
     /// Adds one of four sets.
     pub fn sets(&mut self, place: Where, sets: [Set; LENGTH]) {
-        self.add(place, |index, byte| sets.get(index).is_some_and(|set| set(byte)));
+        self.add(place, &|index, byte| sets.get(index).is_some_and(|set| set(byte)));
     }
 
-    /// Adds those of some texts.
-    pub fn texts<'t>(&mut self, place: Where, texts: impl IntoIterator<Item = &'t [u8]>) {
-        let mut texts: Vec<&[u8]> = texts.into_iter().collect();
-        texts.sort_unstable();
+    /// Adds those of some texts. Neighbours share a bit, and should begin alike.
+    pub fn texts(&mut self, place: Where, texts: &[&[u8]]) {
         for some in texts.chunks(TEXTS_MAX) {
-            self.add(place, |index, byte| some.iter().any(|text| text.get(index).is_none_or(|own| *own == byte)));
+            self.add(place, &|index, byte| some.iter().any(|text| text.get(index).is_none_or(|own| *own == byte)));
         }
     }
 
     /// Adds those of members with one of these names, in lower case without separators: whatever case and separators follow the first letter.
     pub fn names(&mut self, names: &[&[u8]]) {
         for some in names.chunks(TEXTS_MAX) {
-            self.add(Where::After(|byte| byte == b'"'), |index, byte| {
+            self.add(Where::After(|byte| byte == b'"'), &|index, byte| {
                 let follows =
                     |name: &&[u8]| name.get(1..=index).is_some_and(|own| own.contains(&byte.to_ascii_lowercase()));
                 match index {
@@ -81,14 +79,16 @@ impl Openings {
         }
     }
 
-    fn add(&mut self, place: Where, fits: impl Fn(usize, u8) -> bool) {
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, place: Where, fits: &dyn Fn(usize, u8) -> bool) {
         let bit =
             u32::try_from(self.owners.len()).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or_default();
         let comes_before = |byte: u8| match place {
             Where::Word => !is_word(byte),
             Where::After(set) => set(byte),
         };
-        for (byte, row) in (0..=u8::MAX).zip(&mut self.rows) {
+        for (byte, row) in (0..=u8::MAX).zip(&mut *self.rows) {
             let [before, own @ ..] = row;
             *before |= if comes_before(byte) { bit } else { 0 };
             for (index, place) in own.iter_mut().enumerate() {
@@ -111,33 +111,39 @@ impl Openings {
         bits.fold(0, |all, (index, _)| all | 1_u64.checked_shl(index).unwrap_or_default())
     }
 
-    /// Calls `look` wherever some of the wanted openings fit, with these openings, in the order of the text.
-    pub(super) fn each(&self, bytes: &[u8], wanted: u64, mut look: impl FnMut(usize, u64)) {
-        let row = |byte: u8| self.rows.get(usize::from(byte)).copied().unwrap_or_default();
-        let [mut before, ..] = row(0);
+    /// Calls `look` wherever some of the wanted openings fit, in the order of the text, with the detectors whose they are, as bits.
+    #[inline(never)]
+    pub(super) fn each(&self, text: Text<'_>, wanted: u64, look: &mut dyn FnMut(usize, u32)) {
+        let [mut before, ..] = self.row(0);
         let (mut first, mut second, mut third) = (0, 0, 0);
         let mut had_escape = false;
         let mut start = 0_usize;
         // Zeros let what begins with the last bytes be told.
-        let blocks = bytes.chunks(BLOCK).chain([&[0; LENGTH - 1][..]]);
+        let blocks = text.0.chunks(BLOCK).chain([&[0; LENGTH - 1][..]]);
         for block in blocks {
-            let has_escape = block.iter().fold(false, |has, byte| has | (*byte == b'\\'));
+            let has_escape = has(block, b'\\');
             let escaped = if has_escape || had_escape { self.words } else { 0 };
             for (place, byte) in block.iter().enumerate() {
-                let [is_before, is_first, is_second, is_third, is_fourth] = row(*byte);
+                let [is_before, is_first, is_second, is_third, is_fourth] = self.row(*byte);
                 let fitting = third & is_fourth & wanted;
                 (third, second, first) = (second & is_third, first & is_second, before & is_first);
                 before = is_before | escaped;
                 if fitting != 0 {
-                    look(start.saturating_add(place).saturating_sub(LENGTH - 1), fitting);
+                    let at = start.saturating_add(place).saturating_sub(LENGTH - 1);
+                    look(at, self.owners(fitting, text, at));
                 }
             }
             (had_escape, start) = (has_escape, start.saturating_add(block.len()));
         }
     }
 
+    fn row(&self, byte: u8) -> [u64; LENGTH + 1] {
+        self.rows.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+
     /// The detectors of openings that fit at a place, as bits.
-    pub(super) fn owners(&self, fitting: u64, text: Text<'_>, at: usize) -> u32 {
+    #[inline(never)]
+    fn owners(&self, fitting: u64, text: Text<'_>, at: usize) -> u32 {
         let is_word = (fitting & self.words) != 0 && text.begins_word(at);
         let mut fitting = if is_word { fitting } else { fitting & !self.words };
         let mut owners = 0;
@@ -150,4 +156,9 @@ impl Openings {
         }
         owners
     }
+}
+
+/// Whether there is such a byte: all of them are looked at, sixteen at a time.
+pub(super) fn has(bytes: &[u8], wanted: u8) -> bool {
+    bytes.iter().fold(false, |has, byte| has | (*byte == wanted))
 }
