@@ -71,6 +71,22 @@ pub struct Hashed {
     fingerprint: u64,
 }
 
+/// An actor, hashed as far as all of its records have in common.
+struct Actor {
+    bucket: u64,
+    hasher: SipHasher24,
+}
+
+impl Actor {
+    #[inline(never)]
+    fn place(&self, owner: &str) -> Hashed {
+        let mut hasher = self.hasher;
+        hasher.write(owner.as_bytes());
+        // Zero stands for an empty place.
+        Hashed { bucket: self.bucket, fingerprint: hasher.finish128().h2.max(1) }
+    }
+}
+
 /// Every attempt at a change met somebody else's.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct Contended;
@@ -134,16 +150,24 @@ impl Memory {
 
     /// Where the record of `owner` for `actor` is. Records of one actor share a bucket, whoever owns them.
     pub fn locate(&self, actor: &[u8], owner: &str) -> Hashed {
+        self.actor(actor).place(owner)
+    }
+
+    /// Where the records of several owners for one actor are.
+    pub fn locate_all<const N: usize>(&self, actor: &[u8], owners: [&str; N]) -> [Hashed; N] {
+        let actor = self.actor(actor);
+        owners.map(|owner| actor.place(owner))
+    }
+
+    #[inline(never)]
+    fn actor(&self, actor: &[u8]) -> Actor {
         let mut hasher = SipHasher24::new_with_key(&self.secret);
         hasher.write(actor);
-        let bucket = hasher.finish128().h1;
+        let bucket = hasher.finish128().h1.checked_rem(self.buckets).unwrap_or_default();
         // The actor's bytes may end like an owner's name begins. No owner's name, which is UTF-8, contains 0xFF, so the last
         // one is where the name begins.
         hasher.write_u8(0xff);
-        hasher.write(owner.as_bytes());
-        let fingerprint = hasher.finish128().h2;
-        // Zero stands for an empty place.
-        Hashed { bucket: bucket.checked_rem(self.buckets).unwrap_or_default(), fingerprint: fingerprint.max(1) }
+        Actor { bucket, hasher }
     }
 
     /// A hash of some names together, under the secret of the workers: nobody outside can find another list with the same one.
@@ -174,7 +198,7 @@ impl Memory {
         let records = together.flat_map(|group| {
             let bucket = group.first().and_then(|place| shared.get(&name(place.bucket)));
             let bucket = bucket.and_then(|(value, _)| Bucket::decode(value)).unwrap_or_default();
-            group.iter().map(move |place| bucket.clone().find(place.fingerprint, now).0)
+            group.iter().map(move |place| bucket.look(place.fingerprint, now))
         });
         records.collect()
     }
@@ -222,13 +246,15 @@ impl Memory {
             });
             let (mut is_changed, mut evictions) = (false, 0_u32);
             for (at, place) in group.iter().enumerate() {
-                // Whoever makes room for a record that is not stored after all must leave no trace.
-                let mut roomy = bucket.clone();
-                let (record, slot, room) = roomy.find(place.fingerprint, now);
+                let floor = bucket.floor();
+                let (record, slot, room) = bucket.find(place.fingerprint, now);
                 if let Some(changed) = step(at, record) {
-                    roomy.put(slot, &changed);
-                    (bucket, is_changed) = (roomy, true);
+                    bucket.put(slot, &changed);
+                    is_changed = true;
                     evictions = evictions.saturating_add(u32::from(room == Room::Evicted));
+                } else {
+                    // Whoever makes room for a record that is not stored after all must leave no trace.
+                    bucket.keep(&floor);
                 }
             }
             if !is_changed {
@@ -287,6 +313,23 @@ const BUCKET_COST_BYTES: u64 = 1200;
 
 /// Other filters may share the host's memory, so keys carry our name.
 const SECRET: &str = "portcullis/secret";
+
+/// The name of an owner whose records with another number are others. Written by hand, as [`name`] is.
+pub fn numbered(owner: &[&str], number: u64) -> String {
+    let (mut digits, mut left) = ([b'0'; 20], number);
+    let mut count = 0_usize;
+    for digit in digits.iter_mut().rev() {
+        let last = u8::try_from(left % 10).unwrap_or_default();
+        *digit = digit.saturating_add(last);
+        (left, count) = (left / 10, count.saturating_add(1));
+        if left == 0 {
+            break;
+        }
+    }
+    let mut name = owner.concat();
+    name.extend(digits.iter().skip(digits.len().saturating_sub(count)).map(|digit| char::from(*digit)));
+    name
+}
 
 /// Written by hand, since every request that is counted needs it.
 fn name(bucket: u64) -> String {

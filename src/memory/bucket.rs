@@ -108,6 +108,22 @@ impl Bucket {
         (Record::new(fingerprint, self.floor().as_of(now)), place, room)
     }
 
+    /// The record of a key as [`Self::find`] tells it, where nothing is to be stored: no room is made.
+    pub fn look(&self, fingerprint: u64, now: Millis) -> Record {
+        if let Some((_, record)) = self.known(fingerprint) {
+            return record.as_of(now);
+        }
+        if self.places().any(|(_, record)| record.is_none()) {
+            return Record::new(fingerprint, self.floor().as_of(now));
+        }
+        self.clone().find(fingerprint, now).0
+    }
+
+    /// Takes back the room that [`Self::find`] has made, for a record that is not stored after all. `floor` is that before.
+    pub(super) fn keep(&mut self, floor: &Debt) {
+        self.set_floor(floor);
+    }
+
     /// The record of a key, if it has one.
     fn known(&self, fingerprint: u64) -> Option<(Place, Record)> {
         let (records, _) = self.bytes.get(HEADER_BYTES..)?.as_chunks::<RECORD_BYTES>();
@@ -137,7 +153,7 @@ impl Bucket {
         slots.enumerate().map(|(at, slot)| (Place(at), slot.try_into().ok().and_then(Record::decode)))
     }
 
-    fn floor(&self) -> Debt {
+    pub(super) fn floor(&self) -> Debt {
         let number = |range| self.bytes.get(range).map(u64_le).unwrap_or_default();
         Debt {
             since: Millis::new(number(2..8)),
@@ -278,6 +294,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn who_looks_sees_what_would_be_found(keys in proptest::collection::vec((1..40_u64, 0..100_u64, 0..9000_u64), 0..60), now in 0..9000_u64) {
+            let mut bucket = Bucket::default();
+            for (key, share, settled) in keys {
+                add(&mut bucket, key, owing(share, settled));
+            }
+            for key in 1..50 {
+                let mut found = bucket.clone();
+                let (record, _, room) = found.find(key, Millis::new(now));
+                prop_assert_eq!(bucket.look(key, Millis::new(now)), record);
+                found.keep(&bucket.floor());
+                prop_assert_eq!(&found, &bucket, "{:?}", room);
+            }
+        }
+
         #[test]
         fn no_value_of_the_hosts_memory_panics(mut bytes in proptest::collection::vec(any::<u8>(), BUCKET_BYTES), fingerprint in 1..5u64, now in any::<u64>()) {
             bytes[..2].copy_from_slice(&VERSION.to_le_bytes());

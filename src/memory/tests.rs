@@ -227,3 +227,17 @@ fn what_is_only_looked_at_crowds_out_nobody() {
     assert_eq!(shared.get(&name(places[0].bucket)).map(|(value, _)| value), full.map(|(value, _)| value));
     assert_eq!((trace.evictions, trace.junk), (0, 0));
 }
+
+#[test]
+fn owners_with_numbers_have_them_in_their_names() {
+    for number in [0, 7, 10, 600_000, u64::MAX] {
+        assert_eq!(numbered(&["a.", "b/"], number), format!("a.b/{number}"));
+    }
+}
+
+#[test]
+fn owners_of_one_actor_are_located_together_as_one_by_one() {
+    let memory = Memory::open(&InProcess::default(), 1 << 20, [7; 16]);
+    let owners = ["limits/a", "", "objects.ids"];
+    assert_eq!(memory.locate_all(b"ada", owners), owners.map(|owner| memory.locate(b"ada", owner)));
+}

@@ -39,7 +39,7 @@ use crate::config::anomaly::Anomaly;
 use crate::finding::{Check, Class, Family, Findings, Outcome, Score, Weight};
 use crate::memory::record::{Record, State};
 use crate::memory::tally::worth;
-use crate::memory::{Hashed, Memory, Trace};
+use crate::memory::{numbered, Hashed, Memory, Trace};
 use crate::response::Response;
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
@@ -122,8 +122,17 @@ struct Seen {
 
 /// The records of a route: since when it is known; the lengths of its answers and requests; and what its callers do at present,
 /// each as [`Present`], [`Rhythm`] and [`Leaning`] have it.
-const ROUTE: [&str; 9] =
-    ["known", "answer", "request", "pace", "spread", "answers", "requests", "oddness", "faults"];
+const ROUTE: [&str; 9] = [
+    "anomaly.route.known",
+    "anomaly.route.answer",
+    "anomaly.route.request",
+    "anomaly.route.pace",
+    "anomaly.route.spread",
+    "anomaly.route.answers",
+    "anomaly.route.requests",
+    "anomaly.route.oddness",
+    "anomaly.route.faults",
+];
 
 /// Compares a request, and what the actor did before it, with what is usual. Once a request.
 pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
@@ -131,8 +140,7 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
     let Scene { memory, shared, now, .. } = *scene;
     let actor = actor_places(settings, scene);
     let hash = hash(scene);
-    let [route, everywhere] = [hash, 0]
-        .map(|hash| ROUTE.map(|what| memory.locate(&hash.to_le_bytes(), &format!("anomaly.route.{what}"))));
+    let [route, everywhere] = [hash, 0].map(|hash| memory.locate_all(&hash.to_le_bytes(), ROUTE));
     let doing = Doing::of(&memory.read(shared, &actor, now), now);
     let read = |places: &[Hashed]| Usual::of(&memory.read(shared, places, now), settings, now);
     let usual = read(&route).or(read(&everywhere), settings);
@@ -153,13 +161,14 @@ fn actor_places(settings: &Anomaly, scene: &Scene<'_>) -> [Hashed; 4] {
     let actor = fields::subject(scene).unwrap_or_else(source);
     // Intervals of another length have other numbers.
     let length = settings.interval.as_u64();
-    ["present", "rhythm", "leaning", "pace"]
-        .map(|what| scene.memory.locate(&actor, &format!("anomaly.actor.{what}.{length}")))
+    let owners =
+        ["present.", "rhythm.", "leaning.", "pace."].map(|what| numbered(&["anomaly.actor.", what], length));
+    scene.memory.locate_all(&actor, owners.each_ref().map(String::as_str))
 }
 
 fn step_places(memory: &Memory, from: u16, to: u16) -> [Hashed; 2] {
     let key = [b"steps", from.to_le_bytes().as_slice()].concat();
-    [memory.locate(&key, "anomaly.steps.all"), memory.locate(&key, &format!("anomaly.steps.{to}"))]
+    memory.locate_all(&key, ["anomaly.steps.all", &numbered(&["anomaly.steps."], to.into())])
 }
 
 /// A route and method by 16 bits, never zero. Two routes with the same are taken for one.

@@ -43,7 +43,7 @@ use crate::config::behaviour::{Behaviour, Login};
 use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
 use crate::memory::record::Record;
 use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{Hashed, Trace};
+use crate::memory::{numbered, Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 
@@ -317,7 +317,7 @@ fn judge_chain(chain: Chain, settings: &Behaviour, findings: &mut Findings) {
 impl Watch {
     fn add(&mut self, scene: &Scene<'_>, settings: &Behaviour, what: What, actor: &[u8], thing: u64) {
         // Halves of another window have other numbers.
-        let owner = format!("{}/{}", what.owner(), settings.window.as_u64());
+        let owner = numbered(&[what.owner(), "/"], settings.window.as_u64());
         let place = scene.memory.locate(actor, &owner);
         self.entries.push(Entry { place, what, thing, is_clean: true });
     }

@@ -189,7 +189,7 @@ pub fn check_body(scene: &Scene<'_>, content: &Content<'_>, is_held: bool, findi
         let (applied, detector) = (plan.kinds.get(index)?.as_ref()?, detectors::ALL.get(index)?);
         Some(Asked { rank: applied.rank(), at_least: applied.at_least(detector) })
     };
-    let found = scan::scan(content.bytes, detectors::ALL, asked);
+    let found = scan::scan(content.bytes, &detectors::TABLE, asked);
     let whole = content.unread.is_none();
     let is_needed = whole && (!found.is_empty() || plan.fields.is_some() || plan.counts);
     let (outline, fault) = match is_needed.then(|| outline(content)) {

@@ -36,7 +36,7 @@ use crate::gather;
 use crate::jose::claims::Claims;
 use crate::memory::record::Record;
 use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{Hashed, Trace};
+use crate::memory::{numbered, Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 use serde_json::Value;
@@ -207,8 +207,8 @@ impl Asked {
         let actor = fields::subject(scene).unwrap_or_else(source);
         // Halves of another window have other numbers.
         let window = kind.enumeration.as_ref().map_or(0, |own| own.window.as_u64());
-        let owner = |what: &str| format!("objects.{what}.{}.{window}", kind.name);
-        let places = ["ids", "row"].map(|what| scene.memory.locate(&actor, &owner(what)));
+        let owners = ["objects.ids.", "objects.row."].map(|what| numbered(&[what, &kind.name, "."], window));
+        let places = scene.memory.locate_all(&actor, owners.each_ref().map(String::as_str));
         let counted = || ids.iter().take(ids::IDS_MAX);
         let things = counted().map(|id| scene.memory.digest("object", &ids::countable(id))).collect();
         let numbers = counted().filter_map(|id| ids::number(id, scene.memory)).collect();

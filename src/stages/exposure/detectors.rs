@@ -18,7 +18,8 @@ pub mod sql_error;
 pub mod stack_trace;
 
 use crate::finding::{Check, Class, Family, Score, Weight};
-use crate::stages::exposure::scan::Detector;
+use crate::stages::exposure::scan::{Detector, Table};
+use std::sync::LazyLock;
 
 /// Every detector; of two at one place the first one counts.
 pub static ALL: &[&Detector] = &[
@@ -36,6 +37,9 @@ pub static ALL: &[&Detector] = &[
     &internal_address::DETECTOR,
     &introspection::DETECTOR,
 ];
+
+/// The same, with where they look.
+pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(ALL));
 
 /// A check of this stage. Its score is what it adds to the actor's past, not to this response's fate.
 pub const fn check(id: &'static str, code: &'static str, score: f64, means: &'static str) -> Check {

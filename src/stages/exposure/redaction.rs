@@ -79,7 +79,7 @@ pub(super) fn place(bytes: &[u8], outline: &Outline, node: usize) -> String {
         if !value.key().is_empty() {
             let name = (value.key().len() <= NAME_BYTES_MAX).then(|| key(bytes, value));
             let all = |_| Some(Asked { rank: 0, at_least: 1 });
-            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), detectors::ALL, all).is_empty();
+            let is_plain = |name: &Cow<'_, str>| scan::scan(name.as_bytes(), &detectors::TABLE, all).is_empty();
             names.push(name.filter(is_plain).map_or_else(|| "…".to_owned(), Cow::into_owned));
         } else if value.parent().is_some() {
             names.push("[]".to_owned());

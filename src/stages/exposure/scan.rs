@@ -1,16 +1,17 @@
 //! The search for what should not leave: one pass over the bytes that stops where something could begin, and validators that
 //! look a bounded way ahead from there.
 //!
-//! A detector names the bytes that its finds begin with (or, for an e-mail address, have in their middle): anywhere, or only
-//! where a word begins. What is found is passed over by the detectors that yield to the one that found it ([`yields`]), so that one
+//! A detector names what its finds begin with, or, for an e-mail address, have in their middle ([`openings`]). What is found is passed over by the detectors that yield to the one that found it ([`yields`]), so that one
 //! thing is not told under two names; the others look into it, so that a line that is only flagged hides no card that is to be
 //! masked. Escapes of JSON are read as what they mean ([`escapes`]).
 //!
 //! Time: linear. A validator looks at most as far as the longest thing that it knows, and what it has found it passes over itself.
 
 mod escapes;
+mod openings;
 
 pub use self::escapes::unescaped;
+pub use self::openings::{Openings, Set, Where};
 
 use crate::finding::Check;
 use std::ops::Range;
@@ -23,10 +24,8 @@ pub const PREFIX: &str = "exposure.";
 pub struct Detector {
     /// Its check.
     pub check: Check,
-    /// Bytes that a find may begin with where a word begins.
-    pub words: &'static [u8],
-    /// Bytes at which there may be one anywhere.
-    pub anywhere: &'static [u8],
+    /// Adds what a find may begin with.
+    pub openings: fn(&mut Openings),
     /// What there is at a place; `floor` is where the last find ended that it yields to, which nothing reaches behind.
     pub find: fn(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>>,
     /// From how many in one response on it is worth a finding.
@@ -210,38 +209,63 @@ fn yields<R: Ord>((own, asked): (&Detector, Asked<R>), (other, others): (&Detect
     is_same || (may_hide && asked.rank <= others.rank)
 }
 
+/// Detectors, and where they look.
+#[derive(Debug)]
+pub struct Table {
+    detectors: &'static [&'static Detector],
+    openings: Openings,
+}
+
+impl Table {
+    /// Of 32 detectors at most.
+    pub fn new(detectors: &'static [&'static Detector]) -> Self {
+        Self { detectors, openings: Openings::of(detectors) }
+    }
+
+    fn workers<R: Ord + Copy>(&self, ask: impl Fn(usize) -> Option<Asked<R>>) -> Vec<Worker> {
+        let asked: Vec<_> =
+            (0..).zip(self.detectors).map(|(place, detector)| Some((*detector, ask(place)?))).collect();
+        let yielding = |winner| {
+            let yielding = asked.iter().enumerate().filter(|(_, own)| own.is_some_and(|own| yields(own, winner)));
+            bits(yielding.map(|(place, _)| place))
+        };
+        asked.iter().map(|winner| Worker { yielding: winner.map_or(0, yielding), floor: 0 }).collect()
+    }
+
+    /// Lets some detectors, bits of places in the table, look at one place of a text. Not a part of the loop over all of them, whose
+    /// registers it would take.
+    #[inline(never)]
+    fn look(&self, text: Text<'_>, at: usize, who: u32, workers: &mut [Worker], found: &mut Vec<Match>) {
+        for index in places(who) {
+            let Some(worker) = workers.get(index).copied().filter(|worker| at >= worker.floor) else { continue };
+            let range = self.detectors.get(index).and_then(|detector| (detector.find)(text, at, worker.floor));
+            let Some(range) = range.filter(|range| range.start >= worker.floor && range.end > range.start) else {
+                continue;
+            };
+            for other in places(worker.yielding) {
+                workers.get_mut(other).into_iter().for_each(|other| other.floor = other.floor.max(range.end));
+            }
+            found.push(Match { range, detector: index });
+        }
+    }
+}
+
 /// One detector at work.
-struct Worker<'t> {
-    index: usize,
-    detector: &'t Detector,
-    /// Who yields to it: bits of places among the workers.
+#[derive(Debug, Default, Copy, Clone)]
+struct Worker {
+    /// Who yields to it: bits of places in the table.
     yielding: u32,
     /// Where the last find ended that it yields to.
     floor: usize,
 }
 
 /// What some detectors find, in the order of the text. `ask` tells which of the table are asked, and for what.
-pub fn scan<R: Ord + Copy>(
-    bytes: &[u8],
-    table: &[&'static Detector],
-    ask: impl Fn(usize) -> Option<Asked<R>>,
-) -> Vec<Match> {
-    let asked: Vec<(usize, &Detector, Asked<R>)> = table
-        .iter()
-        .enumerate()
-        .filter_map(|(index, detector)| Some((index, *detector, ask(index)?)))
-        .take(32)
-        .collect();
-    let yielding = |(_, winner, others): &(usize, &Detector, Asked<R>)| {
-        let to = asked.iter().map(|(_, own, asked)| yields((own, *asked), (winner, *others)));
-        bits(to.enumerate().filter_map(|(place, yields)| yields.then_some(place)))
-    };
-    let mut workers: Vec<Worker<'_>> = asked
-        .iter()
-        .map(|one| Worker { index: one.0, detector: one.1, yielding: yielding(one), floor: 0 })
-        .collect();
+pub fn scan<R: Ord + Copy>(bytes: &[u8], table: &Table, ask: impl Fn(usize) -> Option<Asked<R>>) -> Vec<Match> {
+    let wanted = table.openings.those(|place| ask(place).is_some());
+    let mut workers = table.workers(ask);
     let plain = unescaped(bytes);
-    let mut found = look(Text(&plain), &mut workers);
+    let (text, mut found) = (Text(&plain), Vec::new());
+    table.openings.each(text, wanted, &mut |at, who| table.look(text, at, who, &mut workers, &mut found));
     if plain.len() != bytes.len() {
         escapes::locate(bytes, found.iter_mut().flat_map(|found| [&mut found.range.start, &mut found.range.end]));
     }
@@ -262,37 +286,5 @@ fn places(mut bits: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-fn look(text: Text<'_>, workers: &mut [Worker<'_>]) -> Vec<Match> {
-    // Of each byte who wants it where a word begins, and who anywhere.
-    let mut starts = [(0_u32, 0_u32); 256];
-    for (place, worker) in workers.iter().enumerate() {
-        let bit = bits(std::iter::once(place));
-        for byte in worker.detector.words {
-            starts.get_mut(usize::from(*byte)).into_iter().for_each(|(words, _)| *words |= bit);
-        }
-        for byte in worker.detector.anywhere {
-            starts.get_mut(usize::from(*byte)).into_iter().for_each(|(_, anywhere)| *anywhere |= bit);
-        }
-    }
-    let mut found = Vec::new();
-    for (at, byte) in text.0.iter().enumerate() {
-        let (word, any) = starts.get(usize::from(*byte)).copied().unwrap_or_default();
-        if (word | any) == 0 {
-            continue;
-        }
-        let is_word = word != 0 && text.begins_word(at);
-        for place in places(if is_word { any | word } else { any }) {
-            let Some(worker) = workers.get(place).filter(|worker| at >= worker.floor) else { continue };
-            let (index, floor, yielding) = (worker.index, worker.floor, worker.yielding);
-            let range = (worker.detector.find)(text, at, floor);
-            let Some(range) = range.filter(|range| range.start >= floor && range.end > range.start) else {
-                continue;
-            };
-            for other in places(yielding) {
-                workers.get_mut(other).into_iter().for_each(|other| other.floor = other.floor.max(range.end));
-            }
-            found.push(Match { range, detector: index });
-        }
-    }
-    found
-}
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use super::VOLUME;
 use crate::config::exposure::Volume;
 use crate::finding::{Finding, Findings};
 use crate::memory::record::{Debt, Record, Share, State};
-use crate::memory::{Hashed, Trace};
+use crate::memory::{numbered, Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 
@@ -114,7 +114,7 @@ pub fn recognise(scene: &Scene<'_>, tab: &mut Tab) {
     for (index, volume) in exposure.volumes_on(&scene.route.name) {
         let actor =
             fields::subject(scene).unwrap_or_else(|| fields::source(scene.request.source.as_ref(), 32, 64));
-        let owner = format!("exposure/{}/{}", volume.name, volume.window.as_u64());
+        let owner = numbered(&["exposure/", &volume.name, "/"], volume.window.as_u64());
         tab.places.push((index, scene.memory.locate(&actor, &owner)));
     }
 }

@@ -23,7 +23,7 @@ use crate::config::objects::Privilege;
 use crate::finding::{quoted, Finding, Findings};
 use crate::memory::record::{Record, State};
 use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{Hashed, Trace};
+use crate::memory::{numbered, Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub(super) fn check(settings: &Privilege, scene: &Scene<'_>, findings: &mut Find
             key.extend(part.len().to_le_bytes());
             key.extend(*part);
         }
-        scene.memory.locate(&key, &format!("objects.privilege.{}", settings.window.as_u64()))
+        scene.memory.locate(&key, &numbered(&["objects.privilege."], settings.window.as_u64()))
     };
     let own = Use {
         role: place(&[&name]),

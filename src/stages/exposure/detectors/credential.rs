@@ -5,7 +5,7 @@
 //! characters. Not covered: keys without a form of their own.
 
 use super::check;
-use crate::stages::exposure::scan::{variety, Detector, Text};
+use crate::stages::exposure::scan::{variety, Detector, Openings, Text, Where};
 use std::ops::Range;
 
 /// Fewer different characters are a placeholder.
@@ -22,8 +22,7 @@ pub static DETECTOR: Detector = Detector {
         0.3,
         "The response has a key of a cloud or service, or an address with a password.",
     ),
-    words: b"ASghxrsndoy",
-    anywhere: b":",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -81,6 +80,11 @@ impl Alphabet {
             Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'),
         }
     }
+}
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::Word, &FORMS.iter().map(|form| form.0).collect::<Vec<_>>());
+    all.texts(Where::After(|byte| byte.is_ascii_alphanumeric()), &[b"://"]);
 }
 
 fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {

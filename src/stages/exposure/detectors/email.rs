@@ -5,7 +5,7 @@
 //! the end of a password in an address of a server.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// Longest local part (RFC 5321 §4.5.3.1.1).
@@ -17,8 +17,7 @@ const DOMAIN_MAX: usize = 128;
 /// The detector.
 pub static DETECTOR: Detector = Detector {
     check: check("exposure.email", "emails_exposed", 0.1, "The response has e-mail addresses in bulk."),
-    words: b"",
-    anywhere: b"@",
+    openings,
     find,
     at_least: 10,
     shows_end: false,
@@ -29,9 +28,19 @@ pub static DETECTOR: Detector = Detector {
 const ENDINGS: &[&[u8]] =
     &[b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"map", b"json", b"html"];
 
+fn openings(all: &mut Openings) {
+    let label: Set = |byte| byte.is_ascii_alphanumeric() || byte == b'-';
+    let domain: Set = |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    all.sets(Where::After(|byte| is_local(byte) && byte != b'.'), [|byte| byte == b'@', label, domain, domain]);
+}
+
+/// What a local part is made of.
+const fn is_local(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'\'' | b'-')
+}
+
 fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
-    let in_local = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+'-".contains(&byte);
-    let mut start = text.run_back(at, LOCAL_MAX, floor, in_local);
+    let mut start = text.run_back(at, LOCAL_MAX, floor, is_local);
     // The letter of an escape belongs to no name.
     if text.before(start) == b'\\' {
         start = start.saturating_add(1);

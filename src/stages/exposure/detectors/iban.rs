@@ -3,7 +3,7 @@
 //! Together or in groups of four. The countries are those of the registry with their lengths.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// The detector.
@@ -14,8 +14,7 @@ pub static DETECTOR: Detector = Detector {
         0.2,
         "The response has a bank account's number (IBAN): its country's length and right check digits.",
     ),
-    words: b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: true,
@@ -103,6 +102,11 @@ const COUNTRIES: &[(&[u8; 2], usize)] = &[
     (b"VG", 24),
     (b"XK", 20),
 ];
+
+fn openings(all: &mut Openings) {
+    let (letter, digit): (Set, Set) = (|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_digit());
+    all.sets(Where::Word, [letter, letter, digit, digit]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     let country = text.slice(at..at.saturating_add(2));

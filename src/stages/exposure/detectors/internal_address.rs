@@ -5,7 +5,7 @@
 
 use super::check;
 use super::payment_card::{is_whole, stands_in_a_number};
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// Longest host name (RFC 1035 §2.3.4).
@@ -19,8 +19,7 @@ pub static DETECTOR: Detector = Detector {
         0.0,
         "The response has a private address or the name of an internal host.",
     ),
-    words: b"1",
-    anywhere: b".",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -39,6 +38,16 @@ const DOMAINS: &[&[u8]] = &[
     b".localdomain",
     b".home.arpa",
 ];
+
+fn openings(all: &mut Openings) {
+    let (one, point): (Set, Set) = (|byte| byte == b'1', |byte| byte == b'.');
+    all.sets(Where::Word, [one, |byte| byte == b'0', point, |byte| byte.is_ascii_digit()]);
+    all.sets(
+        Where::Word,
+        [one, |byte| matches!(byte, b'6' | b'7' | b'9'), |byte| matches!(byte, b'2' | b'9'), point],
+    );
+    all.texts(Where::After(is_host), DOMAINS);
+}
 
 fn find(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
     if text.at(at) == b'.' {
@@ -71,6 +80,10 @@ fn address(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     (is_private && !is_version && is_whole(text, place)).then_some(at..place)
 }
 
+const fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+}
+
 fn host(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
     let domain = text.one_of(at, DOMAINS, |domain| domain)?;
     let end = at.saturating_add(domain.len());
@@ -79,8 +92,7 @@ fn host(text: Text<'_>, at: usize, floor: usize) -> Option<Range<usize>> {
     if !text.ends_word(end) || goes_on || matches!(next, b'(' | b'=' | b'@') {
         return None;
     }
-    let start =
-        text.run_back(at, NAME_MAX, floor, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    let start = text.run_back(at, NAME_MAX, floor, is_host);
     let begins_well = text.at(start).is_ascii_alphanumeric() && start < at;
     let before = text.before(start);
     (begins_well && before != b'_' && before < 0x80 && before != b'\\').then_some(start..end)

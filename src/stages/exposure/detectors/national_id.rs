@@ -14,7 +14,7 @@
 
 use super::check;
 use super::payment_card::{is_whole, stands_in_a_number};
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// The detector.
@@ -25,8 +25,7 @@ pub static DETECTOR: Detector = Detector {
         0.2,
         "The response has a number that a state gave to a person: of one of seven countries, with its check digits or form.",
     ),
-    words: b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: true,
@@ -44,6 +43,15 @@ const ODD: [u32; 36] = [
 
 /// How a number is written, and whether its digits can be right.
 type Form = (&'static [u8], fn(&[u8]) -> bool);
+
+fn openings(all: &mut Openings) {
+    let (letter, digit): (Set, Set) = (|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_digit());
+    all.sets(Where::Word, [digit, digit, digit, |byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')]);
+    all.sets(Where::Word, [letter, letter, digit, digit]);
+    all.sets(Where::Word, [letter, letter, |byte| byte == b' ', digit]);
+    all.sets(Where::Word, [letter, digit, digit, digit]);
+    all.sets(Where::Word, [letter, letter, letter, letter]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     let forms: &[Form] = if text.at(at).is_ascii_digit() {

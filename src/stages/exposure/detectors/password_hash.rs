@@ -3,7 +3,7 @@
 
 use super::check;
 use super::session_token::text_of_member;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Text, Where};
 use std::ops::Range;
 
 /// Longest hash.
@@ -12,8 +12,7 @@ const HASH_MAX: usize = 256;
 /// The detector.
 pub static DETECTOR: Detector = Detector {
     check: check("exposure.password_hash", "password_hash_exposed", 0.3, "The response has a password's hash."),
-    words: b"p",
-    anywhere: b"${",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -52,6 +51,14 @@ const NAMES: &[&[u8]] = &[
     b"passwdhash",
     b"password",
 ];
+
+fn openings(all: &mut Openings) {
+    let (words, signs): (Vec<&[u8]>, Vec<&[u8]>) =
+        FORMS.iter().map(|form| form.0).partition(|text| text.first().is_some_and(u8::is_ascii_alphabetic));
+    all.texts(Where::Word, &words);
+    all.texts(Where::After(|_| true), &signs);
+    all.names(NAMES);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     let Some((prefix, least)) = text.one_of(at, FORMS, |(prefix, _)| prefix) else {

@@ -7,7 +7,7 @@
 //! and the 13 digits of old Visa cards, which are those of article numbers.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// Longest name of a member that is looked at.
@@ -44,20 +44,25 @@ pub static DETECTOR: Detector = Detector {
         0.2,
         "The response has a payment card's number: an issuer's range, its length and a right check digit.",
     ),
-    words: b"23456",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: true,
     takes_lines: false,
 };
 
+fn openings(all: &mut Openings) {
+    let (first, digit): (Set, Set) = (|byte| matches!(byte, b'2'..=b'6'), |byte| byte.is_ascii_digit());
+    all.sets(Where::Word, [first, digit, digit, digit]);
+    let decimal: Set = |byte| byte.is_ascii_digit() || matches!(byte, b'e' | b'E');
+    all.sets(Where::Word, [first, |byte| byte == b'.', decimal, |_| true]);
+}
+
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if text.at(at.saturating_add(1)) == b'.' {
         return scientific(text, at);
     }
-    let begins = text.run(at, 4, |byte| byte.is_ascii_digit()) == at.saturating_add(4);
-    if !begins || stands_in_a_number(text, at) {
+    if !could_have_layout(text, at) || stands_in_a_number(text, at) {
         return None;
     }
     let mut digits = Vec::with_capacity(DIGITS_MAX);
@@ -140,6 +145,16 @@ pub(super) fn stands_in_a_number(text: Text<'_>, at: usize) -> bool {
 pub(super) fn is_whole(text: Text<'_>, end: usize) -> bool {
     let goes_on = matches!(text.at(end), b'.' | b'-') && text.at(end.saturating_add(1)).is_ascii_alphanumeric();
     text.ends_word(end) && !goes_on
+}
+
+/// Whether the first group, and the second one where there is one, are as long as some layout has them: most numbers are years.
+fn could_have_layout(text: Text<'_>, at: usize) -> bool {
+    let group = |from: usize| text.run(from, DIGITS_MAX.saturating_add(1), |byte| byte.is_ascii_digit());
+    let first = group(at);
+    match first.saturating_sub(at) {
+        4 => matches!(group(first.saturating_add(1)).saturating_sub(first), 5 | 7),
+        length => matches!(length, 14..=16 | 19),
+    }
 }
 
 fn has_layout(groups: &[usize]) -> bool {

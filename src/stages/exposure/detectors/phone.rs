@@ -3,19 +3,28 @@
 
 use super::check;
 use super::payment_card::{is_whole, stands_in_a_number};
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Set, Text, Where};
 use std::ops::Range;
 
 /// The detector.
 pub static DETECTOR: Detector = Detector {
     check: check("exposure.phone", "phones_exposed", 0.1, "The response has telephone numbers in bulk."),
-    words: b"23456789",
-    anywhere: b"+(",
+    openings,
     find,
     at_least: 10,
     shows_end: true,
     takes_lines: false,
 };
+
+fn openings(all: &mut Openings) {
+    let (area, digit): (Set, Set) = (|byte| matches!(byte, b'2'..=b'9'), |byte| byte.is_ascii_digit());
+    all.sets(
+        Where::After(starts_number),
+        [|byte| byte == b'+', |byte| matches!(byte, b'1'..=b'9'), |_| true, |_| true],
+    );
+    all.sets(Where::After(|_| true), [|byte| byte == b'(', area, digit, digit]);
+    all.sets(Where::Word, [area, digit, digit, |byte| byte == b'-']);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     match text.at(at) {
@@ -26,11 +35,14 @@ fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     }
 }
 
+/// What may stand before a plus sign.
+const fn starts_number(before: u8) -> bool {
+    matches!(before, 0 | b'"' | b' ' | b'>' | b',' | b';' | b':' | b'\n' | b'\t' | b'(')
+}
+
 /// A plus sign and 8 to 15 digits, the first of which is no zero, with single signs between them.
 fn international(text: Text<'_>, at: usize) -> Option<Range<usize>> {
-    let before = text.before(at);
-    let starts = before == 0 || matches!(before, b'"' | b' ' | b'>' | b',' | b';' | b':' | b'\n' | b'\t' | b'(');
-    if !starts || !matches!(text.at(at.saturating_add(1)), b'1'..=b'9') {
+    if !starts_number(text.before(at)) || !matches!(text.at(at.saturating_add(1)), b'1'..=b'9') {
         return None;
     }
     let (mut place, mut digits, mut end) = (at.saturating_add(1), 0_u32, at);

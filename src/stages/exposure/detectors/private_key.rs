@@ -2,7 +2,7 @@
 //! or to what cannot belong to it.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Text, Where};
 use std::ops::Range;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -20,13 +20,16 @@ const KEY_MIN: usize = 32;
 /// The detector.
 pub static DETECTOR: Detector = Detector {
     check: check("exposure.private_key", "private_key_exposed", 0.3, "The response has a private key."),
-    words: b"",
-    anywhere: b"-",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
     takes_lines: false,
 };
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::After(|_| true), &[BEGIN]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if !text.has(at, BEGIN) {

@@ -2,7 +2,7 @@
 //! members that are named after tokens and sessions.
 
 use super::check;
-use crate::stages::exposure::scan::{variety, Detector, Text};
+use crate::stages::exposure::scan::{variety, Detector, Openings, Text, Where};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use std::ops::Range;
@@ -24,8 +24,7 @@ pub static DETECTOR: Detector = Detector {
         0.2,
         "The response has a signed token (JWT), or a value under a name of tokens or sessions.",
     ),
-    words: b"earis",
-    anywhere: b"",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -44,6 +43,11 @@ const NAMES: &[&[u8]] = &[
     b"apikey",
     b"apitoken",
 ];
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::Word, &[b"eyJ"]);
+    all.names(NAMES);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if text.has(at, b"eyJ") {

@@ -4,7 +4,7 @@
 //! Tomcat and ASP.NET.
 
 use super::check;
-use crate::stages::exposure::scan::{Detector, Text};
+use crate::stages::exposure::scan::{Detector, Openings, Text, Where};
 use std::ops::Range;
 
 /// How much of a line is looked at.
@@ -18,8 +18,7 @@ pub static DETECTOR: Detector = Detector {
         0.1,
         "The response has a stack trace or the error page of a framework.",
     ),
-    words: b"atTFgESWYAHp",
-    anywhere: b"#",
+    openings,
     find,
     at_least: 1,
     shows_end: false,
@@ -28,16 +27,16 @@ pub static DETECTOR: Detector = Detector {
 
 /// What stands in no other text.
 const PHRASES: &[&[u8]] = &[
-    b"Traceback (most recent call last)",
+    b"Action Controller: Exception caught",
+    b"App\\\\Exceptions\\\\Handler",
     b"Exception in thread \"",
     b"Exception in thread \\\"",
-    b"Whitelabel Error Page",
-    b"Werkzeug Debugger",
-    b"Server Error in '/",
-    b"You're seeing this error because you have",
-    b"Action Controller: Exception caught",
     b"HTTP Status 500 ",
-    b"App\\\\Exceptions\\\\Handler",
+    b"Server Error in '/",
+    b"Traceback (most recent call last)",
+    b"Werkzeug Debugger",
+    b"Whitelabel Error Page",
+    b"You're seeing this error because you have",
 ];
 
 /// How lines begin that say where.
@@ -61,6 +60,12 @@ const FILES: &[&[u8]] = &[
     b".cs:line ",
     b".vb:line ",
 ];
+
+fn openings(all: &mut Openings) {
+    all.texts(Where::Word, PHRASES);
+    all.texts(Where::Word, STARTS);
+    all.sets(Where::After(|_| true), [|byte| byte == b'#', |byte| byte.is_ascii_digit(), |_| true, |_| true]);
+}
 
 fn find(text: Text<'_>, at: usize, _floor: usize) -> Option<Range<usize>> {
     if let Some(phrase) = text.one_of(at, PHRASES, |phrase| phrase) {
