@@ -66,7 +66,7 @@ impl Request {
         let method_override = METHOD_OVERRIDES.into_iter().find(|name| headers.alike(name).next().is_some());
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
         let peer: Source = LazyCell::new(Box::new(|| None));
-        let source = LazyCell::new(Box::new(source) as Box<_>);
+        let source: Source = LazyCell::new(Box::new(source));
         Self { path, source, peer, certificate, id, host, method_override, headers }
     }
 
