@@ -69,14 +69,9 @@ pub fn base64_if(text: &str, is_wanted: impl FnOnce(&[u8]) -> bool) -> Option<Ve
 
 /// The first bytes of what a text is the base64 of; `None` of a shorter one.
 fn base64_beginning(text: &[u8]) -> Option<[u8; BEGINNING_BYTES]> {
-    let text = text.get(..BASE64_BYTES_MIN)?;
-    let mut beginning = [0; BEGINNING_BYTES];
-    for (four, three) in text.chunks_exact(4).zip(beginning.chunks_exact_mut(3)) {
-        let bits =
-            four.iter().fold(0_u32, |bits, byte| (bits << 6) | u32::from(sextet(*byte).unwrap_or_default()));
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        three.copy_from_slice(&bytes);
-    }
+    let sextets = text.get(..BASE64_BYTES_MIN)?.iter().map(|byte| sextet(*byte).unwrap_or_default());
+    let [_, _, _, _, beginning @ ..] =
+        sextets.fold(0_u128, |bits, six| (bits << 6) | u128::from(six)).to_be_bytes();
     Some(beginning)
 }
 

@@ -10,6 +10,7 @@
 //! Not covered: compressed bodies, and bodies of types that are not text.
 
 use super::body::Body;
+use super::decode::Signs;
 use super::multipart;
 use super::place::Place;
 use super::{lossy, Request};
@@ -221,7 +222,8 @@ impl Walker<'_, '_> {
     fn name(&mut self, part: Part, name: &str) {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let is_special = name.starts_with("__") || matches!(name, "constructor" | "prototype");
-        if is_special || !name.bytes().all(is_plain) {
+        // Few have a full stop.
+        if is_special || !(Signs::of(name).is_name() || name.bytes().all(is_plain)) {
             self.take(part, Place::NameOf(&Place::named(name)), name);
         }
     }

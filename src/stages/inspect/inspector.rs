@@ -279,7 +279,11 @@ impl Inspector {
 
 /// The one with the higher odds.
 fn surer(whole: Option<Sighting>, inner: Option<Sighting>) -> Option<Sighting> {
-    [whole, inner].into_iter().flatten().max_by(|one, other| one.odds.total_cmp(&other.odds))
+    match (&whole, &inner) {
+        (Some(one), Some(other)) if one.odds.total_cmp(&other.odds).is_gt() => whole,
+        (_, Some(_)) => inner,
+        (_, None) => whole,
+    }
 }
 
 /// Whether a value is words and numbers without anything between them that means something: most are, and nothing can be wrong

@@ -397,6 +397,23 @@ mod tests {
     }
 
     #[test]
+    fn every_word_has_its_class_in_either_case() {
+        let vocabulary = Vocabulary::built_in();
+        let lines = include_str!("vocabulary.txt").lines().filter(|line| !line.starts_with('#'));
+        for (class, words) in
+            lines.filter_map(|line| line.split_once(':').or(line.strip_prefix('=').map(|words| ("", words))))
+        {
+            for word in words.split_whitespace().filter(|word| word.len() <= WORD_BYTES_MAX) {
+                let symbol = vocabulary.class(word.as_bytes()).unwrap();
+                assert_eq!(vocabulary.class(word.to_ascii_uppercase().as_bytes()), Some(symbol));
+                let name = if class.is_empty() { format!("'{word}") } else { class.to_owned() };
+                assert_eq!(symbol.name(&vocabulary), name);
+                assert_eq!(vocabulary.class(format!("{word}{word}").as_bytes()), None);
+            }
+        }
+    }
+
+    #[test]
     fn every_symbol_has_a_name_of_its_own() {
         let vocabulary = Vocabulary::built_in();
         assert!(vocabulary.classes.len() <= 128);

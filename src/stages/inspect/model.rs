@@ -196,29 +196,36 @@ impl Weights {
         let size = weights.len().saturating_mul(2).next_power_of_two().max(2);
         let free = Place { feature: Self::FREE, weight: 0, text: Cell::new(0) };
         let mut table = Self { places: vec![free; size], texts: Cell::new(0) };
-        for (feature, weight) in weights {
-            let place = table.search(*feature);
-            if let Some(free) = table.places.get_mut(place) {
-                (free.feature, free.weight) = (*feature, *weight);
-            }
-        }
+        weights.iter().for_each(|(feature, weight)| table.put(*feature, *weight));
         table
     }
 
-    /// The place of a feature, or the free one where it would be.
-    fn search(&self, feature: Feature) -> usize {
-        let mask = self.places.len().saturating_sub(1);
+    /// The first place where a feature may be.
+    fn first(&self, feature: Feature) -> usize {
         let hash = feature.0.wrapping_mul(0x9e37_79b1).rotate_right(12);
-        let mut place = usize::try_from(hash).unwrap_or_default() & mask;
-        let is_other = |other: &Place| other.feature != Self::FREE && other.feature != feature;
-        while self.places.get(place).is_some_and(is_other) {
+        usize::try_from(hash).unwrap_or_default() & self.places.len().saturating_sub(1)
+    }
+
+    fn put(&mut self, feature: Feature, weight: i32) {
+        let (mut place, mask) = (self.first(feature), self.places.len().saturating_sub(1));
+        while let Some(other) = self.places.get_mut(place) {
+            if other.feature == Self::FREE || other.feature == feature {
+                (other.feature, other.weight) = (feature, weight);
+                return;
+            }
             place = place.wrapping_add(1) & mask;
         }
-        place
     }
 
     fn get(&self, feature: Feature) -> Option<&Place> {
-        self.places.get(self.search(feature)).filter(|place| place.feature == feature)
+        let (mut place, mask) = (self.first(feature), self.places.len().saturating_sub(1));
+        loop {
+            let found = self.places.get(place)?;
+            if found.feature == feature || found.feature == Self::FREE {
+                return (found.feature == feature).then_some(found);
+            }
+            place = place.wrapping_add(1) & mask;
+        }
     }
 
     fn taken(&self) -> impl Iterator<Item = (Feature, i32)> + '_ {

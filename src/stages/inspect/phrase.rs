@@ -195,15 +195,14 @@ impl Phrases {
         self.undemanding.iter_mut().skip(rarest.len()).for_each(|phrases| phrases.add(index));
     }
 
-    fn role(&self, Symbol(code): Symbol) -> Role {
-        self.roles.get(usize::from(code)).copied().unwrap_or_default()
+    fn role(&self, Symbol(code): Symbol) -> Option<&Role> {
+        self.roles.get(usize::from(code))
     }
 
     /// Phrases of which a text has the first symbol and the rarest ones, in whatever order. There are no others in it.
     fn possible(&self, text: &[Symbol]) -> Bits {
         let mut seen = Role { begins: Bits::default(), rare: self.undemanding };
-        for symbol in text {
-            let role = self.role(*symbol);
+        for role in text.iter().filter_map(|symbol| self.role(*symbol)) {
             seen.begins = seen.begins.or(role.begins);
             seen.rare.iter_mut().zip(role.rare).for_each(|(seen, rare)| *seen = seen.or(rare));
         }
@@ -218,7 +217,8 @@ impl Phrases {
         }
         let mut rest = text;
         while let Some((first, tail)) = rest.split_first() {
-            for index in self.role(*first).begins.and(possible).iter() {
+            let here = self.role(*first).map_or(possible, |role| role.begins.and(possible));
+            for index in here.iter() {
                 let Some((owner, phrase, elements)) = self.compiled.get(usize::from(index)) else { continue };
                 if matches(elements.get(1..).unwrap_or_default(), tail) {
                     found(*owner, phrase);
@@ -229,19 +229,21 @@ impl Phrases {
     }
 }
 
-/// What a phrase needs besides its first element: the fewer symbols would do, the earlier. Nearly every text has a word, and all have
-/// edges.
+/// What a phrase needs most besides its first element: the fewer symbols would do, the earlier. Nearly every text has a word, and
+/// all have edges.
 fn rarest(elements: &[Element]) -> Vec<SymbolSet> {
-    let mut needed: Vec<SymbolSet> = elements
-        .iter()
-        .skip(1)
-        .filter_map(|element| match element {
-            Element::One(set) => Some(*set),
-            Element::Optional(_) | Element::Gap => None,
-        })
-        .collect();
-    needed.sort_by_key(|set| (set.has(Symbol::EDGE), set.has(Symbol::WORD), set.0.count()));
-    needed
+    let needed = elements.iter().skip(1).filter_map(|element| match element {
+        Element::One(set) => Some(*set),
+        Element::Optional(_) | Element::Gap => None,
+    });
+    let (mut needed, mut rarest) = (needed.collect::<Vec<_>>(), Vec::new());
+    let rarity = |set: &SymbolSet| (set.has(Symbol::EDGE), set.has(Symbol::WORD), set.0.count());
+    while rarest.len() < RARE {
+        let first = needed.iter().enumerate().min_by_key(|(_, set)| rarity(set));
+        let Some((place, _)) = first else { break };
+        rarest.push(needed.swap_remove(place));
+    }
+    rarest
 }
 
 fn matches(elements: &[Element], text: &[Symbol]) -> bool {
@@ -268,7 +270,9 @@ fn without_blanks<'t>(text: &'t [Symbol], wanted: &SymbolSet) -> &'t [Symbol] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stages::inspect::detectors;
     use crate::stages::inspect::lexer::symbols;
+    use proptest::prelude::*;
 
     fn has(elements: &'static [&'static str], text: &str) -> bool {
         let vocabulary = Vocabulary::built_in();
@@ -297,6 +301,34 @@ mod tests {
         }
         assert!(has(&["edge", "'"], "'x"));
         assert!(!has(&["edge", "'"], "x'"));
+    }
+
+    /// Every phrase at every place, whether it can be in the text or not.
+    fn found_everywhere(phrases: &Phrases, text: &[Symbol]) -> Vec<(usize, &'static str)> {
+        let at = |place: usize| {
+            phrases.compiled.iter().filter(move |(_, _, elements)| matches(elements, &text[place..])).filter(
+                // A phrase begins where it is found, not at the blanks before.
+                move |(_, _, elements)| matches!(elements[0], Element::One(set) if set.has(text[place])),
+            )
+        };
+        (0..text.len()).flat_map(at).map(|(owner, phrase, _)| (*owner, phrase.name)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_phrase_is_passed_over(text in "(' or |1=1|--|;|select |union | from |<|script|>|/\\*\\*/|\\.\\./|etc/|passwd|\\$\\{|jndi:|\\(|\\)|\n|http://|@|[a-z]{1,3}|[0-9]| ){0,24}") {
+            let vocabulary = Vocabulary::built_in();
+            let mut phrases = Phrases::default();
+            for (owner, detector) in detectors::ALL.iter().enumerate() {
+                detector.phrases.iter().for_each(|phrase| phrases.add(owner, *phrase, &vocabulary).unwrap());
+            }
+            let mut all = vec![Symbol::EDGE];
+            symbols(&text, &vocabulary, &mut all);
+            all.push(Symbol::EDGE);
+            let mut found = Vec::new();
+            phrases.find(&all, |owner, phrase| found.push((owner, phrase.name)));
+            prop_assert_eq!(found, found_everywhere(&phrases, &all));
+        }
     }
 
     #[test]
