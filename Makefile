@@ -121,6 +121,14 @@ SOAK_SECONDS ?= 600
 soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a million and a half of clients; watch the memory
 	@SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test all -- --ignored --nocapture --test-threads=1 envoy::soak envoy::limits
 
+# Under which rules (benches/envoy/rules.rs), and what is asked (benches/envoy/shapes.rs).
+RULES ?= everything
+SHAPE ?= page
+
+.PHONY: profile
+profile: wasm ## Show where the time of a request goes in the filter, function by function, in V8 (RULES, SHAPE; needs Node.js)
+	@cargo bench --locked --bench profile -- $(RULES) $(SHAPE)
+
 .PHONY: image
 image: wasm ## Build the OCI image that Istio and Envoy Gateway pull: target/image, needs no daemon
 	@cargo run --quiet --locked --package portcullis-lab --bin image -- $(WASM) target/image

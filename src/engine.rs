@@ -159,13 +159,13 @@ impl Engine {
         let routes = &self.config().routes;
         let route = match (&request.path, request.host()) {
             (Ok(path), Some(host)) if request.has_one_method() => {
-                routes.find(&host, request.method(), &path.normal)
+                routes.find(host, request.method(), &path.normal)
             }
             _ => RouteId::Ambiguous,
         };
         let mut case = Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id));
         case.route = route;
-        case.method = request.method().to_owned();
+        case.method = request.owned_method();
         case.grpc = request.is_grpc();
         Head { case, request, now }
     }

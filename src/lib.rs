@@ -23,6 +23,7 @@
 // What clippy.toml cannot say: a test that overflows stops with a message, as it should.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
+mod bytes;
 pub mod config;
 pub mod decimal;
 pub mod endpoints;

@@ -15,7 +15,7 @@ pub mod path;
 pub mod place;
 pub mod values;
 
-use self::headers::{same_field, Headers};
+use self::headers::Headers;
 use self::path::{Ambiguity, Path};
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -53,6 +53,8 @@ pub struct Request {
     pub certificate: Certificate,
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
+    host: Option<String>,
+    method_override: Option<&'static str>,
 }
 
 impl Request {
@@ -60,9 +62,12 @@ impl Request {
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
         let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
         let id = headers.first("x-request-id").and_then(request_id);
+        let host = headers.first(":authority").and_then(host);
+        let method_override = METHOD_OVERRIDES.into_iter().find(|name| headers.alike(name).next().is_some());
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
         let peer: Source = LazyCell::new(Box::new(|| None));
-        Self { path, source: LazyCell::new(Box::new(source)), peer, certificate, id, headers }
+        let source = LazyCell::new(Box::new(source) as Box<_>);
+        Self { path, source, peer, certificate, id, host, method_override, headers }
     }
 
     /// The same request over a connection whose other end `peer` asks for, at most once.
@@ -80,6 +85,14 @@ impl Request {
         self.text(":method").unwrap_or_default()
     }
 
+    /// The same, to keep: of the usual ones nothing is copied.
+    pub fn owned_method(&self) -> Cow<'static, str> {
+        const USUAL: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
+        let method = self.method();
+        let usual = USUAL.into_iter().find(|usual| *usual == method);
+        usual.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
+    }
+
     /// Whether the method is of upper-case letters and hyphens, and nothing asks the service to take another one: some
     /// servers take `get` for `GET`, and some services obey a header field (see [`Request::method_override`]).
     pub fn has_one_method(&self) -> bool {
@@ -91,9 +104,8 @@ impl Request {
 
     /// The header field by which a client asks for another method. Services that make variables of fields (CGI, WSGI) take
     /// an underscore for a hyphen.
-    pub fn method_override(&self) -> Option<&'static str> {
-        let sent = |name: &str| self.headers.iter().any(|(field, _)| same_field(field, name.as_bytes()));
-        METHOD_OVERRIDES.into_iter().find(|name| sent(name))
+    pub const fn method_override(&self) -> Option<&'static str> {
+        self.method_override
     }
 
     /// The method that rules are about: one for `GET` is also for `HEAD`, which servers answer with the same code (RFC 9110
@@ -104,23 +116,8 @@ impl Request {
 
     /// The host without its port, lower case. `None` for an authority that is not `host` or `host:port` (RFC 9110 §7.2):
     /// servers disagree about what such a thing names.
-    pub fn host(&self) -> Option<String> {
-        let authority = self.text(":authority")?;
-        let (host, port) = match authority.rsplit_once(':') {
-            // In `[::1]` the last colon is not a port's.
-            Some((host, port)) if !port.ends_with(']') => (host, port),
-            _ => (authority, ""),
-        };
-        let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let in_address = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
-        let labels = |name: &str| name.strip_suffix('.').unwrap_or(name).split('.').all(|label| !label.is_empty());
-        let plain = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(address) => !address.is_empty() && address.bytes().all(in_address),
-            None => host.bytes().all(in_name) && labels(host),
-        };
-        // `shop.example.` is the same name, written absolutely.
-        let name = || host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        (plain && port.bytes().all(|byte| byte.is_ascii_digit())).then(name)
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Whether the client speaks gRPC and wants a gRPC answer.
@@ -179,6 +176,25 @@ impl Request {
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.headers.first(name)?).ok()
     }
+}
+
+/// See [`Request::host`].
+fn host(authority: &[u8]) -> Option<String> {
+    let (host, port) = match authority.iter().rposition(|byte| *byte == b':') {
+        // In `[::1]` the last colon is not a port's.
+        Some(colon) if authority.last() != Some(&b']') => authority.split_at_checked(colon)?,
+        _ => (authority, &[][..]),
+    };
+    // `shop.example.` is the same name, written absolutely.
+    let name = host.strip_suffix(b".").unwrap_or(host);
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let in_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+    let is_plain = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
+        Some(address) => !address.is_empty() && address.iter().all(in_address),
+        None => host.iter().all(in_name) && name.split(|byte| *byte == b'.').all(|label| !label.is_empty()),
+    };
+    let is_whole = is_plain && port.iter().skip(1).all(u8::is_ascii_digit);
+    is_whole.then(|| name.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect())
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.

@@ -181,7 +181,10 @@ fn costly(issuer: &Issuer, answering: &dyn Fn() -> Result<Bootstrap>) -> Result<
 
 impl Contender {
     fn new(name: &'static str, means: &'static str, bootstrap: Bootstrap, shapes: &[Shape]) -> Result<Self> {
-        let sends = shapes.iter().map(|shape| Sends { shape: *shape, requests: shape.requests() }).collect();
+        let sends = shapes
+            .iter()
+            .map(|shape| Sends { shape: *shape, requests: shape.requests().into_iter().map(same).collect() })
+            .collect();
         Ok(Self { name, means, bootstrap, sends, expects: 200, _service: None })
     }
 

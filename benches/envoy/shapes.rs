@@ -3,7 +3,6 @@
 //! One client has one connection and one token. Those with a body are held back by Envoy until it is complete, for every
 //! contender alike, since the router that answers by itself would otherwise not wait for it.
 
-use crate::contenders::{same, Sent};
 use crate::rules;
 use crate::traffic::{self, CLIENTS, TARGET};
 use serde_json::json;
@@ -54,8 +53,8 @@ impl Shape {
     }
 
     /// One request for each client.
-    pub(crate) fn requests(self) -> Vec<Sent> {
-        (0..CLIENTS).map(|client| same(self.request(client))).collect()
+    pub(crate) fn requests(self) -> Vec<Vec<u8>> {
+        (0..CLIENTS).map(|client| self.request(client)).collect()
     }
 
     fn request(self, client: usize) -> Vec<u8> {

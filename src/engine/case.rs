@@ -23,6 +23,7 @@ use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
 use crate::stages::workflow::{self, Progress};
 use crate::time::Millis;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// What is remembered of a request until it is over.
@@ -31,7 +32,7 @@ pub(super) struct Case {
     pub(super) world: Rc<World>,
     pub(super) route: RouteId,
     pub(super) request_id: String,
-    pub(super) method: String,
+    pub(super) method: Cow<'static, str>,
     pub(super) grpc: bool,
     pub(super) caller: Caller,
     pub(super) proof: Option<Proof>,
@@ -71,7 +72,7 @@ impl Case {
             world: Rc::clone(world),
             route: RouteId::Ambiguous,
             request_id,
-            method: String::new(),
+            method: Cow::Borrowed(""),
             grpc: false,
             caller: Caller::Anonymous,
             proof: None,

@@ -40,6 +40,11 @@ impl Done {
         watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
+    /// Whether anything is left to settle; if not, [`Done::close`] changes nothing.
+    pub fn is_open(&self) -> bool {
+        self.wants_response_bytes() || self.wants_response_status() || self.case.ledger.holds_units()
+    }
+
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
         let Judgement { verdict, code, .. } = &self.case.judgement;

@@ -357,7 +357,9 @@ impl Exchange {
         };
         let bytes = if done.wants_response_bytes() { response_bytes() } else { 0 };
         let status = if done.wants_response_status() { response_status() } else { None };
-        done.close(Response { status, bytes }, now());
+        if done.is_open() {
+            done.close(Response { status, bytes }, now());
+        }
         self.report.count(&done, self.spent_nanos);
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());

@@ -7,7 +7,7 @@
 //! Values are bytes: HTTP allows 0x80–0xFF in a field value (RFC 9110 §5.5). Names are lower case, as Envoy keeps
 //! them. Bounds: what the buffer holds; [`crate::stages::shape`] applies the configured limits.
 
-use std::ops::Range;
+use crate::bytes;
 
 /// The fields of one header section, in the order received.
 #[derive(Debug, Default)]
@@ -16,32 +16,45 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-#[derive(Debug, Clone)]
+/// Where a field lies: its name, a NUL, its value, a NUL.
+#[derive(Debug, Clone, Copy)]
 struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
+    start: usize,
+    name_bytes: usize,
+    value_bytes: usize,
+    print: Print,
+}
+
+/// What tells most names apart without a look at them: the length, the first byte and the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print(u32);
+
+impl Print {
+    fn of(name: &[u8]) -> Self {
+        // The same for a name with underscores in place of hyphens ([`same_field`]).
+        let seen = |byte: Option<&u8>| byte.map_or(0, |byte| if *byte == b'_' { b'-' } else { *byte });
+        let (first, last) = (seen(name.first()), seen(name.last()));
+        // Of a length beyond 255 the last eight bits are as good.
+        let [length, ..] = name.len().to_le_bytes();
+        Self(u32::from_le_bytes([length, first, last, 0]))
+    }
 }
 
 impl Headers {
     /// Reads the host's encoding. `None` if it does not add up: the host is then not what we think it is.
     pub fn from_wire(buffer: Vec<u8>) -> Option<Self> {
-        if buffer.is_empty() {
-            return Some(Self::default());
-        }
-        let count = read_u32(&buffer, 0)?;
-        let table_end = count.checked_mul(8)?.checked_add(4)?;
-        if table_end > buffer.len() {
-            return None;
-        }
-        let mut fields = Vec::with_capacity(count);
-        let mut start = table_end;
-        for index in 0..count {
-            let at = index.checked_mul(8)?.checked_add(4)?;
-            let name = start..start.checked_add(read_u32(&buffer, at)?)?;
-            let value_start = name.end.checked_add(1)?;
-            let value = value_start..value_start.checked_add(read_u32(&buffer, at.checked_add(4)?)?)?;
-            start = value.end.checked_add(1)?;
-            fields.push(Field { name, value });
+        let Some((count, rest)) = buffer.split_first_chunk() else {
+            return buffer.is_empty().then(Self::default);
+        };
+        let table_bytes = size(*count)?.checked_mul(8)?;
+        let (sizes, _) = rest.get(..table_bytes)?.as_chunks::<4>().0.as_chunks::<2>();
+        let mut fields = Vec::with_capacity(sizes.len());
+        let mut start = table_bytes.checked_add(4)?;
+        for [name, value] in sizes {
+            let (name_bytes, value_bytes) = (size(*name)?, size(*value)?);
+            let name = buffer.get(start..start.checked_add(name_bytes)?)?;
+            fields.push(Field { start, name_bytes, value_bytes, print: Print::of(name) });
+            start = start.checked_add(name_bytes)?.checked_add(value_bytes)?.checked_add(2)?;
         }
         (start <= buffer.len()).then_some(Self { buffer, fields })
     }
@@ -50,26 +63,48 @@ impl Headers {
     pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut headers = Self::default();
         for (name, value) in pairs {
-            let name = headers.append(&name.as_ref().to_ascii_lowercase());
-            let value = headers.append(value.as_ref());
-            headers.fields.push(Field { name, value });
+            let (name, value) = (name.as_ref().to_ascii_lowercase(), value.as_ref());
+            let (start, print) = (headers.buffer.len(), Print::of(&name));
+            headers.fields.push(Field { start, name_bytes: name.len(), value_bytes: value.len(), print });
+            headers.buffer.extend([&name, b"\0".as_slice(), value, b"\0"].concat());
         }
         headers
     }
 
     /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(field, _)| *field == name.as_bytes()).map(|(_, value)| value)
+        let print = Print::of(name.as_bytes());
+        let is_named = |field: &&Field| field.print == print && self.name(field) == name.as_bytes();
+        self.fields.iter().find(is_named).map(|field| self.value(field))
     }
 
     /// The values of every field of that name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.iter().filter(move |(field, _)| *field == name.as_bytes()).map(|(_, value)| value)
+        let print = Print::of(name.as_bytes());
+        let is_named = move |field: &&Field| field.print == print && self.name(field) == name.as_bytes();
+        self.fields.iter().filter(is_named).map(|field| self.value(field))
+    }
+
+    /// The fields that a service takes for one of that name which takes an underscore for a hyphen ([`same_field`]).
+    pub fn alike<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
+        let print = Print::of(name.as_bytes());
+        let similar = self.fields.iter().filter(move |field| field.print == print);
+        let pairs = similar.map(|field| (self.name(field), self.value(field)));
+        pairs.filter(move |(field, _)| same_field(field, name.as_bytes()))
+    }
+
+    /// The name of the first field whose value is not UTF-8.
+    pub fn not_utf8(&self) -> Option<&[u8]> {
+        let start = self.fields.first()?.start;
+        if bytes::is_ascii(self.buffer.get(start..).unwrap_or_default()) {
+            return None;
+        }
+        self.iter().find(|(_, value)| std::str::from_utf8(value).is_err()).map(|(name, _)| name)
     }
 
     /// Name and value of every field.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
+        self.fields.iter().map(|field| (self.name(field), self.value(field)))
     }
 
     /// Every value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
@@ -115,17 +150,16 @@ impl Headers {
     pub fn bytes(&self) -> usize {
         self.fields
             .iter()
-            .fold(0, |sum, field| sum.saturating_add(field.name.len()).saturating_add(field.value.len()))
+            .fold(0, |sum, field| sum.saturating_add(field.name_bytes).saturating_add(field.value_bytes))
     }
 
-    fn slice(&self, range: &Range<usize>) -> &[u8] {
-        self.buffer.get(range.clone()).unwrap_or_default()
+    fn name(&self, field: &Field) -> &[u8] {
+        self.buffer.get(field.start..).and_then(|rest| rest.get(..field.name_bytes)).unwrap_or_default()
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
-        start..self.buffer.len()
+    fn value(&self, field: &Field) -> &[u8] {
+        let start = field.start.saturating_add(field.name_bytes).saturating_add(1);
+        self.buffer.get(start..).and_then(|rest| rest.get(..field.value_bytes)).unwrap_or_default()
     }
 }
 
@@ -135,9 +169,9 @@ pub fn same_field(name: &[u8], wanted: &[u8]) -> bool {
     name.len() == wanted.len() && name.iter().zip(wanted).all(same)
 }
 
-fn read_u32(buffer: &[u8], at: usize) -> Option<usize> {
-    let bytes = buffer.get(at..at.checked_add(4)?)?;
-    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+/// A size as the host writes it.
+fn size(bytes: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
 }
 
 #[cfg(test)]

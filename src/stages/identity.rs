@@ -36,7 +36,7 @@ use self::holder::Effort;
 use self::keys::{KeyRing, Missing};
 use self::revocation::Revocations;
 use self::source::{Kind, Presented};
-use crate::config::identity::{ApiKey, ApiKeys, Identity};
+use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer};
 use crate::config::{Config, Demand, Route};
 use crate::finding::{Family, Finding, Findings};
 use crate::jose::keys::{By, KeyPrint};
@@ -74,6 +74,10 @@ pub struct Verified {
     key: Option<KeyPrint>,
     /// Under which revocations it was found not to be revoked; see [`revocation`].
     cleared: Cell<u64>,
+    /// The user agent that was found to be the token's, by its keyed hash.
+    agent: Cell<Option<u64>>,
+    /// From when to when its dates are known to be in order.
+    in_date: Cell<(Millis, Millis)>,
 }
 
 /// How a credential came to be believed.
@@ -101,13 +105,31 @@ impl Verified {
 
     fn from(origin: Origin, issuer_name: String, claims: Claims) -> Self {
         let name = claims.text("jti").filter(|jti| !jti.is_empty()).map(str::to_owned);
-        Self { origin, issuer_name, claims: Arc::new(claims), name, key: None, cleared: Cell::new(0) }
+        Self {
+            origin,
+            issuer_name,
+            claims: Arc::new(claims),
+            name,
+            key: None,
+            cleared: Cell::default(),
+            agent: Cell::default(),
+            in_date: Cell::default(),
+        }
     }
 
     /// What a key of the configuration proves.
     fn by_key(keys: &ApiKeys, key: &ApiKey) -> Self {
         let (issuer_name, claims, name) = (keys.issuer.clone(), Arc::clone(&key.claims), Some(key.id.clone()));
-        Self { origin: Origin::Key, issuer_name, claims, name, key: None, cleared: Cell::new(0) }
+        Self {
+            origin: Origin::Key,
+            issuer_name,
+            claims,
+            name,
+            key: None,
+            cleared: Cell::default(),
+            agent: Cell::default(),
+            in_date: Cell::default(),
+        }
     }
 
     /// How far the clock of whoever vouches for it may be from ours.
@@ -118,6 +140,13 @@ impl Verified {
             Origin::Key => None,
         };
         skew.unwrap_or_default()
+    }
+
+    /// Whether its dates are in order. What is in date stays so until it expires, unless the clock is set back.
+    fn is_in_date(&self, issuer: &Issuer, now: Millis) -> bool {
+        let (since, until) = self.in_date.get();
+        (since <= now && now < until)
+            || token::check_dates(issuer, &self.claims, now).map(|until| self.in_date.set((now, until))).is_ok()
     }
 
     /// Whether an answer about it still counts.
@@ -315,7 +344,7 @@ fn admit(
     revocation::check(identity, verified, scene, findings)?;
     authorization::check(&route.requirement, &verified.claims, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
-    binding::check(&identity.bindings, &verified.claims, request, findings);
+    binding::check(&identity.bindings, verified, request, scene.memory, findings);
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     let effort = if is_stopped(findings) { Effort::Cheap } else { Effort::Whole };
     let unrecorded = holder::check(identity, verified, presented, effort, scene).unwrap_or_else(|finding| {
@@ -384,7 +413,7 @@ fn recall(
 fn still_counts(identity: &Identity, verified: &Verified, scene: &Scene<'_>) -> bool {
     let (Origin::Signed { issuer: place }, Some(key)) = (verified.origin, verified.key) else { return false };
     let issuer = identity.issuers.get(place);
-    let in_date = issuer.is_some_and(|issuer| token::check_dates(issuer, &verified.claims, scene.now).is_ok());
+    let in_date = issuer.is_some_and(|issuer| verified.is_in_date(issuer, scene.now));
     in_date && scene.keys.borrow().holds(identity, place, key, scene.now)
 }
 

@@ -277,6 +277,11 @@ impl Ledger {
         !self.owing.is_empty()
     }
 
+    /// Whether units are to be given back.
+    pub fn holds_units(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Whether the actor's past is to be written.
     pub fn remembers_actors(&self) -> bool {
         self.actor.is_some()

@@ -6,7 +6,7 @@
 use crate::config::{RequestLimits, Route};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Weight};
 use crate::request::body::Body;
-use crate::request::headers::{same_field, Headers};
+use crate::request::headers::Headers;
 use crate::request::path::Ambiguity;
 use crate::request::Request;
 
@@ -137,7 +137,7 @@ pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, find
         findings
             .add(Finding::new(&HEADERS_TOO_LARGE, format!("{} fields, {} bytes", headers.len(), headers.bytes())));
     }
-    if let Some((name, _)) = headers.iter().find(|(_, value)| std::str::from_utf8(value).is_err()) {
+    if let Some(name) = headers.not_utf8() {
         findings.add(Finding::new(&HEADER_NOT_UTF8, format!("field {}", quoted(&String::from_utf8_lossy(name)))));
     }
     if let Some(why) = two_framings(headers) {
@@ -151,22 +151,22 @@ pub fn check_head(limits: &RequestLimits, route: &Route, request: &Request, find
 /// Why two servers could read two bodies. Envoy refuses most of it itself, unless it was told not to; an underscore it lets
 /// pass, and services that make variables of fields (CGI, WSGI) take it for a hyphen (RFC 9112 §6.3, §11.2).
 fn two_framings(headers: &Headers) -> Option<&'static str> {
-    let (mut lengths, mut encoded) = (0_u32, false);
-    for (name, value) in headers.iter() {
-        if same_field(name, b"content-length") {
-            lengths = lengths.saturating_add(1);
-            if name.contains(&b'_') {
-                return Some("field `content_length`");
-            }
-            if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-                return Some("a length that is no number");
-            }
-        } else if same_field(name, b"transfer-encoding") {
-            if encoded || name.contains(&b'_') || !value.eq_ignore_ascii_case(b"chunked") {
-                return Some("a transfer encoding that is not `chunked` once");
-            }
-            encoded = true;
+    let mut lengths = 0_u32;
+    for (name, value) in headers.alike("content-length") {
+        lengths = lengths.saturating_add(1);
+        if name.contains(&b'_') {
+            return Some("field `content_length`");
         }
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Some("a length that is no number");
+        }
+    }
+    let mut encoded = false;
+    for (name, value) in headers.alike("transfer-encoding") {
+        if encoded || name.contains(&b'_') || !value.eq_ignore_ascii_case(b"chunked") {
+            return Some("a transfer encoding that is not `chunked` once");
+        }
+        encoded = true;
     }
     match (lengths, encoded) {
         (0 | 1, false) | (0, true) => None,

@@ -9,9 +9,11 @@
 //! The source address is Envoy's, never one that a client wrote. The location's header field is only as good as the
 //! geoip filter that overwrites it: without that filter a client writes it, and can at most avoid this one finding.
 
+use super::Verified;
 use crate::config::identity::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::jose::Claims;
+use crate::memory::Memory;
 use crate::request::Request;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -54,11 +56,18 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
 }
 
 /// Compares every binding that the token carries.
-pub(super) fn check(bindings: &Bindings, claims: &Claims, request: &Request, findings: &mut Findings) {
+pub(super) fn check(
+    bindings: &Bindings,
+    verified: &Verified,
+    request: &Request,
+    memory: &Memory,
+    findings: &mut Findings,
+) {
+    let claims = &verified.claims;
     let seen = [
         bindings.ip.as_ref().and_then(|binding| ip(binding, claims, request)),
         bindings.device.as_ref().and_then(|binding| device(binding, claims, request)),
-        bindings.user_agent.as_ref().and_then(|claim| user_agent(claim, claims, request)),
+        bindings.user_agent.as_ref().and_then(|claim| user_agent(claim, verified, request, memory)),
         bindings.geo.as_ref().and_then(|binding| geo(binding, claims, request)),
         bindings.session.as_ref().and_then(|binding| session(binding, claims, request)),
     ];
@@ -87,8 +96,8 @@ fn ip(binding: &IpBinding, claims: &Claims, request: &Request) -> Option<Finding
 
 /// An address widened to the configured prefix, or a network as it stands.
 fn network(claimed: &str, binding: &IpBinding) -> Option<IpNet> {
-    if let Ok(network) = claimed.parse::<IpNet>() {
-        return Some(network);
+    if claimed.contains('/') {
+        return claimed.parse().ok();
     }
     let address = claimed.parse::<IpAddr>().ok()?.to_canonical();
     let prefix = if address.is_ipv4() { binding.prefix_v4 } else { binding.prefix_v6 };
@@ -104,11 +113,19 @@ fn device(binding: &HeaderBinding, claims: &Claims, request: &Request) -> Option
     }
 }
 
-fn user_agent(claim: &str, claims: &Claims, request: &Request) -> Option<Finding> {
-    let claimed = claimed(claims, claim)?;
+/// The holder of a token mostly uses one program, whose name is not hashed as the token has it each time.
+fn user_agent(claim: &str, verified: &Verified, request: &Request, memory: &Memory) -> Option<Finding> {
+    let claimed = claimed(&verified.claims, claim)?;
     let agent = request.headers.first("user-agent").unwrap_or_default();
-    let matches = claimed.eq_ignore_ascii_case(&user_agent_hash(agent));
-    (!matches).then(|| Finding::new(&USER_AGENT, "another user agent"))
+    let digest = memory.digest("agent", agent);
+    if verified.agent.get() == Some(digest) {
+        return None;
+    }
+    if !claimed.eq_ignore_ascii_case(&user_agent_hash(agent)) {
+        return Some(Finding::new(&USER_AGENT, "another user agent"));
+    }
+    verified.agent.set(Some(digest));
+    None
 }
 
 /// What a token carries for a user agent: the first 16 hex digits of its SHA-256.

@@ -8,13 +8,14 @@
 //! claims; the least useful make room (S3-FIFO). Tokens lie in the worker's memory in clear text until then.
 
 use super::Verified;
+use crate::bytes;
 use crate::finding::Check;
 use crate::time::Millis;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
-use quick_cache::Weighter;
+use quick_cache::{Equivalent, Weighter};
 use siphasher::sip::SipHasher13;
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
 /// What a token weighs, as a multiple of its length: its text, and its claims as values.
@@ -51,12 +52,27 @@ impl TokenCache {
 
     /// What is remembered of a token.
     pub(super) fn get(&self, token: &[u8]) -> Option<Remembered> {
-        self.tokens.get(token).cloned()
+        self.tokens.get(&Text(token)).cloned()
     }
 
     /// Remembers a token.
     pub(super) fn insert(&mut self, token: &[u8], remembered: Remembered) {
         self.tokens.insert(token.into(), remembered);
+    }
+}
+
+/// A token that is looked for.
+struct Text<'t>(&'t [u8]);
+
+impl Hash for Text<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
+}
+
+impl Equivalent<Box<[u8]>> for Text<'_> {
+    fn equivalent(&self, token: &Box<[u8]>) -> bool {
+        bytes::are_equal(self.0, token)
     }
 }
 

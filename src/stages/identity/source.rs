@@ -4,7 +4,7 @@ use super::checks::TOKEN_AMBIGUOUS;
 use crate::config::identity::{ApiKeys, Identity, TokenSource};
 use crate::finding::Finding;
 use crate::request::form::spellings;
-use crate::request::headers::{same_field, Headers};
+use crate::request::headers::Headers;
 use crate::request::Request;
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ pub(super) fn credential<'r>(
 fn key<'r>(keys: &'r ApiKeys, request: &'r Request) -> Result<Option<Presented<'r>>, Finding> {
     let (headers, header) = (&request.headers, keys.header.as_str());
     let value = only(headers.all(header), header)?;
-    let alike = headers.iter().filter(|(name, _)| same_field(name, header.as_bytes())).count();
+    let alike = headers.alike(header).count();
     if alike > usize::from(value.is_some()) {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{header}` is there in another spelling")));
     }
@@ -134,11 +134,12 @@ fn in_cookie<'r>(headers: &'r Headers, name: &'r str) -> Result<Option<&'r [u8]>
 
 /// The token of one field. Envoy joins repeated fields with a comma (RFC 9110 §5.3), and no token contains one.
 fn in_field<'r>(value: &'r [u8], scheme: Option<&str>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
-    let mut tokens = value.split(|byte| *byte == b',').map(|part| after_scheme(part.trim_ascii(), scheme));
-    if value.contains(&b',') && tokens.any(|token| token.is_some()) {
+    let token = |part: &'r [u8]| after_scheme(part.trim_ascii(), scheme);
+    if memchr::memchr(b',', value).is_some() && value.split(|byte| *byte == b',').any(|part| token(part).is_some())
+    {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` has several values")));
     }
-    Ok(after_scheme(value.trim_ascii(), scheme))
+    Ok(token(value))
 }
 
 /// `Bearer abc` → `abc` (RFC 9110 §11.4). Another scheme is no token of ours.

@@ -369,6 +369,21 @@ fn a_remembered_token_still_expires() {
 }
 
 #[test]
+fn a_remembered_token_is_still_bound_to_its_program() {
+    let agent = binding::user_agent_hash(b"shop/1.0");
+    let bearer = format!("Bearer {}", Lab::demo().mint(&spec(&json!({"user_agent_hash": agent}))));
+    let cache = &RefCell::new(TokenCache::new(1 << 20, [0; 16]));
+    let found = ["curl/8", "shop/1.0", "shop/1.0", "curl/8", "", "shop/1.0"].map(|agent| {
+        let sent = [(":path", "/"), ("authorization", &bearer), ("user-agent", agent)];
+        let request = Request::new(Headers::from_pairs(sent), || None);
+        let mut findings = Findings::default();
+        check_at(NOW, RouteId::Unmatched, &CONFIG, &request, cache, &mut findings);
+        findings.len()
+    });
+    assert_eq!(found, [1, 0, 0, 1, 1, 0]);
+}
+
+#[test]
 fn what_was_not_quite_in_order_is_not_remembered() {
     let tampered = Spec { tamper: Tamper::Signature, ..spec(&json!({})) };
     let held_back = config_with(&json!({}), &json!([{"id": "token.audience", "mode": "monitor"}]));

@@ -43,7 +43,7 @@ pub(super) fn verify(
         check_type(issuer, &token),
         check_audience(issuer, claims),
         check_required(issuer, claims),
-        check_dates(issuer, claims, now),
+        check_dates(issuer, claims, now).map(|_| ()),
     ];
     faults.into_iter().filter_map(Result::err).for_each(|finding| findings.add(finding));
     let stops = |finding: &Finding| config.stops(finding, route.mode);
@@ -157,13 +157,15 @@ fn check_required(issuer: &Issuer, claims: &Claims) -> Result<(), Finding> {
     }
 }
 
-/// Seconds are compared with seconds, so that a token is valid for exactly the seconds it names, plus the skew.
-pub(super) fn check_dates(issuer: &Issuer, claims: &Claims, now: Millis) -> Result<(), Finding> {
+/// When a token will have expired that is in date now. Seconds are compared with seconds, so that a token is valid for exactly the
+/// seconds it names, plus the skew.
+pub(super) fn check_dates(issuer: &Issuer, claims: &Claims, now: Millis) -> Result<Millis, Finding> {
     let expires = claims.date("exp").map_err(wrong_type)?;
     let not_before = claims.date("nbf").map_err(wrong_type)?;
     let issued = claims.date("iat").map_err(wrong_type)?;
     let expires = expires.map(Millis::from_secs).ok_or_else(|| Finding::new(&TOKEN_CLAIM_MISSING, "no `exp`"))?;
-    if now >= expires.saturating_add(issuer.clock_skew) {
+    let until = expires.saturating_add(issuer.clock_skew);
+    if now >= until {
         let ago = now.saturating_sub(expires).as_u64() / 1000;
         return Err(Finding::new(&TOKEN_EXPIRED, format!("{ago} s ago")));
     }
@@ -179,7 +181,7 @@ pub(super) fn check_dates(issuer: &Issuer, claims: &Claims, now: Millis) -> Resu
         let (lives, most) = (lifetime.as_u64() / 1000, issuer.lifetime_max.as_u64() / 1000);
         return Err(Finding::new(&TOKEN_LIFETIME, format!("{lives} s, {most} s allowed")));
     }
-    Ok(())
+    Ok(until)
 }
 
 fn wrong_type(WrongType(name): WrongType) -> Finding {

@@ -88,7 +88,7 @@ impl Scope for View<'_> {
                 Ok(path) => Ok(Value::text(&path.normal)),
                 Err(_) => Err(Missing::Unavailable),
             },
-            name::HOST => request.host().map(|host| Value::Text(Cow::Owned(host))).ok_or(Missing::Unavailable),
+            name::HOST => request.host().map(|host| Value::Text(Cow::Borrowed(host))).ok_or(Missing::Unavailable),
             name::ROUTE => Ok(Value::text(&route.name)),
             name::TIME => Ok(Value::Time(i64::try_from(now.as_u64()).unwrap_or(i64::MAX))),
             name::SCHEME => self.scheme(),

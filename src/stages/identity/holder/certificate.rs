@@ -7,7 +7,6 @@
 use super::forwarded;
 use crate::config::identity::{Forwarded, Identity};
 use crate::finding::Finding;
-use crate::request::headers::same_field;
 use crate::request::Request;
 use crate::stages::identity::checks::TOKEN_CERTIFICATE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -80,12 +79,8 @@ fn is_trusted(trusted: &Forwarded, request: &Request) -> bool {
 pub(in crate::stages::identity) fn disbelieved(identity: &Identity, request: &Request) -> Vec<String> {
     let trusted = identity.holder.certificate.as_ref().and_then(|certificate| certificate.forwarded.as_ref());
     let Some(trusted) = trusted else { return Vec::new() };
-    let mut names: Vec<String> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| same_field(name, FIELD.as_bytes()))
-        .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-        .collect();
+    let alike = request.headers.alike(FIELD);
+    let mut names: Vec<String> = alike.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
     names.dedup();
     if names.is_empty() || is_trusted(trusted, request) {
         Vec::new()
