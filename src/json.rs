@@ -8,6 +8,7 @@
 pub mod outline;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -27,7 +28,9 @@ pub struct Bounds {
 /// Broken syntax, a duplicate key, or more than `bounds` allows; the message names the key or the bound.
 pub fn parse(bytes: &[u8], bounds: Bounds) -> Result<Value, serde_json::Error> {
     let left = Cell::new(bounds.values);
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // Once for all: otherwise it is asked of every string.
+    let text = std::str::from_utf8(bytes).map_err(|_| serde_json::Error::custom("not UTF-8"))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Strict { depth: bounds.depth, left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
@@ -104,11 +107,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("duplicate key {}", crate::finding::quoted(&key))));
+            match object.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(inner)?);
+                }
+                Entry::Occupied(other) => {
+                    let name = crate::finding::quoted(other.key());
+                    return Err(A::Error::custom(format!("duplicate key {name}")));
+                }
             }
-            let value = entries.next_value_seed(inner)?;
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }

@@ -141,14 +141,14 @@ impl Request {
         self.query().split(|byte| *byte == b'&').filter_map(move |pair| {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (key, value) = (halves.next()?, halves.next().unwrap_or_default());
-            (form_decoded(key) == name.as_bytes()).then(|| form_decoded(value))
+            (*form_decoded(key) == *name.as_bytes()).then(|| form_decoded(value).into_owned())
         })
     }
 
     /// The names of all parameters in the query, decoded in the same way.
     pub fn parameter_names(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         let pairs = self.query().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| form_decoded(pair.split(|byte| *byte == b'=').next().unwrap_or_default()))
+        pairs.map(|pair| form_decoded(pair.split(|byte| *byte == b'=').next().unwrap_or_default()).into_owned())
     }
 
     /// Whether the connection is to become another one (RFC 9110 §7.8, §9.3.6; RFC 8441): its body never ends.
@@ -211,9 +211,18 @@ pub fn source_address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-fn form_decoded(text: &[u8]) -> Vec<u8> {
+fn form_decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(text);
+    }
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_encoding::percent_decode(&spaced).collect()
+    Cow::Owned(percent_encoding::percent_decode(&spaced).collect())
+}
+
+/// Bytes as a text: what is no UTF-8 in them is replaced.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    // Looking first is faster: nearly all are.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -126,9 +126,19 @@ fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
     Ok(fields)
 }
 
+/// Longest name of a field that is compared whole.
+const CANONICAL_CHARS_MAX: usize = 64;
+
 /// A field's name as it is compared: lower case, without hyphens and underscores.
 pub fn canonical(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).take(64).collect()
+    let letters = name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase);
+    letters.take(CANONICAL_CHARS_MAX).collect()
+}
+
+/// The bytes of [`canonical`] of a name that is ASCII.
+pub fn canonical_ascii(name: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let letters = name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase);
+    letters.take(CANONICAL_CHARS_MAX)
 }
 
 impl Exclusion {

@@ -45,16 +45,42 @@ impl Agent {
 }
 
 /// The names of a kind, and the kind.
-type Kind = (Names, fn(&'static str) -> Agent);
+type Kind = (Names, Initials, fn(&'static str) -> Agent);
 
 /// The most alarming first.
 const KINDS: [Kind; 5] = [
-    (SCANNERS, Agent::Scanner),
-    (HEADLESS, Agent::Headless),
-    (TOOLS, Agent::Tool),
-    (CRAWLERS, Agent::Crawler),
-    (WORDS, Agent::Crawler),
+    (SCANNERS, Initials::of(SCANNERS), Agent::Scanner),
+    (HEADLESS, Initials::of(HEADLESS), Agent::Headless),
+    (TOOLS, Initials::of(TOOLS), Agent::Tool),
+    (CRAWLERS, Initials::of(CRAWLERS), Agent::Crawler),
+    (WORDS, Initials::of(WORDS), Agent::Crawler),
 ];
+
+/// The bytes that names begin with.
+#[derive(Debug, Copy, Clone)]
+struct Initials(u128);
+
+impl Initials {
+    const fn of(mut names: &[&str]) -> Self {
+        let mut initials = 0;
+        while let Some((name, others)) = names.split_first() {
+            if let Some((first, _)) = name.as_bytes().split_first() {
+                initials |= Self::bit(*first);
+            }
+            names = others;
+        }
+        Self(initials)
+    }
+
+    /// Names are ASCII: another byte has the bit of one of their own, and is found to be none of them later.
+    const fn bit(byte: u8) -> u128 {
+        1 << (byte.to_ascii_lowercase() & 127)
+    }
+
+    const fn has(self, byte: u8) -> bool {
+        self.0 & Self::bit(byte) != 0
+    }
+}
 
 /// The place of [`WORDS`], and of [`ENDINGS`], in [`KINDS`].
 const WORDS_RANK: usize = 4;
@@ -77,8 +103,8 @@ pub fn classify(user_agent: &str) -> Option<Agent> {
         let better = best.map_or(KINDS.len(), |(rank, _)| rank);
         let begins = begins_word(before, *first, after.first().copied());
         let kinds = KINDS.iter().enumerate().take(if begins { better } else { 0 });
-        let found =
-            kinds.into_iter().find_map(|(rank, (names, agent))| Some((rank, agent(named(names, *first, rest)?))));
+        let mut kinds = kinds.filter(|(_, (_, initials, _))| initials.has(*first));
+        let found = kinds.find_map(|(rank, (names, _, agent))| Some((rank, agent(named(names, *first, rest)?))));
         let ending = || ending(run, rest).filter(|_| best.is_none());
         best = found.or_else(|| ending().map(|name| (WORDS_RANK, Agent::Crawler(name)))).or(best);
         before = Some(*first);
@@ -99,8 +125,11 @@ fn begins_word(before: Option<u8>, first: u8, second: Option<u8>) -> bool {
     }
 }
 
-/// The ending that stands at `rest`, within the word at `run`.
+/// The ending that stands at `rest`, within the word at `run`. Most letters begin none ([`ENDINGS`]).
 fn ending(run: &[u8], rest: &[u8]) -> Option<&'static str> {
+    if !matches!(rest.first()?, b'b' | b'B' | b'c' | b'C' | b's' | b'S') {
+        return None;
+    }
     let before = run.len().saturating_sub(rest.len());
     let ending = ENDINGS.into_iter().find(|ending| stands(ending, rest))?;
     let word = run.get(..before.saturating_add(ending.len()))?;
@@ -191,7 +220,7 @@ mod tests {
 
     #[test]
     fn names_are_sorted_and_found_in_any_case() {
-        for (names, agent) in KINDS {
+        for (names, _, agent) in KINDS {
             assert!(names.is_sorted_by(|one, next| one < next));
             for name in names {
                 assert_eq!(*name, name.to_ascii_lowercase());

@@ -17,6 +17,9 @@ pub const ROUNDS_MAX: u8 = 3;
 /// Shortest text that may be base64: shorter ones look like words.
 const BASE64_BYTES_MIN: usize = 16;
 
+/// Bytes that the shortest base64 stands for.
+pub const BEGINNING_BYTES: usize = 12;
+
 /// A text in its last form.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
@@ -29,7 +32,7 @@ pub struct Decoded<'a> {
 /// Undoes what is still encoded in a text.
 pub fn decode(text: &str) -> Decoded<'_> {
     let mut decoded = Decoded { text: Cow::Borrowed(text), rounds: 0 };
-    while decoded.rounds < ROUNDS_MAX && may_be_encoded(&decoded.text) {
+    while decoded.rounds < ROUNDS_MAX && Signs::of(&decoded.text).may_be_encoded() {
         let next = round(decoded.text.as_bytes());
         if next == *decoded.text {
             break;
@@ -41,31 +44,132 @@ pub fn decode(text: &str) -> Decoded<'_> {
 
 /// What a text is the base64 of, if it can be.
 pub fn base64(text: &str) -> Option<Vec<u8>> {
+    base64_if(text, |_| true)
+}
+
+/// The same if `is_wanted` says so of the first [`BEGINNING_BYTES`] bytes. Most of what could be base64 by its letters is a name or a
+/// number, and that shows at once.
+pub fn base64_if(text: &str, is_wanted: impl FnOnce(&[u8]) -> bool) -> Option<Vec<u8>> {
     let text = text.trim();
-    let inner = text.trim_end_matches('=');
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
-    if text.len() < BASE64_BYTES_MIN || !inner.bytes().all(fits) {
+    let inner = text.trim_end_matches('=').as_bytes();
+    if text.len() < BASE64_BYTES_MIN || !inner.iter().all(|byte| sextet(*byte).is_some()) {
         return None;
     }
-    let standard: String = inner
-        .chars()
-        .map(|c| match c {
-            '-' => '+',
-            '_' => '/',
-            other => other,
-        })
-        .collect();
+    if !base64_beginning(inner).is_none_or(|beginning| is_wanted(&beginning)) {
+        return None;
+    }
+    let standard = |byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    let standard: Vec<u8> = inner.iter().map(standard).collect();
     base64::Engine::decode(&base64::engine::general_purpose::STANDARD_NO_PAD, standard).ok()
+}
+
+/// The first bytes of what a text is the base64 of; `None` of a shorter one.
+fn base64_beginning(text: &[u8]) -> Option<[u8; BEGINNING_BYTES]> {
+    let sextets = text.get(..BASE64_BYTES_MIN)?.iter().map(|byte| sextet(*byte).unwrap_or_default());
+    let [_, _, _, _, beginning @ ..] =
+        sextets.fold(0_u128, |bits, six| (bits << 6) | u128::from(six)).to_be_bytes();
+    Some(beginning)
+}
+
+/// What a letter of base64 stands for, in either alphabet (RFC 4648 §4, §5).
+const fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte.wrapping_sub(b'A')),
+        b'a'..=b'z' => Some(byte.wrapping_sub(b'a').wrapping_add(26)),
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0').wrapping_add(52)),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
 }
 
 /// Bytes that are text that somebody could read.
 pub fn text(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace()).then_some(text)
+    std::str::from_utf8(bytes).ok().filter(|text| is_readable(text))
 }
 
-fn may_be_encoded(text: &str) -> bool {
-    text.bytes().any(|byte| matches!(byte, b'%' | b'&' | b'\\' | 0 | 0xe2 | 0xef | 0xc2))
+/// Whether bytes may be the beginning of such a text.
+pub fn may_begin_text(bytes: &[u8]) -> bool {
+    let Err(fault) = std::str::from_utf8(bytes) else { return text(bytes).is_some() };
+    // A character may be cut.
+    fault.error_len().is_none() && bytes.get(..fault.valid_up_to()).and_then(text).is_some()
+}
+
+fn is_readable(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace())
+}
+
+/// What a text may be, by the bytes in it: one look at each tells what most texts are not.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Signs {
+    seen: u8,
+    bytes: usize,
+}
+
+impl Signs {
+    /// Not a letter, a digit, a hyphen or an underscore.
+    const MARK: u8 = 1;
+    /// A hyphen or an underscore.
+    const JOINT: u8 = 2;
+    /// Something that may begin an encoding.
+    const ENCODING: u8 = 4;
+    /// What cannot stand in base64, nor around it.
+    const NO_BASE64: u8 = 8;
+
+    /// What each byte is a sign of.
+    const OF: [u8; 256] = {
+        let mut signs = [0_u8; 256];
+        let (mut rest, mut byte) = (signs.as_mut_slice(), 0_u8);
+        while let Some((first, tail)) = rest.split_first_mut() {
+            *first = Self::of_byte(byte);
+            byte = byte.wrapping_add(1);
+            rest = tail;
+        }
+        signs
+    };
+
+    const fn of_byte(byte: u8) -> u8 {
+        let marks = match byte {
+            b'-' | b'_' => Self::JOINT,
+            _ if byte.is_ascii_alphanumeric() => 0,
+            _ => Self::MARK,
+        };
+        let encoding = matches!(byte, b'%' | b'&' | b'\\' | 0 | 0xe2 | 0xef | 0xc2);
+        // Spaces around it are none of it, ASCII or not.
+        let around = matches!(byte, b'=' | b'\t'..=b'\r' | b' ' | 0x80..);
+        let no_base64 = sextet(byte).is_none() && !around;
+        marks | if encoding { Self::ENCODING } else { 0 } | if no_base64 { Self::NO_BASE64 } else { 0 }
+    }
+
+    /// Those of a text.
+    pub fn of(text: &str) -> Self {
+        let sign = |byte: u8| Self::OF.get(usize::from(byte)).copied().unwrap_or_default();
+        Self { seen: text.bytes().fold(0, |seen, byte| seen | sign(byte)), bytes: text.len() }
+    }
+
+    /// Whether [`decode`] may find something.
+    pub const fn may_be_encoded(self) -> bool {
+        self.seen & Self::ENCODING != 0
+    }
+
+    /// Whether [`base64`] may.
+    pub const fn may_be_base64(self) -> bool {
+        self.seen & Self::NO_BASE64 == 0 && self.bytes >= BASE64_BYTES_MIN
+    }
+
+    /// Whether there are letters, digits, hyphens and underscores alone.
+    pub const fn is_name(self) -> bool {
+        self.seen & Self::MARK == 0
+    }
+
+    /// Whether there are letters and digits alone.
+    pub const fn is_word(self) -> bool {
+        self.seen & (Self::MARK | Self::JOINT) == 0
+    }
 }
 
 fn round(text: &[u8]) -> String {
@@ -256,6 +360,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_begins_no_text_is_none(bytes in proptest::collection::vec(any::<u8>(), 0..24), all in "\\PC{0,16}") {
+            for bytes in [&bytes[..], all.as_bytes()] {
+                let beginning = &bytes[..bytes.len().min(BEGINNING_BYTES)];
+                prop_assert!(may_begin_text(beginning) || text(bytes).is_none());
+            }
+        }
+
+        #[test]
+        fn what_has_no_sign_of_base64_is_none(text in "[ \t\u{a0}]{0,2}([A-Za-z0-9+/_-]{0,40}|[A-Za-z0-9+/ \\PC]{16,20})={0,3}[ \n]{0,2}") {
+            let mut beginning = None;
+            let bytes = base64_if(&text, |first| { beginning = Some(first.to_vec()); true });
+            prop_assert!(Signs::of(&text).may_be_base64() || bytes.is_none());
+            if let (Some(bytes), Some(beginning)) = (bytes, beginning) {
+                prop_assert!(bytes.starts_with(&beginning));
+            }
+        }
+
         #[test]
         fn no_text_panics_or_grows(text in "(%|u|&|#|x|;|lt|\\\\|[0-9a-f]{1,4}|\\{|\\}|é|\\PC){0,60}") {
             prop_assert!(decode(&text).text.len() <= text.len());

@@ -165,7 +165,7 @@ fn decoded(text: &[u8]) -> Result<String, Fault> {
     if !escapes.into_iter().all(is_escape) {
         return Err(Fault::Encoding);
     }
-    String::from_utf8(super::form_decoded(text)).map_err(|_| Fault::Encoding)
+    String::from_utf8(super::form_decoded(text).into_owned()).map_err(|_| Fault::Encoding)
 }
 
 #[cfg(test)]

@@ -267,7 +267,12 @@ impl Scene<'_> {
         }
         if !part.is_machine_written() {
             self.search(part, place, text);
-        } else if let Some(unknown) = self.inspector.harmless().unknown(text) {
+            return;
+        }
+        if self.inspector.is_harmless(text) {
+            return;
+        }
+        if let Some(unknown) = self.inspector.harmless().unknown(text) {
             if !self.search(part, place, text) {
                 self.inspector.harmless().remember(unknown);
             }

@@ -2,7 +2,8 @@
 //!
 //! Programs write the same header fields on every request: the name of the browser, the page before, a device. To look at one
 //! again costs a hash. A worker remembers [`PLACES`] of them by a hash under a secret (SipHash-2-4, 64 bits), so that nobody can make a
-//! text that is taken for another: a chance of 2⁻⁶⁴ for each try. A new text takes the place of an old one.
+//! text that is taken for another: a chance of 2⁻⁶² for each try. A new text takes the last of the [`WAYS`] places that its hash
+//! allows, and each time it is seen again it moves one forward: texts that are seen once do not drive out those that all send.
 //!
 //! Only what needs no configuration to judge is remembered; exclusions and modes change nothing about it. Not for texts that
 //! people write: they seldom come again.
@@ -13,6 +14,12 @@ use std::hash::Hasher;
 
 /// Texts remembered: 8 KiB.
 const PLACES: usize = 1024;
+
+/// Places that a text may have.
+const WAYS: usize = 4;
+
+/// How many times so many there are.
+const SETS: u64 = 256;
 
 /// What a worker remembers.
 #[derive(Debug)]
@@ -37,18 +44,29 @@ impl Harmless {
         hasher.write(text.as_bytes());
         // Zero stands for an empty place.
         let hash = hasher.finish().max(1);
-        (self.place(hash)?.get() != hash).then_some(Known(hash))
+        let ways = self.ways(hash);
+        let Some(way) = ways.iter().position(|place| place.get() == hash) else { return Some(Known(hash)) };
+        if let [before, own, ..] = ways.get(way.saturating_sub(1)..).unwrap_or_default() {
+            if way > 0 {
+                before.swap(own);
+            }
+        }
+        None
     }
 
     /// Remembers a text that has nothing in it.
     pub fn remember(&self, Known(hash): Known) {
-        if let Some(place) = self.place(hash) {
+        let ways = self.ways(hash);
+        let free = ways.iter().find(|place| place.get() == 0);
+        if let Some(place) = free.or(ways.last()) {
             place.set(hash);
         }
     }
 
-    fn place(&self, hash: u64) -> Option<&Cell<u64>> {
-        self.places.get(usize::try_from(hash).unwrap_or_default() % PLACES)
+    /// The places of a text: one of the sets of them, by the remainder of the hash, which a `usize` of 32 bits has room for.
+    fn ways(&self, hash: u64) -> &[Cell<u64>] {
+        let set = usize::try_from(hash % SETS).unwrap_or_default();
+        self.places.chunks_exact(WAYS).nth(set).unwrap_or_default()
     }
 }
 
@@ -76,5 +94,31 @@ mod tests {
         }
         assert_eq!(harmless.places.len(), PLACES);
         assert!(harmless.unknown("agent/99999").is_none());
+    }
+
+    /// Also where a `usize` has 32 bits, as in the module.
+    #[test]
+    fn a_hash_says_the_place_by_its_low_bits() {
+        let harmless = Harmless::new([7; 16]);
+        let ways = |hash: u64| harmless.ways(hash).as_ptr();
+        assert!(PLACES == WAYS * usize::try_from(SETS).unwrap() && ways(1) != ways(2));
+        assert_eq!(ways(1 << 40 | 1), ways(1));
+    }
+
+    #[test]
+    fn what_comes_once_does_not_drive_out_what_all_send() {
+        let harmless = Harmless::new([7; 16]);
+        let look = |text: &str| {
+            let unknown = harmless.unknown(text);
+            unknown.iter().for_each(|known| harmless.remember(*known));
+            unknown.is_none()
+        };
+        let common: Vec<String> = (0..PLACES / 8).map(|number| format!("browser/{number}")).collect();
+        for text in common.iter().cycle().take(common.len() * WAYS) {
+            look(text);
+        }
+        assert!(!(0..PLACES * 8).any(|number| look(&format!("once/{number}"))));
+        let known = common.iter().filter(|text| look(text)).count();
+        assert!(known * 10 > common.len() * 9, "{known} of {}", common.len());
     }
 }

@@ -8,9 +8,9 @@
 use super::detectors::{self, deserialization};
 use super::harmless::Harmless;
 use super::lexer::{symbols, Symbol, Vocabulary};
-use super::model::{reasons, Feature, Model};
+use super::model::{reasons, Feature, Model, ESTIMATE_OFF_MAX};
 use super::phrase::{Phrase, Phrases, SymbolSet};
-use crate::request::decode;
+use crate::request::decode::{self, Decoded, Signs};
 use std::cell::RefCell;
 
 /// From here on there is a finding.
@@ -140,20 +140,34 @@ impl Inspector {
 
     /// The same by all detectors but some.
     pub fn inspect_but(&self, value: &str, ignored: Ignored) -> Option<Sighting> {
-        let decoded = decode::decode(value);
-        let inner =
-            decode::base64(&decoded.text).and_then(|bytes| self.judge_inner(&bytes, decoded.rounds, ignored));
-        if is_plain(value) {
-            return inner;
+        let signs = Signs::of(value);
+        if !signs.may_be_encoded() {
+            let inner = self.judge_inner(value, signs, 0, ignored);
+            if is_plain(value, signs) {
+                return inner;
+            }
+            return surer(self.judge(value, 0, ignored), inner);
         }
-        let whole = self.judge(&decoded.text, decoded.rounds, ignored);
-        [whole, inner].into_iter().flatten().max_by(|one, other| one.odds.total_cmp(&other.odds))
+        let Decoded { text, rounds } = decode::decode(value);
+        let inner = self.judge_inner(&text, Signs::of(&text), rounds, ignored);
+        surer(self.judge(&text, rounds, ignored), inner)
+    }
+
+    /// Whether a value is so plain that nothing can be wrong with it, which to see takes less than to remember it.
+    pub fn is_harmless(&self, value: &str) -> bool {
+        let signs = Signs::of(value);
+        is_plain(value, signs) && !signs.may_be_base64()
     }
 
     /// Judges what a value is the base64 of: a text, or an object that would be read.
-    fn judge_inner(&self, bytes: &[u8], rounds: u8, ignored: Ignored) -> Option<Sighting> {
+    fn judge_inner(&self, value: &str, signs: Signs, rounds: u8, ignored: Ignored) -> Option<Sighting> {
+        if !signs.may_be_base64() {
+            return None;
+        }
+        let may_be_judged = |first: &[u8]| decode::may_begin_text(first) || deserialization::may_begin(first);
+        let bytes = decode::base64_if(value, may_be_judged)?;
         let rounds = rounds.saturating_add(1);
-        if let Some(format) = deserialization::format(bytes) {
+        if let Some(format) = deserialization::format(&bytes) {
             let detector =
                 detectors::ALL.iter().position(|detector| std::ptr::eq(*detector, &deserialization::DETECTOR))?;
             if ignored.has(detector) {
@@ -168,7 +182,7 @@ impl Inspector {
                 reasons: Vec::new(),
             });
         }
-        self.judge(decode::text(bytes)?, rounds, ignored)
+        self.judge(decode::text(&bytes)?, rounds, ignored)
     }
 
     fn judge(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<Sighting> {
@@ -181,14 +195,24 @@ impl Inspector {
     }
 
     fn weigh(&self, symbols: &[Symbol], rounds: u8, ignored: Ignored) -> Option<Sighting> {
-        let (detector, phrase) = self.evidence(symbols, ignored)?;
+        if self.hinted(symbols) == 0 {
+            return None;
+        }
+        let strongest = self.strongest(symbols, ignored);
+        let phrase_odds = strongest.map_or(0.0, |(_, phrase)| phrase.odds);
+        let bounded = |odds: f64| odds.clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
+        // Most texts end here: a word hints at something, and the model knows better.
+        let estimate = phrase_odds + bounded(self.model.estimate(symbols, rounds));
+        if estimate < FINDING_ODDS - ESTIMATE_OFF_MAX {
+            return None;
+        }
+        let detector = strongest.map(|(owner, _)| owner).or_else(|| self.most_hinted(symbols, ignored))?;
         let weighed = self.model.weigh(symbols, rounds);
-        let phrase_odds = phrase.map_or(0.0, |phrase| phrase.odds);
-        let model_odds = self.model.log_odds(&weighed).clamp(-MODEL_TAKES_MAX, MODEL_LENDS_MAX);
+        let model_odds = bounded(self.model.log_odds(&weighed));
         let odds = phrase_odds + model_odds;
         (odds >= FINDING_ODDS).then(|| Sighting {
             detector,
-            phrase: phrase.map(|phrase| phrase.name),
+            phrase: strongest.map(|(_, phrase)| phrase.name),
             odds,
             model_odds,
             rounds,
@@ -200,8 +224,12 @@ impl Inspector {
     pub fn view(&self, text: &str, rounds: u8, ignored: Ignored) -> Option<View> {
         let mut symbols = Vec::new();
         self.read(text, &mut symbols);
-        let (detector, phrase) = self.evidence(&symbols, ignored)?;
-        Some(View { detector, phrase, symbols, rounds })
+        if self.hinted(&symbols) == 0 {
+            return None;
+        }
+        let strongest = self.strongest(&symbols, ignored);
+        let detector = strongest.map(|(owner, _)| owner).or_else(|| self.most_hinted(&symbols, ignored))?;
+        Some(View { detector, phrase: strongest.map(|(_, phrase)| phrase), symbols, rounds })
     }
 
     /// Adds the symbols of a text between two edges.
@@ -211,12 +239,18 @@ impl Inspector {
         all.push(Symbol::EDGE);
     }
 
-    /// The detector that saw most, and its strongest phrase; `None` if nothing hints at anything.
-    fn evidence(&self, symbols: &[Symbol], ignored: Ignored) -> Option<(usize, Option<Phrase>)> {
-        let hints = |symbol: &Symbol| self.hints.get(usize::from(symbol.0)).copied().unwrap_or_default();
-        if symbols.iter().all(|symbol| hints(symbol) == 0) {
-            return None;
-        }
+    /// Which detectors a symbol hints at.
+    fn hints(&self, Symbol(code): Symbol) -> u32 {
+        self.hints.get(usize::from(code)).copied().unwrap_or_default()
+    }
+
+    /// Which detectors are hinted at in a text.
+    fn hinted(&self, symbols: &[Symbol]) -> u32 {
+        symbols.iter().fold(0, |hinted, symbol| hinted | self.hints(*symbol))
+    }
+
+    /// The strongest phrase, and its detector.
+    fn strongest(&self, symbols: &[Symbol], ignored: Ignored) -> Option<(usize, Phrase)> {
         let mut strongest: Option<(usize, Phrase)> = None;
         self.phrases.find(symbols, |owner, phrase| {
             let is_stronger = |(before, other): &(usize, Phrase)| {
@@ -226,26 +260,37 @@ impl Inspector {
                 strongest = Some((owner, *phrase));
             }
         });
-        if let Some((owner, phrase)) = strongest {
-            return Some((owner, Some(phrase)));
-        }
+        strongest
+    }
+
+    /// The detector that is hinted at most often; `None` if none of those that are asked is.
+    fn most_hinted(&self, symbols: &[Symbol], ignored: Ignored) -> Option<usize> {
         let mut counts = [0_usize; detectors::ALL.len()];
-        for hinted in symbols.iter().map(hints).filter(|hinted| *hinted != 0) {
+        for hinted in symbols.iter().map(|symbol| self.hints(*symbol)).filter(|hinted| *hinted != 0) {
             for (owner, count) in counts.iter_mut().enumerate() {
                 *count = count.saturating_add(usize::from(hinted & Ignored::bit(owner) != 0));
             }
         }
         let believed = counts.iter().enumerate().filter(|(owner, _)| !ignored.has(*owner));
         let (count, owner) = believed.map(|(owner, count)| (*count, std::cmp::Reverse(owner))).max()?;
-        (count > 0).then_some((owner.0, None))
+        (count > 0).then_some(owner.0)
+    }
+}
+
+/// The one with the higher odds.
+fn surer(whole: Option<Sighting>, inner: Option<Sighting>) -> Option<Sighting> {
+    match (&whole, &inner) {
+        (Some(one), Some(other)) if one.odds.total_cmp(&other.odds).is_gt() => whole,
+        (_, Some(_)) => inner,
+        (_, None) => whole,
     }
 }
 
 /// Whether a value is words and numbers without anything between them that means something: most are, and nothing can be wrong
 /// with them.
-fn is_plain(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        && !["--", "__"].iter().any(|mark| value.contains(mark))
+fn is_plain(value: &str, signs: Signs) -> bool {
+    let has_mark = || value.as_bytes().windows(2).any(|pair| pair == b"--" || pair == b"__");
+    signs.is_word() || (signs.is_name() && !has_mark())
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ const OPERATORS: &[(&str, Symbol)] = &[
 #[derive(Debug)]
 pub struct Vocabulary {
     classes: Vec<String>,
-    words: AHashMap<String, Symbol>,
+    words: Words,
     /// What rules and weights call the symbols.
     names: AHashMap<String, Symbol>,
 }
@@ -124,8 +124,8 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// The one that the filter comes with: `vocabulary.txt`, `class: words`, or `= words` for words that are each a class.
     pub fn built_in() -> Self {
-        let empty = || AHashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
-        let mut vocabulary = Self { classes: Vec::new(), words: empty(), names: empty() };
+        let names = AHashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        let mut vocabulary = Self { classes: Vec::new(), words: Words::default(), names };
         for line in include_str!("vocabulary.txt").lines().filter(|line| !line.starts_with('#')) {
             if let Some(words) = line.strip_prefix('=') {
                 words.split_whitespace().for_each(|word| vocabulary.add(&format!("'{word}"), [word].into_iter()));
@@ -144,12 +144,13 @@ impl Vocabulary {
             return;
         };
         self.classes.push(class.to_owned());
-        self.words.extend(words.map(|word| (word.to_owned(), Symbol(symbol))));
+        words.for_each(|word| self.words.add(word, Symbol(symbol)));
     }
 
-    /// The class of a word in lower case.
-    pub fn class(&self, word: &str) -> Option<Symbol> {
-        self.words.get(word).copied()
+    /// The class of a word, in whatever case.
+    pub fn class(&self, word: &[u8]) -> Option<Symbol> {
+        let hash = word.iter().map(u8::to_ascii_lowercase).fold(HASH_START, hash_with);
+        self.words.get(word, hash)
     }
 
     /// The symbol that a rule names: a class, a word that is its own class, a special name or punctuation.
@@ -157,6 +158,79 @@ impl Vocabulary {
         self.names.get(name).or_else(|| self.names.get(&format!("'{name}"))).copied()
     }
 }
+
+/// Words by their hash, which the lexer makes while it looks for their end. Most words of a text are not among them: then the place
+/// where they would be is free, or the hash there is another one, and no letter is compared.
+#[derive(Debug)]
+struct Words {
+    all: Vec<(u32, String, Symbol)>,
+    /// Indices into `all`, at the place that the hash says or the next free one after it.
+    places: Vec<u16>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { all: Vec::new(), places: vec![Self::FREE; Self::PLACES] }
+    }
+}
+
+impl Words {
+    /// A power of two, more than twice as many as there are words: a test holds that.
+    const PLACES: usize = 4096;
+
+    /// Of no word.
+    const FREE: u16 = u16::MAX;
+
+    fn add(&mut self, word: &str, symbol: Symbol) {
+        let hash = word.bytes().fold(HASH_START, hash_with);
+        let (Ok(index), Some(place)) = (u16::try_from(self.all.len()), self.search(hash, |_| false)) else {
+            return;
+        };
+        if let Some(free) = self.places.get_mut(place).filter(|_| word.len() <= WORD_BYTES_MAX) {
+            *free = index;
+            self.all.push((hash, word.to_owned(), symbol));
+        }
+    }
+
+    fn get(&self, word: &[u8], hash: u32) -> Option<Symbol> {
+        let is_same = |other: &str| word.eq_ignore_ascii_case(other.as_bytes());
+        let index = *self.places.get(self.search(hash, is_same)?)?;
+        self.all.get(usize::from(index)).map(|(_, _, symbol)| *symbol)
+    }
+
+    /// The place of a word, or the free one where it would be.
+    fn search(&self, hash: u32, is_same: impl Fn(&str) -> bool) -> Option<usize> {
+        // The lowest bits of a short word are those of its last letter.
+        let start = usize::try_from(hash ^ (hash >> 15)).ok()?;
+        let places = (0..Self::PLACES).map(|step| start.wrapping_add(step) % Self::PLACES);
+        places.into_iter().find(|place| {
+            let index = self.places.get(*place).copied().unwrap_or(Self::FREE);
+            let word = self.all.get(usize::from(index));
+            word.is_none_or(|(other, word, _)| *other == hash && is_same(word))
+        })
+    }
+}
+
+/// Of no letter yet (FNV-1a, 32 bits).
+const HASH_START: u32 = 0x811c_9dc5;
+
+fn hash_with(hash: u32, letter: u8) -> u32 {
+    (hash ^ u32::from(letter)).wrapping_mul(0x0100_0193)
+}
+
+/// Letters in lower case, digits and the underscore, at their own places; zero at all others.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0_u8; 256];
+    let (mut rest, mut byte) = (folded.as_mut_slice(), 0_u8);
+    while let Some((first, tail)) = rest.split_first_mut() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            *first = byte.to_ascii_lowercase();
+        }
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    folded
+};
 
 /// Adds the symbols of a text, in their order. What is longer than [`SYMBOLS_MAX`] is cut.
 pub fn symbols(text: &str, vocabulary: &Vocabulary, symbols: &mut Vec<Symbol>) {
@@ -179,13 +253,14 @@ impl<'a> Lexer<'a> {
                 let _ = self.take(|byte| byte.is_ascii_whitespace());
                 self.symbols.push(Symbol::NEWLINE);
             }
-            byte if byte.is_ascii_whitespace() => self.skip(1),
-            byte if byte.is_ascii_alphanumeric() || byte == b'_' => self.word(),
+            b' ' | b'\t' | b'\x0c' => self.skip(1),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => self.word(),
+            b'0'..=b'9' => self.number(),
             0x80.. => {
                 let _ = self.take(|byte| byte >= 0x80);
                 self.symbols.push(Symbol::FOREIGN);
             }
-            byte if byte.is_ascii_control() => {
+            ..b' ' | 0x7f => {
                 self.skip(1);
                 self.symbols.push(Symbol::CONTROL);
             }
@@ -205,45 +280,54 @@ impl<'a> Lexer<'a> {
         taken
     }
 
+    /// A run that begins with a letter.
     fn word(&mut self) {
-        let run = self.take(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let digits = run.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if let Some(class) = self.class(run) {
-            self.symbols.push(class);
-        } else if digits == run.len() {
-            self.symbols.push(Symbol::NUMBER);
-        } else if digits == 0 {
-            let has_digit = run.iter().any(u8::is_ascii_digit);
-            let mixed = has_digit && run.len() >= IDENTIFIER_BYTES_MIN;
-            self.symbols.push(if mixed { Symbol::IDENTIFIER } else { Symbol::WORD });
-        } else {
-            self.number(run, digits);
-        }
+        let (mut hash, mut has_digit) = (HASH_START, false);
+        let run = self.take_while_folded(|letter| {
+            hash = hash_with(hash, letter);
+            has_digit |= letter.is_ascii_digit();
+        });
+        self.symbols.push(match self.vocabulary.words.get(run, hash) {
+            Some(class) => class,
+            None if has_digit && run.len() >= IDENTIFIER_BYTES_MIN => Symbol::IDENTIFIER,
+            None => Symbol::WORD,
+        });
     }
 
-    /// A run that begins with digits: `0x1f`, `1e3`, an identifier, or a number that a word follows without a space.
-    fn number(&mut self, run: &[u8], digits: usize) {
+    /// Takes letters, digits and underscores, and tells each in lower case.
+    fn take_while_folded(&mut self, mut each: impl FnMut(u8)) -> &'a [u8] {
+        let mut length = 0_usize;
+        for byte in self.rest {
+            let letter = FOLDED.get(usize::from(*byte)).copied().unwrap_or_default();
+            if letter == 0 {
+                break;
+            }
+            each(letter);
+            length = length.saturating_add(1);
+        }
+        let (run, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        run
+    }
+
+    /// A run that begins with digits: a number, `0x1f`, `1e3`, an identifier, or a number that a word follows without a space.
+    fn number(&mut self) {
+        let run = self.take_while_folded(|_| {});
+        let digits = run.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let after = run.get(digits..).unwrap_or_default();
         match after {
+            [] => self.symbols.push(Symbol::NUMBER),
             [b'x' | b'X', hex @ ..] if digits == 1 && hex.iter().all(u8::is_ascii_hexdigit) => {
                 self.symbols.push(Symbol::HEX);
             }
             [b'e' | b'E', exponent @ ..] if exponent.iter().all(u8::is_ascii_digit) => {
                 self.symbols.push(Symbol::NUMBER);
             }
-            _ => match self.class(after) {
+            _ => match self.vocabulary.class(after) {
                 Some(class) => self.symbols.extend([Symbol::NUMBER, class]),
                 None => self.symbols.push(Symbol::IDENTIFIER),
             },
         }
-    }
-
-    fn class(&self, run: &[u8]) -> Option<Symbol> {
-        let mut lower = [0; WORD_BYTES_MAX];
-        let room = lower.get_mut(..run.len())?;
-        room.copy_from_slice(run);
-        room.make_ascii_lowercase();
-        self.vocabulary.class(std::str::from_utf8(room).ok()?)
     }
 
     fn punctuation(&mut self, first: u8) {
@@ -260,7 +344,8 @@ impl<'a> Lexer<'a> {
         }
         // No operator has anything but punctuation in second place, which most punctuation is not followed by.
         let may_be_longer = self.rest.get(1).is_some_and(u8::is_ascii_punctuation);
-        let operator = || OPERATORS.iter().find(|(text, _)| self.rest.starts_with(text.as_bytes()));
+        let is_here = |text: &str| text.bytes().next() == Some(first) && self.rest.starts_with(text.as_bytes());
+        let operator = || OPERATORS.iter().find(|(text, _)| is_here(text));
         match may_be_longer.then(operator).flatten() {
             Some((text, symbol)) => {
                 self.skip(text.len());
@@ -312,10 +397,28 @@ mod tests {
     }
 
     #[test]
+    fn every_word_has_its_class_in_either_case() {
+        let vocabulary = Vocabulary::built_in();
+        let lines = include_str!("vocabulary.txt").lines().filter(|line| !line.starts_with('#'));
+        for (class, words) in
+            lines.filter_map(|line| line.split_once(':').or(line.strip_prefix('=').map(|words| ("", words))))
+        {
+            for word in words.split_whitespace().filter(|word| word.len() <= WORD_BYTES_MAX) {
+                let symbol = vocabulary.class(word.as_bytes()).unwrap();
+                assert_eq!(vocabulary.class(word.to_ascii_uppercase().as_bytes()), Some(symbol));
+                let name = if class.is_empty() { format!("'{word}") } else { class.to_owned() };
+                assert_eq!(symbol.name(&vocabulary), name);
+                assert_eq!(vocabulary.class(format!("{word}{word}").as_bytes()), None);
+            }
+        }
+    }
+
+    #[test]
     fn every_symbol_has_a_name_of_its_own() {
         let vocabulary = Vocabulary::built_in();
         assert!(vocabulary.classes.len() <= 128);
-        assert!(vocabulary.class("nan").is_some(), "there is no room for all classes");
+        assert!(vocabulary.class(b"NaN").is_some(), "there is no room for all classes");
+        assert!(vocabulary.words.all.len() < Words::PLACES / 2, "words are far from their places");
         for name in ["'select", "sql_clause", "../", "word", "'"] {
             let symbol = vocabulary.symbol(name).unwrap();
             assert_eq!(symbol.name(&vocabulary), name);

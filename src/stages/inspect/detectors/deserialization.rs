@@ -29,6 +29,11 @@ pub fn format(bytes: &[u8]) -> Option<&'static str> {
     SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start) && is_object(start)).map(|(_, name)| *name)
 }
 
+/// Whether bytes may be the beginning of such an object.
+pub fn may_begin(bytes: &[u8]) -> bool {
+    SIGNATURES.iter().any(|(start, _)| bytes.starts_with(start))
+}
+
 /// See the file.
 pub static DETECTOR: Detector = Detector {
     check: check(
