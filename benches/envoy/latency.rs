@@ -51,8 +51,6 @@ fn run(server: std::net::SocketAddr, rate: f64) -> Result<Vec<f64>> {
     let clients = requests.len();
     let mut connections = Vec::new();
     for request in requests {
-        // Made by one thread, sent by another.
-        let request = request();
         connections.push((Connection::open(server)?, request));
     }
     let gap = Duration::from_secs_f64(clients as f64 / rate);
