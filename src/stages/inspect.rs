@@ -116,7 +116,7 @@ pub fn check_head(
         return;
     }
     let mut whole = Findings::default();
-    agents::check_head(request, &mut whole);
+    agents::check_head(inspector.unnamed(), request, &mut whole);
     add_believed(inspect, route, &whole, findings);
     let mut scene = Scene { inspector, inspect, route, findings };
     if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {

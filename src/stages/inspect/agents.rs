@@ -3,6 +3,7 @@
 //! A scanner by its own name has no business with an API, unless it is one's own. A browser that a program drives is a sign; tools
 //! and crawlers are told and weigh nothing: honest clients are among them, and limits and identity are for them.
 
+use super::harmless::Harmless;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::request::agent::{classify, Agent};
 use crate::request::Request;
@@ -45,13 +46,38 @@ const fn check(id: &'static str, code: &'static str, weight: Weight, means: &'st
     }
 }
 
-/// Looks at the user agent.
-pub(super) fn check_head(request: &Request, findings: &mut Findings) {
-    let Some(agent) = request.text("user-agent").and_then(classify) else { return };
+/// Looks at the user agent. Those in which nothing was found are remembered: most clients send the same one each time.
+pub(super) fn check_head(unnamed: &Harmless, request: &Request, findings: &mut Findings) {
+    let Some(written) = request.text("user-agent") else { return };
+    let Some(unknown) = unnamed.unknown(written) else { return };
+    let Some(agent) = classify(written) else { return unnamed.remember(unknown) };
     let check = match agent {
         Agent::Scanner(_) => &SCANNER,
         Agent::Headless(_) => &HEADLESS,
         Agent::Tool(_) | Agent::Crawler(_) => &AUTOMATIC,
     };
     findings.add(Finding::new(check, format!("named `{}`", agent.name())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::headers::Headers;
+
+    #[test]
+    fn who_names_a_program_is_found_each_time() {
+        let unnamed = Harmless::new([7; 16]);
+        let found = |agent: &str| {
+            let mut findings = Findings::default();
+            check_head(
+                &unnamed,
+                &Request::new(Headers::from_pairs([("user-agent", agent)]), || None),
+                &mut findings,
+            );
+            findings.len()
+        };
+        for _ in 0..3 {
+            assert_eq!((found("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"), found("sqlmap/1.8")), (0, 1));
+        }
+    }
 }

@@ -88,6 +88,8 @@ pub struct Inspector {
     hints: Vec<u32>,
     /// Texts of programs in which there was nothing.
     harmless: Harmless,
+    /// User agents that name no program.
+    unnamed: Harmless,
     /// Symbols of the text that is judged: room that is used again.
     room: RefCell<Vec<Symbol>>,
 }
@@ -119,8 +121,8 @@ impl Inspector {
                 phrases.add(owner, *phrase, &vocabulary)?;
             }
         }
-        let (harmless, room) = (Harmless::new(secret), RefCell::default());
-        Ok(Self { vocabulary, model, phrases, hints, harmless, room })
+        let [harmless, unnamed] = [Harmless::new(secret), Harmless::new(secret)];
+        Ok(Self { vocabulary, model, phrases, hints, harmless, unnamed, room: RefCell::default() })
     }
 
     /// What its words mean.
@@ -131,6 +133,11 @@ impl Inspector {
     /// What a program wrote that was never looked at before.
     pub const fn harmless(&self) -> &Harmless {
         &self.harmless
+    }
+
+    /// The user agents that were never looked at before, or name a program.
+    pub const fn unnamed(&self) -> &Harmless {
+        &self.unnamed
     }
 
     /// Judges a value.
