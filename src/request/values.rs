@@ -5,7 +5,7 @@
 //! services take `user[$ne]` or `__proto__` apart; their place ends in `#name`.
 //!
 //! What the filter or Envoy has judged already, or what browsers write, is left out: pseudo-header fields, credentials, content
-//! negotiation ([`QUIET_HEADERS`]), unless there is something in them that does not belong there. Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
+//! negotiation ([`quiet_headers`]), unless there is something in them that does not belong there. Bounds: [`VALUES_MAX`] values, those of the head and those of the body each; what is longer
 //! than [`VALUE_BYTES_MAX`] is cut, and that is reported. A document is walked as deep as it may be ([`super::body::BOUNDS`]).
 //! Not covered: compressed bodies, and bodies of types that are not text.
 
@@ -23,43 +23,31 @@ pub const VALUES_MAX: usize = 2000;
 /// Bytes of one value that are looked at.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024;
 
-/// Header fields without values of the client's own choice, or that a check of their own judges.
-const QUIET_HEADERS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "dnt",
-    "dpop",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "origin",
-    "pragma",
-    "priority",
-    "proxy-authorization",
-    "range",
-    "te",
-    "traceparent",
-    "tracestate",
-    "transfer-encoding",
-    "upgrade",
-    "upgrade-insecure-requests",
-    "x-forwarded-client-cert",
-    "x-forwarded-proto",
-    "x-request-id",
-];
+/// Header fields without values of the client's own choice, or that a check of their own judges: those whose names have so many
+/// bytes, so that a name is compared with few.
+const fn quiet_headers(name_bytes: usize) -> &'static [&'static str] {
+    match name_bytes {
+        2 => &["te"],
+        3 => &["dnt"],
+        4 => &["date", "dpop", "host"],
+        5 => &["range"],
+        6 => &["accept", "cookie", "origin", "pragma"],
+        7 => &["upgrade"],
+        8 => &["if-match", "if-range", "priority"],
+        10 => &["connection", "keep-alive", "tracestate"],
+        11 => &["traceparent"],
+        12 => &["content-type", "x-request-id"],
+        13 => &["authorization", "cache-control", "if-none-match"],
+        14 => &["content-length"],
+        15 => &["accept-encoding", "accept-language"],
+        16 => &["content-encoding"],
+        17 => &["if-modified-since", "transfer-encoding", "x-forwarded-proto"],
+        19 => &["if-unmodified-since", "proxy-authorization"],
+        23 => &["x-forwarded-client-cert"],
+        25 => &["upgrade-insecure-requests"],
+        _ => &[],
+    }
+}
 
 /// Whether nobody has reason to write a byte into a quiet header field, and look-ups for loggers need it.
 const fn is_loud(byte: u8) -> bool {
@@ -124,11 +112,10 @@ pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
     }
     walker.pairs(Part::Query, request.query());
     for (name, value) in request.headers.iter() {
-        let name = lower_case(name);
-        if name == "cookie" {
+        if name == b"cookie" {
             walker.cookies(value);
-        } else if !name.starts_with(':') && (!is_quiet(&name) || has_loud(value)) {
-            walker.take(Part::Header, Place::named(&name), &lossy(value));
+        } else if !name.starts_with(b":") && (!is_quiet(name) || has_loud(value)) {
+            walker.take(Part::Header, Place::named(&lossy(name)), &lossy(value));
         }
     }
     !walker.cut
@@ -274,9 +261,8 @@ impl Walker<'_, '_> {
 }
 
 /// Whether a header field has no value of the client's own choice, or a check of its own judges it.
-fn is_quiet(name: &str) -> bool {
-    let is_same = |quiet: &&str| quiet.len() == name.len() && *quiet == name;
-    name.starts_with("sec-") || QUIET_HEADERS.iter().any(is_same)
+fn is_quiet(name: &[u8]) -> bool {
+    name.starts_with(b"sec-") || quiet_headers(name.len()).iter().any(|quiet| quiet.as_bytes() == name)
 }
 
 /// Whether there is a loud byte. It does not stop at the first one, so that many are looked at at once: a token is long.
@@ -290,15 +276,6 @@ fn may_be_text(kind: Option<&[u8]>) -> bool {
     let binary =
         ["image/", "audio/", "video/", "font/", "application/octet-stream", "application/pdf", "application/zip"];
     !binary.iter().any(|start| kind.trim_start().starts_with(start)) || kind.contains("svg")
-}
-
-/// A name in lower case, as Envoy writes them.
-fn lower_case(name: &[u8]) -> Cow<'_, str> {
-    let name = lossy(name);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Owned(name.to_ascii_lowercase());
-    }
-    name
 }
 
 fn percent_decoded(text: &[u8]) -> Cow<'_, str> {
@@ -364,6 +341,16 @@ mod tests {
         let beginning = br#"{"a": ["x\"y", "\u0041", "\\"], "b": {"c": "no en"#;
         assert!(of_beginning_of_document(beginning, &mut |_, _, text| seen.push(text.to_owned())));
         assert_eq!(seen, ["a", "x\"y", "A", "\\", "b", "c", "\"no en"]);
+    }
+
+    #[test]
+    fn a_quiet_field_is_found_by_its_length() {
+        for length in 0..40 {
+            for name in quiet_headers(length) {
+                assert!(name.len() == length && is_quiet(name.as_bytes()), "{name}");
+            }
+        }
+        assert!(is_quiet(b"sec-fetch-mode") && !is_quiet(b"referer") && !is_quiet(b"acceqt"));
     }
 
     #[test]
