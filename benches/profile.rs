@@ -9,6 +9,8 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
     clippy::print_stdout,
     dead_code,
     reason = "runs on a developer's machine, may stop with a message, and shares files with another benchmark"

@@ -114,31 +114,37 @@ impl Openings {
     /// Calls `look` wherever some of the wanted openings fit, in the order of the text, with the detectors whose they are, as bits.
     #[inline(never)]
     pub(super) fn each(&self, text: Text<'_>, wanted: u64, look: &mut dyn FnMut(usize, u32)) {
-        let [mut before, ..] = self.row(0);
+        // One look through the box, not one for each byte.
+        let rows = &*self.rows;
+        let row = |byte: u8| rows.get(usize::from(byte)).copied().unwrap_or_default();
+        let [mut before, ..] = row(0);
         let (mut first, mut second, mut third) = (0, 0, 0);
         let mut had_escape = false;
         let mut start = 0_usize;
+        // A call among the loop over all bytes would have the registers saved for each.
+        let mut hits = [(0, 0); BLOCK];
         // Zeros let what begins with the last bytes be told.
         let blocks = text.0.chunks(BLOCK).chain([&[0; LENGTH - 1][..]]);
         for block in blocks {
             let has_escape = has(block, b'\\');
             let escaped = if has_escape || had_escape { self.words } else { 0 };
+            let mut count = 0_usize;
             for (place, byte) in block.iter().enumerate() {
-                let [is_before, is_first, is_second, is_third, is_fourth] = self.row(*byte);
+                let [is_before, is_first, is_second, is_third, is_fourth] = row(*byte);
                 let fitting = third & is_fourth & wanted;
                 (third, second, first) = (second & is_third, first & is_second, before & is_first);
                 before = is_before | escaped;
-                if fitting != 0 {
-                    let at = start.saturating_add(place).saturating_sub(LENGTH - 1);
-                    look(at, self.owners(fitting, text, at));
+                if let Some(hit) = hits.get_mut(count).filter(|_| fitting != 0) {
+                    *hit = (place, fitting);
+                    count = count.saturating_add(1);
                 }
+            }
+            for (place, fitting) in hits.iter().take(count) {
+                let at = start.saturating_add(*place).saturating_sub(LENGTH - 1);
+                look(at, self.owners(*fitting, text, at));
             }
             (had_escape, start) = (has_escape, start.saturating_add(block.len()));
         }
-    }
-
-    fn row(&self, byte: u8) -> [u64; LENGTH + 1] {
-        self.rows.get(usize::from(byte)).copied().unwrap_or_default()
     }
 
     /// The detectors of openings that fit at a place, as bits.
