@@ -53,6 +53,7 @@ pub struct Request {
     pub certificate: Certificate,
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
+    method: Cow<'static, str>,
     host: Option<String>,
     method_override: Option<&'static str>,
 }
@@ -62,12 +63,13 @@ impl Request {
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
         let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
         let id = headers.first("x-request-id").and_then(request_id);
+        let method = headers.first(":method").map(method).unwrap_or_default();
         let host = headers.first(":authority").and_then(host);
         let method_override = METHOD_OVERRIDES.into_iter().find(|name| headers.alike(name).next().is_some());
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
         let peer: Source = LazyCell::new(Box::new(|| None));
         let source: Source = LazyCell::new(Box::new(source));
-        Self { path, source, peer, certificate, id, host, method_override, headers }
+        Self { path, source, peer, certificate, id, method, host, method_override, headers }
     }
 
     /// The same request over a connection whose other end `peer` asks for, at most once.
@@ -82,15 +84,12 @@ impl Request {
 
     /// The method, upper or lower case as sent (methods are case-sensitive, RFC 9110 §9.1).
     pub fn method(&self) -> &str {
-        self.text(":method").unwrap_or_default()
+        &self.method
     }
 
-    /// The same, to keep: of the usual ones nothing is copied.
+    /// The same, to keep.
     pub fn owned_method(&self) -> Cow<'static, str> {
-        const USUAL: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
-        let method = self.method();
-        let usual = USUAL.into_iter().find(|usual| *usual == method);
-        usual.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
+        self.method.clone()
     }
 
     /// Whether the method is of upper-case letters and hyphens, and nothing asks the service to take another one: some
@@ -178,6 +177,13 @@ impl Request {
     }
 }
 
+/// See [`Request::method`]. Of the usual ones nothing is copied.
+fn method(written: &[u8]) -> Cow<'static, str> {
+    const USUAL: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
+    let usual = USUAL.into_iter().find(|usual| usual.as_bytes() == written).map(Cow::Borrowed);
+    usual.unwrap_or_else(|| Cow::Owned(std::str::from_utf8(written).unwrap_or_default().to_owned()))
+}
+
 /// See [`Request::host`].
 fn host(authority: &[u8]) -> Option<String> {
     let (host, port) = match authority.iter().rposition(|byte| *byte == b':') {
@@ -201,7 +207,7 @@ fn host(authority: &[u8]) -> Option<String> {
 fn request_id(value: &[u8]) -> Option<String> {
     let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(harmless);
-    fits.then(|| String::from_utf8_lossy(value).into_owned())
+    std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }
 
 /// Reads Envoy's `source.address` attribute: `ip:port` or `[ip]:port`.

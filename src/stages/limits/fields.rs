@@ -89,7 +89,8 @@ fn graphql_operation(document: Option<&Value>, scene: &Scene<'_>) -> Option<Stri
 
 /// The parts of the key, each with its length before it, so that no two lists of parts look the same.
 pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
-    let mut key = Vec::new();
+    // Most keys fit, so that they do not grow step by step.
+    let mut key = Vec::with_capacity(64);
     for part in &limit.key {
         let (tag, value) = match value(part, scene) {
             Some(value) => (1, value),
