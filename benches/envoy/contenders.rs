@@ -5,7 +5,7 @@
 //! more. `bare, forwarded` says how much more. The access log is off for the same reason.
 
 use crate::rules;
-use crate::shapes::Shape;
+use crate::shapes::{self, Shape};
 use crate::tokens;
 use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET, TOKEN_TARGET};
 use anyhow::Result;
@@ -13,8 +13,9 @@ use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::service::Service;
 use portcullis_lab::tokens::{Algorithm, Issuer};
 use serde_json::{json, Value};
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The contender that everything is compared with.
 pub(crate) const BARE: &str = "bare";
@@ -28,6 +29,9 @@ pub(crate) const NATIVE: &str = "native";
 /// The one whose answers come from a service.
 pub(crate) const FORWARDED: &str = "bare, forwarded";
 
+/// What no filter can do without for the work of [`NATIVE_CACHED`].
+pub(crate) const ASKING: &str = "asking alone";
+
 /// The filter with the work of [`NATIVE_CACHED`].
 pub(crate) const LIKE_FOR_LIKE: &str = "like for like";
 
@@ -39,7 +43,7 @@ pub(crate) const TWO_WORKERS: &str = "everything, 2 workers";
 pub(crate) const FOUR_WORKERS: &str = "everything, 4 workers";
 
 /// A proxy-wasm filter that is called at every point of a request's life and does nothing.
-pub(crate) const EMPTY_FILTER: &str = r#"(module
+const EMPTY_FILTER: &str = r#"(module
     (memory (export "memory") 2)
     (func (export "proxy_abi_version_0_2_1"))
     (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
@@ -56,6 +60,50 @@ pub(crate) const EMPTY_FILTER: &str = r#"(module
     (func (export "proxy_on_log") (param i32))
     (func (export "proxy_on_delete") (param i32)))"#;
 
+/// A filter that asks Envoy for all that [`LIKE_FOR_LIKE`] does (`tests/envoy/host_calls.rs` pins it) and computes nothing: what is
+/// left for a filter to save is what it adds beyond this one.
+const ASKING_FILTER: &str = r#"(module
+    (import "env" "proxy_get_current_time_nanoseconds" (func $clock (param i32) (result i32)))
+    (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_shared_data" (func $read (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_set_shared_data" (func $write (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))
+    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
+    (import "env" "proxy_set_property" (func $property (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 64) "portcullis_verdict")
+    (data (i32.const 96) "allow")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
+        (drop (call $define (i32.const 0) (i32.const 64) (i32.const 18) (i32.const 48)))
+        (drop (call $define (i32.const 2) (i32.const 64) (i32.const 17) (i32.const 52)))
+        (i32.const 1))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $clock (i32.const 16)))
+        (drop (call $pairs (i32.const 0) (i32.const 24) (i32.const 28)))
+        (drop (call $read (i32.const 64) (i32.const 18) (i32.const 24) (i32.const 28) (i32.const 32)))
+        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
+        (drop (call $clock (i32.const 16)))
+        (i32.const 0))
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_log") (param i32)
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $record (i32.load (i32.const 52)) (i64.const 7)))
+        (drop (call $property (i32.const 64) (i32.const 18) (i32.const 96) (i32.const 5))))
+    (func (export "proxy_on_delete") (param i32)))"#;
+
 const RSA_KEY: &str = include_str!("../../envoy/lab/keys/test-rsa.pem");
 const P256_KEY: &str = include_str!("../../envoy/lab/keys/test-p256.pem");
 /// A TEST key, made for this file: it protects nothing.
@@ -68,6 +116,24 @@ const ROUTE: &str =
     "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
 const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 const ACCESS_LOG: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log/0";
+
+/// Where the modules are that were written for the comparison.
+pub(crate) struct Modules {
+    empty: PathBuf,
+    asking: PathBuf,
+}
+
+impl Modules {
+    /// Writes them into a directory.
+    pub(crate) fn write(directory: &Path) -> Result<Self> {
+        let write = |name: &str, text| {
+            let path = directory.join(name);
+            std::fs::write(&path, wat::parse_str(text)?)?;
+            Ok::<_, anyhow::Error>(path)
+        };
+        Ok(Self { empty: write("empty.wasm", EMPTY_FILTER)?, asking: write("asking.wasm", ASKING_FILTER)? })
+    }
+}
 
 /// One Envoy configuration, and what is sent to it.
 pub(crate) struct Contender {
@@ -92,7 +158,7 @@ pub(crate) struct Sends {
 pub(crate) type Sent = Box<dyn Fn() -> Vec<u8>>;
 
 /// All of them, in the order of the report. Tokens that cost more than to be remembered come along where they are asked for.
-pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {
+pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {
     let issuer = Issuer::demo();
     let shipped = || Bootstrap::shipped().map(|shipped| shipped.edit(silence));
     let answering = || shipped().map(|shipped| shipped.edit(answer_directly));
@@ -114,7 +180,12 @@ pub(crate) fn all(empty_filter: &Path, upstream: SocketAddr, with_tokens: bool) 
             "the same, but a service behind Envoy answers",
             Ok(shipped()?.without_filter().upstream(upstream)),
         )?,
-        one("empty wasm", "a wasm filter that is called and does nothing", Ok(filtered()?.wasm(empty_filter)))?,
+        one("empty wasm", "a wasm filter that is called and does nothing", Ok(filtered()?.wasm(&modules.empty)))?,
+        one(
+            ASKING,
+            "one that asks Envoy for as much as `like for like` and computes nothing",
+            Ok(filtered()?.wasm(&modules.asking)),
+        )?,
         one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false))?,
         shaped(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true))?,
         shaped(
@@ -183,7 +254,7 @@ impl Contender {
     fn new(name: &'static str, means: &'static str, bootstrap: Bootstrap, shapes: &[Shape]) -> Result<Self> {
         let sends = shapes
             .iter()
-            .map(|shape| Sends { shape: *shape, requests: shape.requests().into_iter().map(same).collect() })
+            .map(|shape| Sends { shape: *shape, requests: shape.requests().into_iter().map(numbered).collect() })
             .collect();
         Ok(Self { name, means, bootstrap, sends, expects: 200, _service: None })
     }
@@ -217,6 +288,18 @@ fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Sent> {
 pub(crate) fn get(fields: &[(&str, String)]) -> Vec<u8> {
     let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("GET {TARGET} HTTP/1.1\r\nhost: shop.example\r\n{fields}\r\n").into_bytes()
+}
+
+/// The same every time, but for a number where there is one ([`shapes::NUMBER`]): a value that was never sent before.
+fn numbered(request: Vec<u8>) -> Sent {
+    let Some(text) = std::str::from_utf8(&request).ok().filter(|text| text.contains(shapes::NUMBER)) else {
+        return same(request);
+    };
+    let (text, next) = (text.to_owned(), Cell::new(0_u64));
+    Box::new(move || {
+        let number = next.replace(next.get() + 1);
+        text.replace(shapes::NUMBER, &format!("{number:08}")).into_bytes()
+    })
 }
 
 /// The same every time.

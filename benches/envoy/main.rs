@@ -43,12 +43,11 @@ fn main() -> Result<()> {
     let directory = workspace().join("target/bench");
     std::fs::create_dir_all(&directory)?;
     let setup = setup()?;
-    let empty_filter = directory.join("empty.wasm");
-    std::fs::write(&empty_filter, wat::parse_str(contenders::EMPTY_FILTER)?)?;
+    let modules = contenders::Modules::write(&directory)?;
     let upstream = Upstream::start();
     let mut runners = Vec::new();
     let began = Instant::now();
-    for contender in contenders::all(&empty_filter, upstream.address(), setup.with_tokens)? {
+    for contender in contenders::all(&modules, upstream.address(), setup.with_tokens)? {
         let name = contender.name;
         let runner = Runner::start(contender, setup.round)?;
         eprintln!("{name}: live after {} ms", runner.start.as_millis());

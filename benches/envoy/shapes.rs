@@ -8,11 +8,16 @@ use crate::traffic::{self, CLIENTS, TARGET};
 use serde_json::json;
 use std::fmt::Write;
 
+/// Stands for a number in what is sent: another one with each request.
+pub(crate) const NUMBER: &str = "{number}";
+
 /// A request of one shape.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shape {
     /// What a browser's page asks: a query, a dozen header fields. The shape that contenders are compared by.
     Page,
+    /// The same with values that were never sent before.
+    Fresh,
     /// A token with what it is bound to, and nothing else that could be left out.
     Bare,
     /// Ten parameters and twenty header fields more.
@@ -26,12 +31,13 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Page, Self::Bare, Self::Wide, Self::Json2, Self::Json64, Self::Graphql];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Page, Self::Fresh, Self::Bare, Self::Wide, Self::Json2, Self::Json64, Self::Graphql];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Page => "GET, query, 12 fields",
+            Self::Fresh => "the same, values new each time",
             Self::Bare => "GET, token alone",
             Self::Wide => "GET, 10 parameters, 32 fields",
             Self::Json2 => "POST, 2 KiB of JSON",
@@ -44,6 +50,7 @@ impl Shape {
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Page => "page",
+            Self::Fresh => "fresh",
             Self::Bare => "bare",
             Self::Wide => "wide",
             Self::Json2 => "json_2k",
@@ -62,6 +69,16 @@ impl Shape {
         let usual = traffic::fields(&token, client);
         match self {
             Self::Page => get(TARGET, &usual),
+            Self::Fresh => {
+                let new = |(name, value): (&'static str, String)| match name {
+                    "user-agent" => (name, format!("{value} Build/{NUMBER}")),
+                    "referer" => (name, format!("{value}?page={NUMBER}")),
+                    "cookie" => (name, format!("{value}; seen=a.{NUMBER}/b")),
+                    _ => (name, value),
+                };
+                let fields: Vec<_> = usual.into_iter().map(new).collect();
+                get(&format!("{TARGET}&note=leave+it+at+door+{NUMBER}%2C+please"), &fields)
+            }
             Self::Bare => {
                 let needed = ["authorization", "user-agent", "x-device-id", "cookie"];
                 let fields: Vec<_> = usual.into_iter().filter(|(name, _)| needed.contains(name)).collect();
