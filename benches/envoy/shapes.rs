@@ -16,7 +16,7 @@ pub(crate) const NUMBER: &str = "{number}";
 pub(crate) enum Shape {
     /// What a browser's page asks: a query, a dozen header fields. The shape that contenders are compared by.
     Page,
-    /// The same with values that were never sent before.
+    /// The same with values that were never sent before, but for what the token is bound to.
     Fresh,
     /// A token with what it is bound to, and nothing else that could be left out.
     Bare,
@@ -71,7 +71,6 @@ impl Shape {
             Self::Page => get(TARGET, &usual),
             Self::Fresh => {
                 let new = |(name, value): (&'static str, String)| match name {
-                    "user-agent" => (name, format!("{value} Build/{NUMBER}")),
                     "referer" => (name, format!("{value}?page={NUMBER}")),
                     "cookie" => (name, format!("{value}; seen=a.{NUMBER}/b")),
                     _ => (name, value),
