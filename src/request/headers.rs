@@ -239,6 +239,17 @@ mod tests {
         }
 
         #[test]
+        fn a_field_is_found_whatever_its_name_begins_and_ends_with(pairs in proptest::collection::vec(("[-_a]{0,3}|a{254,258}", any::<u8>()), 0..9), wanted in "[-a]{0,3}|a{254,258}") {
+            let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (name.into_bytes(), vec![value])).collect();
+            let headers = Headers::from_wire(encode(&pairs)).unwrap();
+            let all: Vec<_> = headers.iter().filter(|(name, _)| *name == wanted.as_bytes()).map(|(_, value)| value).collect();
+            let alike: Vec<_> = headers.iter().filter(|(name, _)| same_field(name, wanted.as_bytes())).collect();
+            prop_assert_eq!(headers.first(&wanted), all.first().copied());
+            prop_assert_eq!(headers.all(&wanted).collect::<Vec<_>>(), all);
+            prop_assert_eq!(headers.alike(&wanted).collect::<Vec<_>>(), alike);
+        }
+
+        #[test]
         fn no_buffer_is_read_out_of_bounds(buffer in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Some(headers) = Headers::from_wire(buffer) {
                 prop_assert!(headers.iter().count() == headers.len());

@@ -3,7 +3,6 @@
 //! They are read as what they mean, so that nothing is hidden by how it is written. Those that JSON needs (`\"`, `\\`, `\n`) stay, and
 //! with them where strings end. In texts that are not JSON they are read the same way: whoever shows them may be a script.
 
-use super::openings::{has, BLOCK};
 use std::borrow::Cow;
 
 /// Some bytes of a text.
@@ -30,20 +29,13 @@ fn unit(bytes: &[u8]) -> Unit {
     }
 }
 
-/// Where the first backslash is from a place on. Most texts have none, so it is looked for in many bytes at once.
-fn next_escape(bytes: &[u8], from: usize) -> Option<usize> {
-    let blocks = bytes.get(from..)?.chunks(BLOCK);
-    let (index, block) = blocks.enumerate().find(|(_, block)| has(block, b'\\'))?;
-    let within = block.iter().position(|byte| *byte == b'\\')?;
-    Some(from.saturating_add(index.saturating_mul(BLOCK)).saturating_add(within))
-}
-
 /// The text without the escapes that it does not need.
 pub fn unescaped(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut plain = Vec::new();
     let (mut copied, mut at) = (0_usize, 0_usize);
-    while let Some(next) = next_escape(bytes, at) {
-        at = next;
+    // Most texts have none, and what was quoted twice has one every few bytes: the search stops at each.
+    while let Some(next) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        at = at.saturating_add(next);
         let unit = unit(bytes.get(at..).unwrap_or_default());
         let end = at.saturating_add(unit.length);
         if let Some(meant) = unit.means {

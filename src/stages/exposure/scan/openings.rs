@@ -15,7 +15,7 @@ const LENGTH: usize = 4;
 const TEXTS_MAX: usize = 4;
 
 /// How many bytes are looked through for backslashes at a time; longer than any escape.
-pub(super) const BLOCK: usize = 128;
+const BLOCK: usize = 128;
 
 /// Which bytes may stand somewhere.
 pub type Set = fn(u8) -> bool;
@@ -165,6 +165,6 @@ impl Openings {
 }
 
 /// Whether there is such a byte: all of them are looked at, sixteen at a time.
-pub(super) fn has(bytes: &[u8], wanted: u8) -> bool {
+fn has(bytes: &[u8], wanted: u8) -> bool {
     bytes.iter().fold(false, |has, byte| has | (*byte == wanted))
 }
