@@ -63,6 +63,37 @@ fn a_good_request_goes_all_the_way() {
     assert_eq!((done.summary().as_str(), done.findings().len(), done.wants_receipt()), ("allow", 0, false));
 }
 
+/// The host does not close what is not open, so whatever is forgotten here is never settled.
+#[test]
+fn what_is_left_to_settle_keeps_a_request_open() {
+    let is_open = |part: &str, written: Value| {
+        let mut document = enforcing();
+        document[part] = written;
+        let (_, body) = forwarded(step(&engine(&document), &[(":path", "/orders/7")]));
+        body.finish().finish(Response { status: Some(200), bytes: 0 }).is_open()
+    };
+    let limit = |part: &str, written: Value| {
+        let mut limit = json!({"name": "l", "key": ["source"], "limit": 9, "window": "1m"});
+        limit[part] = written;
+        is_open("limits", json!([limit]))
+    };
+    assert!(!limit("burst", json!(9)) && !is_open("telemetry", json!({})), "nothing");
+    assert!(limit("algorithm", json!("concurrency")), "units that are held");
+    assert!(limit("cost", json!({"response_unit": "1KiB"})), "the cost of the answer");
+    assert!(limit("adapt", json!({"reputation": {}})), "the actor's past");
+    let routes = json!(["orders"]);
+    assert!(is_open("behaviour", json!({"scanning": {}})), "behaviour");
+    assert!(is_open("objects", json!({"kinds": [{"name": "o", "routes": routes, "id": "path:id"}]})), "objects");
+    assert!(
+        is_open(
+            "exposure",
+            json!({"volume": [{"name": "v", "routes": routes, "bytes_max": "1MiB", "window": "1h"}]})
+        ),
+        "what was taken"
+    );
+    assert!(is_open("anomaly", json!({})), "lessons");
+}
+
 #[test]
 fn a_refusal_is_a_problem_with_the_request_id() {
     let (reply, done) = refused(step(&engine(&enforcing()), &[(":path", "/a%00")]));
