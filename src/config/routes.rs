@@ -25,7 +25,7 @@ use super::watched::Watched;
 use super::workflows;
 use super::{check_name, ConfigError, Requirement, Thresholds};
 use crate::gather;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Routes of one configuration at most; each has its own statistics.
@@ -288,17 +288,15 @@ pub(super) fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     if written.len() > ROUTES_MAX {
         return Err(ConfigError::new("routes", format!("has {} routes, at most {ROUTES_MAX}", written.len())));
     }
-    let mut names: Vec<&str> = vec![UNMATCHED, AMBIGUOUS];
+    let mut taken = BTreeSet::from([UNMATCHED, AMBIGUOUS]);
     for (index, route) in written.iter().enumerate() {
         let path = format!("routes[{index}].name");
         check_name(&route.name, &path)?;
-        if names.contains(&route.name.as_str()) {
+        if !taken.insert(&route.name) {
             return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
         }
-        names.push(&route.name);
     }
-    names.drain(..2);
-    Ok(names)
+    Ok(written.iter().map(|route| route.name.as_str()).collect())
 }
 
 fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {

@@ -14,6 +14,7 @@ use super::{check_name, score, ConfigError};
 use crate::expression::{Call, Expression, Kinds, Value};
 use crate::finding::{self, Weight};
 use crate::time::Millis;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rules of one configuration at most; each has its own statistics.
@@ -103,10 +104,11 @@ impl Rule {
             return Err(ConfigError::new("rules", format!("has {} rules, at most {RULES_MAX}", written.len())));
         }
         let mut rules: Vec<Self> = Vec::with_capacity(written.len());
+        let mut taken = BTreeSet::new();
         for (index, raw) in written.iter().enumerate() {
             let path = format!("rules[{index}]");
             check_name(&raw.name, &format!("{path}.name"))?;
-            if rules.iter().any(|other| other.about.name == raw.name) {
+            if !taken.insert(&raw.name) {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
             for (at, name) in raw.routes.iter().enumerate() {
