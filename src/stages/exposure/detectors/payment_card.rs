@@ -152,7 +152,10 @@ fn could_have_layout(text: Text<'_>, at: usize) -> bool {
     let group = |from: usize| text.run(from, DIGITS_MAX.saturating_add(1), |byte| byte.is_ascii_digit());
     let first = group(at);
     match first.saturating_sub(at) {
-        4 => matches!(group(first.saturating_add(1)).saturating_sub(first), 5 | 7),
+        4 => {
+            let gap = after_zeros(text, first);
+            matches!(group(gap.saturating_add(1)).saturating_sub(gap), 5 | 7)
+        }
         length => matches!(length, 14..=16 | 19),
     }
 }
