@@ -4,6 +4,7 @@
 //! only add noise to it; the price is that the ratios look worse than in production, where a request costs Envoy
 //! more. `bare, forwarded` says how much more. The access log is off for the same reason.
 
+use crate::modules::Modules;
 use crate::rules;
 use crate::shapes::{self, Shape};
 use crate::tokens;
@@ -15,7 +16,6 @@ use portcullis_lab::tokens::{Algorithm, Issuer};
 use serde_json::{json, Value};
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 /// The contender that everything is compared with.
 pub(crate) const BARE: &str = "bare";
@@ -42,68 +42,6 @@ pub(crate) const EVERYTHING: &str = "everything";
 pub(crate) const TWO_WORKERS: &str = "everything, 2 workers";
 pub(crate) const FOUR_WORKERS: &str = "everything, 4 workers";
 
-/// A proxy-wasm filter that is called at every point of a request's life and does nothing.
-const EMPTY_FILTER: &str = r#"(module
-    (memory (export "memory") 2)
-    (func (export "proxy_abi_version_0_2_1"))
-    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
-    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-    (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
-    (func (export "proxy_on_context_create") (param i32 i32))
-    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-    (func (export "proxy_on_log") (param i32))
-    (func (export "proxy_on_delete") (param i32)))"#;
-
-/// A filter that asks Envoy for all that [`LIKE_FOR_LIKE`] does (`tests/envoy/host_calls.rs` pins it) and computes nothing: what is
-/// left for a filter to save is what it adds beyond this one.
-const ASKING_FILTER: &str = r#"(module
-    (import "env" "proxy_get_current_time_nanoseconds" (func $clock (param i32) (result i32)))
-    (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
-    (import "env" "proxy_get_shared_data" (func $read (param i32 i32 i32 i32 i32) (result i32)))
-    (import "env" "proxy_set_shared_data" (func $write (param i32 i32 i32 i32 i32) (result i32)))
-    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
-    (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))
-    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
-    (import "env" "proxy_set_property" (func $property (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 2)
-    (data (i32.const 64) "portcullis_verdict")
-    (data (i32.const 96) "allow")
-    (func (export "proxy_abi_version_0_2_1"))
-    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
-    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-    (func (export "proxy_on_configure") (param i32 i32) (result i32)
-        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
-        (drop (call $define (i32.const 0) (i32.const 64) (i32.const 18) (i32.const 48)))
-        (drop (call $define (i32.const 2) (i32.const 64) (i32.const 17) (i32.const 52)))
-        (i32.const 1))
-    (func (export "proxy_on_context_create") (param i32 i32))
-    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-        (drop (call $clock (i32.const 16)))
-        (drop (call $pairs (i32.const 0) (i32.const 24) (i32.const 28)))
-        (drop (call $read (i32.const 64) (i32.const 18) (i32.const 24) (i32.const 28) (i32.const 32)))
-        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
-        (drop (call $clock (i32.const 16)))
-        (i32.const 0))
-    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-    (func (export "proxy_on_log") (param i32)
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
-        (drop (call $record (i32.load (i32.const 52)) (i64.const 7)))
-        (drop (call $property (i32.const 64) (i32.const 18) (i32.const 96) (i32.const 5))))
-    (func (export "proxy_on_delete") (param i32)))"#;
-
 const RSA_KEY: &str = include_str!("../../envoy/lab/keys/test-rsa.pem");
 const P256_KEY: &str = include_str!("../../envoy/lab/keys/test-p256.pem");
 /// A TEST key, made for this file: it protects nothing.
@@ -116,24 +54,6 @@ const ROUTE: &str =
     "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
 const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 const ACCESS_LOG: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log/0";
-
-/// Where the modules are that were written for the comparison.
-pub(crate) struct Modules {
-    empty: PathBuf,
-    asking: PathBuf,
-}
-
-impl Modules {
-    /// Writes them into a directory.
-    pub(crate) fn write(directory: &Path) -> Result<Self> {
-        let write = |name: &str, text| {
-            let path = directory.join(name);
-            std::fs::write(&path, wat::parse_str(text)?)?;
-            Ok::<_, anyhow::Error>(path)
-        };
-        Ok(Self { empty: write("empty.wasm", EMPTY_FILTER)?, asking: write("asking.wasm", ASKING_FILTER)? })
-    }
-}
 
 /// One Envoy configuration, and what is sent to it.
 pub(crate) struct Contender {

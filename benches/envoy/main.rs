@@ -24,6 +24,7 @@ mod contenders;
 mod latency;
 mod load;
 mod measure;
+mod modules;
 mod report;
 mod rules;
 mod shapes;
@@ -43,7 +44,7 @@ fn main() -> Result<()> {
     let directory = workspace().join("target/bench");
     std::fs::create_dir_all(&directory)?;
     let setup = setup()?;
-    let modules = contenders::Modules::write(&directory)?;
+    let modules = modules::Modules::write(&directory)?;
     let upstream = Upstream::start();
     let mut runners = Vec::new();
     let began = Instant::now();

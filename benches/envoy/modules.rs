@@ -1,0 +1,84 @@
+//! Filters that the real one is compared with: what a filter costs that does nothing, or that only asks.
+
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// A proxy-wasm filter that is called at every point of a request's life and does nothing.
+const EMPTY_FILTER: &str = r#"(module
+    (memory (export "memory") 2)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_log") (param i32))
+    (func (export "proxy_on_delete") (param i32)))"#;
+
+/// A filter that asks Envoy for all that [`super::contenders::LIKE_FOR_LIKE`] does (`tests/envoy/host_calls.rs` pins it) and computes nothing: what is
+/// left for a filter to save is what it adds beyond this one.
+const ASKING_FILTER: &str = r#"(module
+    (import "env" "proxy_get_current_time_nanoseconds" (func $clock (param i32) (result i32)))
+    (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_shared_data" (func $read (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_set_shared_data" (func $write (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))
+    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
+    (import "env" "proxy_set_property" (func $property (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 64) "portcullis_verdict")
+    (data (i32.const 96) "allow")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
+        (drop (call $define (i32.const 0) (i32.const 64) (i32.const 18) (i32.const 48)))
+        (drop (call $define (i32.const 2) (i32.const 64) (i32.const 17) (i32.const 52)))
+        (i32.const 1))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $clock (i32.const 16)))
+        (drop (call $pairs (i32.const 0) (i32.const 24) (i32.const 28)))
+        (drop (call $read (i32.const 64) (i32.const 18) (i32.const 24) (i32.const 28) (i32.const 32)))
+        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
+        (drop (call $clock (i32.const 16)))
+        (i32.const 0))
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_log") (param i32)
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        (drop (call $record (i32.load (i32.const 52)) (i64.const 7)))
+        (drop (call $property (i32.const 64) (i32.const 18) (i32.const 96) (i32.const 5))))
+    (func (export "proxy_on_delete") (param i32)))"#;
+
+/// Where the modules are that were written for the comparison.
+pub(crate) struct Modules {
+    pub(crate) empty: PathBuf,
+    pub(crate) asking: PathBuf,
+}
+
+impl Modules {
+    /// Writes them into a directory.
+    pub(crate) fn write(directory: &Path) -> Result<Self> {
+        let write = |name: &str, text| {
+            let path = directory.join(name);
+            std::fs::write(&path, wat::parse_str(text)?)?;
+            Ok::<_, anyhow::Error>(path)
+        };
+        Ok(Self { empty: write("empty.wasm", EMPTY_FILTER)?, asking: write("asking.wasm", ASKING_FILTER)? })
+    }
+}
