@@ -143,7 +143,7 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
     let [route, everywhere] = [hash, 0].map(|hash| memory.locate_all(&hash.to_le_bytes(), ROUTE));
     let doing = Doing::of(&memory.read(shared, &actor, now), now);
     let read = |places: &[Hashed]| Usual::of(&memory.read(shared, places, now), settings, now);
-    let usual = read(&route).or(read(&everywhere), settings);
+    let usual = read(&route).or(|| read(&everywhere), settings);
     // Who comes back after a pause begins anew.
     let has_paused = doing.rhythm.is_paused(now);
     let from = if has_paused { 0 } else { doing.present.route };

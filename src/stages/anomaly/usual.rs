@@ -80,7 +80,12 @@ impl Usual {
     }
 
     /// What callers do, or where too little is known of those of the route, what all do.
-    pub(super) fn or(self, everywhere: Self, settings: &Anomaly) -> Self {
+    pub(super) fn or(self, everywhere: impl FnOnce() -> Self, settings: &Anomaly) -> Self {
+        let has_lessons = |own: &Baseline| own.has(settings.lessons);
+        if self.is_known && [self.pace, self.spread].iter().chain(&self.leaning).all(has_lessons) {
+            return self;
+        }
+        let everywhere = everywhere();
         let [pace, spread] = [(self.pace, everywhere.pace), (self.spread, everywhere.spread)];
         let chosen = |(own, other): (Baseline, Baseline)| {
             if self.is_known && own.has(settings.lessons) {
