@@ -32,6 +32,9 @@ pub(crate) const FORWARDED: &str = "bare, forwarded";
 /// What no filter can do without for the work of [`NATIVE_CACHED`].
 pub(crate) const ASKING: &str = "asking alone";
 
+/// The same for [`EVERYTHING`].
+const ASKING_MORE: &str = "asking for everything";
+
 /// The filter with the work of [`NATIVE_CACHED`].
 pub(crate) const LIKE_FOR_LIKE: &str = "like for like";
 
@@ -106,6 +109,7 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
             "one that asks Envoy for as much as `like for like` and computes nothing",
             Ok(filtered()?.wasm(&modules.asking)),
         )?,
+        one(ASKING_MORE, "the same for as much as `everything` does", Ok(filtered()?.wasm(&modules.asking_more)))?,
         one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false))?,
         shaped(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true))?,
         shaped(

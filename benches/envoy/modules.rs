@@ -21,8 +21,21 @@ const EMPTY_FILTER: &str = r#"(module
     (func (export "proxy_on_log") (param i32))
     (func (export "proxy_on_delete") (param i32)))"#;
 
-/// A filter that asks Envoy for all that [`super::contenders::LIKE_FOR_LIKE`] does (`tests/envoy/host_calls.rs` pins it) and computes nothing: what is
-/// left for a filter to save is what it adds beyond this one.
+/// A filter that asks Envoy for as much as the real one does under some rules (`tests/envoy/host_calls.rs` pins it), and computes
+/// nothing: what is left for a filter to save is what it adds beyond this one. With so many actors counted, and the address of the source
+/// asked for or not.
+fn asking_filter(actors: usize, source: bool) -> String {
+    let ask = "(drop (call $ask (i32.const 112) (i32.const 14) (i32.const 24) (i32.const 28)))";
+    let count = "(drop (call $read (i32.const 64) (i32.const 18) (i32.const 24) (i32.const 28) (i32.const 32)))
+        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))";
+    let tell = "(drop (call $count (i32.load (i32.const 48)) (i64.const 1)))";
+    // The request and its token are counted too.
+    ASKING_FILTER
+        .replace("{asked}", if source { ask } else { "" })
+        .replace("{counted}", &count.repeat(actors))
+        .replace("{told}", &tell.repeat(actors + 2))
+}
+
 const ASKING_FILTER: &str = r#"(module
     (import "env" "proxy_get_current_time_nanoseconds" (func $clock (param i32) (result i32)))
     (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
@@ -31,10 +44,12 @@ const ASKING_FILTER: &str = r#"(module
     (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))
     (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
+    (import "env" "proxy_get_property" (func $ask (param i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_set_property" (func $property (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 2)
     (data (i32.const 64) "portcullis_verdict")
     (data (i32.const 96) "allow")
+    (data (i32.const 112) "source\00address")
     (func (export "proxy_abi_version_0_2_1"))
     (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
     (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
@@ -47,8 +62,8 @@ const ASKING_FILTER: &str = r#"(module
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
         (drop (call $clock (i32.const 16)))
         (drop (call $pairs (i32.const 0) (i32.const 24) (i32.const 28)))
-        (drop (call $read (i32.const 64) (i32.const 18) (i32.const 24) (i32.const 28) (i32.const 32)))
-        (drop (call $write (i32.const 64) (i32.const 18) (i32.const 1024) (i32.const 1024) (i32.const 0)))
+        {asked}
+        {counted}
         (drop (call $clock (i32.const 16)))
         (i32.const 0))
     (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
@@ -58,9 +73,7 @@ const ASKING_FILTER: &str = r#"(module
     (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
     (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
     (func (export "proxy_on_log") (param i32)
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
-        (drop (call $count (i32.load (i32.const 48)) (i64.const 1)))
+        {told}
         (drop (call $record (i32.load (i32.const 52)) (i64.const 7)))
         (drop (call $property (i32.const 64) (i32.const 18) (i32.const 96) (i32.const 5))))
     (func (export "proxy_on_delete") (param i32)))"#;
@@ -68,17 +81,24 @@ const ASKING_FILTER: &str = r#"(module
 /// Where the modules are that were written for the comparison.
 pub(crate) struct Modules {
     pub(crate) empty: PathBuf,
+    /// As [`super::contenders::LIKE_FOR_LIKE`] does.
     pub(crate) asking: PathBuf,
+    /// As [`super::contenders::EVERYTHING`] does.
+    pub(crate) asking_more: PathBuf,
 }
 
 impl Modules {
     /// Writes them into a directory.
     pub(crate) fn write(directory: &Path) -> Result<Self> {
-        let write = |name: &str, text| {
+        let write = |name: &str, text: &str| {
             let path = directory.join(name);
             std::fs::write(&path, wat::parse_str(text)?)?;
             Ok::<_, anyhow::Error>(path)
         };
-        Ok(Self { empty: write("empty.wasm", EMPTY_FILTER)?, asking: write("asking.wasm", ASKING_FILTER)? })
+        Ok(Self {
+            empty: write("empty.wasm", EMPTY_FILTER)?,
+            asking: write("asking.wasm", &asking_filter(1, false))?,
+            asking_more: write("asking-more.wasm", &asking_filter(3, true))?,
+        })
     }
 }
