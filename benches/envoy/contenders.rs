@@ -16,6 +16,7 @@ use portcullis_lab::tokens::{Algorithm, Issuer};
 use serde_json::{json, Value};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::path::Path;
 
 /// The contender that everything is compared with.
 pub(crate) const BARE: &str = "bare";
@@ -92,6 +93,7 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
     };
     let filtered = || answering().map(|base| base.edit(buffer));
     let one = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &[Shape::Page]);
+    let wasm = |name, means, module: &Path| one(name, means, Ok(filtered()?.wasm(module)));
     let shaped = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &Shape::ALL);
     let portcullis = |name, means, rules: String| one(name, means, Ok(filtered()?.filter_config(&rules)));
     let spread = |workers, rules: &str| Ok(filtered()?.edit(spread).concurrency(workers).filter_config(rules));
@@ -103,13 +105,9 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
             "the same, but a service behind Envoy answers",
             Ok(shipped()?.without_filter().upstream(upstream)),
         )?,
-        one("empty wasm", "a wasm filter that is called and does nothing", Ok(filtered()?.wasm(&modules.empty)))?,
-        one(
-            ASKING,
-            "one that asks Envoy for as much as `like for like` and computes nothing",
-            Ok(filtered()?.wasm(&modules.asking)),
-        )?,
-        one(ASKING_MORE, "the same for as much as `everything` does", Ok(filtered()?.wasm(&modules.asking_more)))?,
+        wasm("empty wasm", "a wasm filter that is called and does nothing", &modules.empty)?,
+        wasm(ASKING, "one that asks Envoy for as much as `like for like` and computes nothing", &modules.asking)?,
+        wasm(ASKING_MORE, "the same for as much as `everything` does", &modules.asking_more)?,
         one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false))?,
         shaped(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true))?,
         shaped(
