@@ -71,7 +71,7 @@ pub struct Hashed {
     fingerprint: u64,
 }
 
-/// An actor, hashed as far as all of its records have in common.
+/// An actor, hashed as far as all of its records have in common. Its two steps are called from many places, and once in the module.
 struct Actor {
     bucket: u64,
     hasher: SipHasher24,
