@@ -212,7 +212,7 @@ impl Report {
         self.counters.event(self.fleet.place(0, position(&FleetEvent::ALL, &event)), 1);
     }
 
-    /// A tick has come. Says of it whether there was a heartbeat.
+    /// A tick has come, with a heartbeat or without.
     pub(crate) fn tick(&self, now: Millis, is_beat: bool) {
         self.counters.tick(now, is_beat);
     }

@@ -63,7 +63,7 @@ fn every_request_of_a_crowd_is_counted_once_and_soon() {
     let gate = Gate::start_with(&config(1_000_000), |bootstrap| bootstrap.balanced(2).ecds(&scratch.0));
     let clients = clients(&gate, None);
     // Every third is refused.
-    let path = |number: usize| if number % 3 == 0 { "/api/orders/o-1" } else { "/healthz" };
+    let path = |number: usize| if number.is_multiple_of(3) { "/api/orders/o-1" } else { "/healthz" };
     let crowd = || flood(&clients, REQUESTS, |number| Request::get(path(number)));
     let mut answers = crowd();
     let refused = |requests: usize| (requests / 3) as u64;
