@@ -17,12 +17,14 @@ mod charge;
 pub(in crate::stages) mod encoding;
 pub(in crate::stages) mod fields;
 pub mod fleet;
+pub mod lease;
 mod reputation;
 pub(in crate::stages) mod view;
 
 pub use self::adapt::Factors;
 pub use self::advice::headers;
 pub use self::fleet::Outbox;
+pub use self::lease::Leases;
 pub use self::reputation::Deed;
 
 use self::advice::exceeded;
@@ -34,7 +36,7 @@ use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::once::Once;
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
-use crate::rate::{concurrency, Algorithm, Rate, Taken};
+use crate::rate::{concurrency, Algorithm, Rate};
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::rls::Count;
@@ -82,6 +84,8 @@ pub struct Scene<'a> {
     pub once: &'a Once,
     /// What is to be reported to the fleet.
     pub outbox: &'a RefCell<Outbox>,
+    /// What this worker has taken in advance.
+    pub leases: &'a RefCell<Leases>,
     /// The route.
     pub route: &'a Route,
     /// The request.
@@ -173,6 +177,13 @@ struct Held {
     since: Millis,
 }
 
+impl<'a> Scene<'a> {
+    const fn ground(&self) -> Ground<'a> {
+        let Self { config, memory, shared, once, now, .. } = *self;
+        Ground { config, memory, shared, once, now }
+    }
+}
+
 impl Decision {
     /// Every decision, in a fixed order.
     pub const ALL: [Self; 4] = [Self::Allow, Self::Refuse, Self::WouldRefuse, Self::Unknown];
@@ -218,7 +229,7 @@ fn apply(
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());
     let mut applied = Applied { limit: index, decision: Decision::Allow, rate, factors, remaining, reset };
-    match take(&call, &rate, scene, &mut ledger.trace) {
+    match lease::take(&call, &rate, scene.leases, &scene.ground(), &mut ledger.trace) {
         Ok(taken) => {
             applied = Applied { remaining: taken.remaining, reset: taken.reset, ..applied };
             if taken.allowed {
@@ -332,21 +343,6 @@ impl Ledger {
             });
         }
     }
-}
-
-fn take(call: &Call<'_>, rate: &Rate, scene: &Scene<'_>, trace: &mut Trace) -> Result<Taken, Contended> {
-    let Call { limit, place, cost, .. } = *call;
-    scene.memory.change(scene.shared, place, scene.now, trace, |mut record| {
-        let state = begun(limit, rate, &record, scene.now);
-        let taken = limit.algorithm.take(state, rate, scene.now, cost);
-        // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
-        // be settled at another limit's pace.
-        if !taken.allowed && !record.is_new() {
-            return (taken, None);
-        }
-        record.settle(taken.state, taken.debt);
-        (taken, Some(record))
-    })
 }
 
 /// The state of a record, which begins with what the record inherited if it is new.
