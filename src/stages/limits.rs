@@ -6,6 +6,8 @@
 //! asked last, about all its strict limits at once: what it refuses has been charged to the limits before. A limit in monitor mode is charged as if it were in force and refuses nothing. What a limit allows may depend on the request
 //! ([`Factors`]) and on what other Envoys have let pass ([`fleet`]).
 //!
+//! Of busy keys a worker takes several units at once ([`lease`]).
+//!
 //! Keys are hashed with a secret before they leave this file, so an API key that is counted is stored nowhere.
 //!
 //! Bounds: as many changes of the memory as the route has limits, each with bounded repeats. When a count cannot be kept
@@ -202,6 +204,12 @@ impl Decision {
 /// Applies those limits of the route that can be applied now: those that need the body once it is there, all others
 /// before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
+    apply_all(scene, findings, ledger);
+    // The leases of the request's own keys have been renewed: each with the change of its record.
+    scene.leases.borrow_mut().end_if_due(&scene.ground(), &mut ledger.trace);
+}
+
+fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     for index in &scene.route.limits {
         let limit = scene.config.limits.get(*index);
         let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))

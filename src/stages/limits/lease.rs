@@ -86,9 +86,6 @@ pub(super) fn take(
         return Ok(change(call, rate, Renewal::default(), ground, trace)?.0);
     }
     let mut leases = leases.borrow_mut();
-    if ground.now >= leases.next_look {
-        leases.end(ground, trace);
-    }
     if let Some(taken) = leases.spend(call, ground.now) {
         return Ok(taken);
     }
@@ -161,6 +158,13 @@ impl Leases {
             Lease { limit: call.index, place: call.place, state, since: now, until, size: units, left: units };
         if let Some(seat) = self.seat(call.place) {
             *seat = Some(lease);
+        }
+    }
+
+    /// The same as [`Self::end`], if it was not done within the time that a lease lasts.
+    pub(super) fn end_if_due(&mut self, ground: &Ground<'_>, trace: &mut Trace) {
+        if ground.now >= self.next_look {
+            self.end(ground, trace);
         }
     }
 

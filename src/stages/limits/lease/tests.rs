@@ -66,7 +66,10 @@ impl Crew {
     fn take(&self, worker: usize, key: &str, cost: u64, at: u64) -> Taken {
         let limit = &self.config.limits[0];
         let call = Call { index: 0, limit, place: self.memory.locate(key.as_bytes(), &limit.owner), cost };
-        take(&call, &limit.rate, &self.workers[worker], &self.ground(at), &mut Trace::default()).unwrap()
+        let (leases, ground, mut trace) = (&self.workers[worker], self.ground(at), Trace::default());
+        let taken = take(&call, &limit.rate, leases, &ground, &mut trace).unwrap();
+        leases.borrow_mut().end_if_due(&ground, &mut trace);
+        taken
     }
 
     fn end(&self, at: u64) {
