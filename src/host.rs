@@ -9,6 +9,7 @@
 
 mod callout;
 mod calls;
+mod counters;
 mod exchange;
 mod fetching;
 mod report;
@@ -117,14 +118,14 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let report = Report::new(&config);
+        // On the first tick documents are fetched. Without ticks there are no heartbeats, which is not worth refusing a
+        // configuration for.
+        let report = Report::new(&config, if config.may_wait() { WATCH } else { HEARTBEAT });
         let digest = config.digest.clone();
         let Some(random) = random() else {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
         };
-        // On the first tick documents are fetched.
-        let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let ports =
             Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random, entropy: Box::new(Wasi) };
         let engine = Engine::new(config, ports);
@@ -145,8 +146,6 @@ impl RootContext for Root {
             next_report: Millis::default(),
             survey_from: 0,
         });
-        // Without ticks there are no heartbeats, which is not worth refusing a configuration for.
-        let _ = calls::set_tick_period(u32::try_from(period.as_u64()).unwrap_or(u32::MAX));
         true
     }
 
@@ -173,7 +172,9 @@ impl RootContext for Root {
 
 impl Loaded {
     fn tick(&mut self, now: Millis) {
-        if now >= self.next_beat {
+        // Envoy's timers may be a little early, and where nothing waits the next tick is far.
+        let is_beat = now.saturating_add(WATCH) > self.next_beat;
+        if is_beat {
             self.next_beat = now.saturating_add(HEARTBEAT);
             self.report.beat();
             if let Some(survey) = self.engine.survey(self.survey_from, now) {
@@ -192,6 +193,7 @@ impl Loaded {
             self.next_report = now.saturating_add(interval);
             self.send_reports(now);
         }
+        self.report.tick(now, is_beat);
     }
 
     fn send_reports(&mut self, now: Millis) {
@@ -231,6 +233,13 @@ impl Loaded {
         let mut trace = Trace::default();
         self.engine.settle(report, answer, now(), &mut trace);
         self.report.memory(trace);
+    }
+}
+
+/// Its root context is gone, or is configured anew: either way nobody ticks for it.
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.report.end();
     }
 }
 
