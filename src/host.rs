@@ -130,7 +130,9 @@ impl RootContext for Root {
             Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random, entropy: Box::new(Wasi) };
         let engine = Engine::new(config, ports);
         if let Some(former) = FORMER.with(|former| former.replace(Some(engine.former()))) {
-            engine.take_over(&former);
+            let mut trace = Trace::default();
+            engine.take_over(&former, now(), &mut trace);
+            report.memory(trace);
         }
         let took = calls::now_nanos().saturating_sub(began) / 1_000_000;
         calls::log(Level::Info, &format!("portcullis: configuration {digest} loaded in {took} ms"));
@@ -181,6 +183,9 @@ impl Loaded {
             }
             self.report.documents(&self.engine.documents(), now);
         }
+        let mut trace = Trace::default();
+        self.engine.end_leases(now, &mut trace);
+        self.report.memory(trace);
         self.fetching.tick(&self.engine, &self.report, now);
         self.give_up_late_reports(now);
         let interval = self.engine.config().fleet.as_ref().map(|fleet| fleet.sync_interval);

@@ -58,15 +58,15 @@ impl Traced {
     }
 
     /// Sends requests one right after another until one of them makes these calls alone. All others make them too, and tell Envoy
-    /// of statistics besides: on a busy machine what comes right after another may come late.
+    /// of statistics or lease units besides, as some of many do; on a busy machine what comes right after another may come late.
     fn expect_at_speed(&self, expected: &[&str]) {
         let before = self.calls().len();
         let is_there = || self.calls().iter().skip(before).any(|calls| calls == expected);
         let send = || (0..20).for_each(|_| self.get());
         assert!(self.gate.envoy.wait_for(|_| (send(), is_there()).1, SOON), "{:#?}", self.calls());
         for calls in self.calls().into_iter().skip(before) {
-            let of_statistics = [COUNT, RECORD, TICK];
-            let others: Vec<_> = calls.iter().filter(|call| !of_statistics.contains(&call.as_str())).collect();
+            let of_some = [COUNT, RECORD, TICK, READ, WRITE];
+            let others: Vec<_> = calls.iter().filter(|call| !of_some.contains(&call.as_str())).collect();
             assert_eq!(others, expected, "{calls:?}");
         }
     }
@@ -119,10 +119,10 @@ fn a_token_a_scope_and_a_limit() {
     // In the statistics: the request, the limit, the token.
     let expected = [CLOCK, HEADERS, READ, WRITE, CLOCK, COUNT, COUNT, COUNT, RECORD, VERDICT];
     assert_eq!(traced.after_a_pause(), expected);
-    traced.expect_at_speed(&[CLOCK, HEADERS, READ, WRITE, CLOCK, VERDICT]);
+    traced.expect_at_speed(&[CLOCK, HEADERS, CLOCK, VERDICT]);
 }
 
-/// Nothing is asked twice: one look at the address, and one read and one write for each actor that is counted.
+/// Nothing is asked twice: one look at the address, and one read and one write for each key that is counted, but for busy ones.
 #[test]
 fn three_limits_and_payloads() {
     let limits =
@@ -133,5 +133,5 @@ fn three_limits_and_payloads() {
         RECORD, VERDICT,
     ];
     assert_eq!(traced.after_a_pause(), expected);
-    traced.expect_at_speed(&[CLOCK, HEADERS, PROPERTY, READ, WRITE, READ, WRITE, READ, WRITE, CLOCK, VERDICT]);
+    traced.expect_at_speed(&[CLOCK, HEADERS, PROPERTY, CLOCK, VERDICT]);
 }
