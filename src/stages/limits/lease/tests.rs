@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::cell::Cell;
 
+mod simulation;
+
 const START: u64 = 1_800_000_000_000;
 const WINDOW: u64 = 1000;
 
@@ -20,11 +22,12 @@ struct Crew {
     workers: Vec<RefCell<Leases>>,
 }
 
-/// A memory that counts how often it is read.
+/// A memory that counts how often it is read, and in which others may be faster every time.
 #[derive(Debug, Default)]
 struct Counted {
     memory: InProcess,
     reads: Cell<u64>,
+    is_contended: Cell<bool>,
 }
 
 impl Shared for Counted {
@@ -34,7 +37,7 @@ impl Shared for Counted {
     }
 
     fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
-        self.memory.set(key, value, expected)
+        !self.is_contended.get() && self.memory.set(key, value, expected)
     }
 
     fn insert(&self, key: &str, value: &[u8]) -> bool {
@@ -64,10 +67,14 @@ impl Crew {
     }
 
     fn take(&self, worker: usize, key: &str, cost: u64, at: u64) -> Taken {
+        self.try_take(worker, key, cost, at).unwrap()
+    }
+
+    fn try_take(&self, worker: usize, key: &str, cost: u64, at: u64) -> Result<Taken, Contended> {
         let limit = &self.config.limits[0];
         let call = Call { index: 0, limit, place: self.memory.locate(key.as_bytes(), &limit.owner), cost };
         let (leases, ground, mut trace) = (&self.workers[worker], self.ground(at), Trace::default());
-        let taken = take(&call, &limit.rate, leases, &ground, &mut trace).unwrap();
+        let taken = take(&call, &limit.rate, leases, &ground, &mut trace);
         leases.borrow_mut().end_if_due(&ground, &mut trace);
         taken
     }
