@@ -8,15 +8,17 @@
 //! What is leased has been taken, so all workers together never let more pass than the limit allows. What it costs:
 //!
 //! - A worker may refuse while others still hold units: at most one in [`PART`] of what was left when each of them took
-//!   its own, and not for longer than [`LASTS`]. Where less than [`PART`] units are left nothing is leased, and every unit is
-//!   decided by the memory alone.
+//!   its own, and not for longer than [`LASTS`] and the time to the next request or tick (100 ms: who holds units makes ticks
+//!   quick). Where less than [`PART`] units are left nothing is leased, and every unit is decided by the memory alone.
 //! - A unit counts from the moment it was leased, as though the worker's clock were late by up to [`LASTS`]. Under windows no
 //!   lease outlives the window it was taken in.
+//! - Of a bucket that would have been full meanwhile, what came in while units were held does not come back.
+//! - Who spends leased units is told what would be left if nobody else had taken any since.
 //!
 //! Bounds: [`SEATS`] keys of a worker at a time. A key that finds its seat taken is counted without a lease.
 //!
-//! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost with a worker's VM, or with
-//! its configuration after its last tick: what it holds, until the memory forgets it as units that were spent.
+//! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost, until the memory forgets
+//! them as units that were spent: what a worker holds when its VM dies, and what cannot be given back under contention.
 
 use super::{begun, Call, Ground};
 use crate::config::limits::Limit;
