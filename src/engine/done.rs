@@ -15,6 +15,7 @@ use crate::stages::risk::{Judgement, Verdict, Weighed, WITHHELD};
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 impl Done {
     /// The route, for the statistics.
@@ -47,12 +48,14 @@ impl Done {
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
+        let world = Rc::clone(&self.case.world);
+        let _sight = world.shared.sight();
         let Judgement { verdict, code, .. } = &self.case.judgement;
         // A response that was withheld is the service's answer to a request that had passed.
         let passed = *verdict == Verdict::Allow || code.as_deref() == Some(WITHHELD);
         self.case.settle_steps(response.status, passed, now);
         let deed = self.deed(response.status);
-        let ground = self.case.world.ground(now);
+        let ground = world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
         if self.case.judgement.verdict == Verdict::Allow {
             self.case.tab.close(response.bytes, &mut self.case.ledger.trace, &ground);

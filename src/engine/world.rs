@@ -5,6 +5,7 @@ use crate::config::{Config, Route};
 use crate::entropy::{Entropy, Seeded};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
+use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
@@ -52,7 +53,7 @@ pub(super) struct World {
     pub(super) inspector: Option<Inspector>,
     pub(super) memory: Memory,
     pub(super) once: Once,
-    pub(super) shared: Box<dyn Shared>,
+    pub(super) shared: Box<Keeping>,
     pub(super) native: Box<dyn Native>,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) outbox: RefCell<Outbox>,
