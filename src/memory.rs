@@ -19,6 +19,7 @@ pub mod record;
 pub mod roll;
 mod swap;
 pub mod tally;
+pub mod together;
 
 use self::bucket::Bucket;
 use self::kept::Kept;

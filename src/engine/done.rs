@@ -6,6 +6,7 @@ use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::{Check, Family, Outcome, Weight};
 use crate::gather;
+use crate::memory::together::Part;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
 use crate::stages::identity::Proof;
@@ -57,16 +58,21 @@ impl Done {
         let deed = self.deed(response.status);
         let ground = world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
-        if self.case.judgement.verdict == Verdict::Allow {
-            self.case.tab.close(response.bytes, &mut self.case.ledger.trace, &ground);
-        }
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
         let outcome = Outcome { status: response.status, passed, findings: &findings };
-        self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
-        self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
-        self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
+        let is_served = self.case.judgement.verdict == Verdict::Allow;
+        let mut taken = is_served.then(|| self.case.tab.close(response.bytes, &ground)).flatten();
+        let mut asked = self.case.objects.close(&outcome, &ground);
+        let mut unusual = self.case.anomaly.close(&outcome, response, &ground);
+        let mut watched = self.case.watch.close(&outcome, &ground);
+        let trace = &mut self.case.ledger.trace;
+        let parts: &mut [&mut dyn Part] = &mut [&mut taken, &mut asked, &mut unusual, &mut watched];
+        ground.memory.change_together(ground.shared, parts, now, trace);
+        // What others learn depends on what the actor's own records say.
+        asked.into_iter().for_each(|lesson| lesson.teach(trace, &ground));
+        unusual.into_iter().for_each(|lesson| lesson.teach(trace, &ground));
     }
 
     /// `None` for what we could not judge through no fault of the actor.

@@ -39,6 +39,7 @@ use crate::config::anomaly::Anomaly;
 use crate::finding::{Check, Class, Family, Findings, Outcome, Score, Weight};
 use crate::memory::record::{Record, State};
 use crate::memory::tally::worth;
+use crate::memory::together::Part;
 use crate::memory::{numbered, Hashed, Memory, Trace};
 use crate::response::Response;
 use crate::stages::limits::{fields, Ground, Scene};
@@ -185,7 +186,11 @@ fn oddness(records: &[Record], now: Millis) -> f32 {
 }
 
 /// What one request teaches.
-struct Lesson {
+#[derive(Debug)]
+pub struct Lesson<'a> {
+    seen: Seen,
+    settings: &'a Anomaly,
+    now: Millis,
     fault: Option<bool>,
     /// What the actor does at present.
     leaning: Leaning,
@@ -195,6 +200,10 @@ struct Lesson {
     /// The logarithm of the requests of the interval that ended with it.
     pace: Option<f32>,
     interval: u32,
+    /// Requests of the actor.
+    total: u16,
+    /// Whether anybody may learn from it.
+    is_usual: bool,
     /// Whether others learn from it, and whether they learn from the interval that ended with it: the actor's 1st, 2nd, 4th, 8th …
     is_due: bool,
     is_pace_due: bool,
@@ -208,11 +217,16 @@ impl Watch {
         self.0.is_some()
     }
 
-    /// Remembers what became of the request. Call it once.
-    pub fn close(&mut self, outcome: &Outcome<'_>, response: Response, trace: &mut Trace, ground: &Ground<'_>) {
-        let (Some(seen), Some(settings)) = (self.0.take(), &ground.config.anomaly) else { return };
+    /// What is to be remembered of the request. Call it once.
+    pub fn close<'a>(
+        &mut self,
+        outcome: &Outcome<'_>,
+        response: Response,
+        ground: &Ground<'a>,
+    ) -> Option<Lesson<'a>> {
+        let (seen, settings) = (self.0.take()?, ground.config.anomaly.as_ref()?);
         let status = outcome.status.filter(|_| outcome.passed);
-        let mut lesson = Lesson {
+        Some(Lesson {
             // The service's own trouble says nothing about its callers.
             fault: status.filter(|status| *status < 500).map(|status| status >= 400),
             answer: status.filter(|status| *status < 400).map(|_| log2(response.bytes)),
@@ -220,89 +234,103 @@ impl Watch {
             leaning: Leaning::default(),
             pace: None,
             interval: interval(seen.at, settings.interval),
+            total: 0,
+            is_usual: outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note),
             is_due: false,
             is_pace_due: false,
             is_step_due: false,
-        };
-        seen.remember(&mut lesson, settings, trace, ground);
-        let is_usual = outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note);
-        if is_usual && (lesson.is_due || lesson.is_pace_due) {
-            seen.teach(&lesson, trace, ground);
-        }
-        if is_usual && lesson.is_step_due {
-            seen.teach_step(trace, ground);
-        }
+            seen,
+            settings,
+            now: ground.now,
+        })
     }
 }
 
-impl Seen {
-    /// Writes the actor's own records. The lesson learns what they tell.
-    fn remember(&self, lesson: &mut Lesson, settings: &Anomaly, trace: &mut Trace, ground: &Ground<'_>) {
-        let away = |baseline: &Baseline, number: f32| {
-            baseline.distance(number, LEAST_LENGTH, settings.lessons).filter(|_| self.usual.is_known)
+/// The actor's own records. The lesson learns what they tell. Under contention it is forgotten.
+impl Part for Lesson<'_> {
+    fn places(&self) -> &[Hashed] {
+        &self.seen.actor
+    }
+
+    fn step(&mut self, at: usize, record: Record) -> Option<Record> {
+        let Seen { at: when, hash, has_paused, .. } = self.seen;
+        let state = match at {
+            0 => {
+                let (present, ended) = Present::of(&record).with(hash, self.interval, when);
+                self.pace = ended.map(|requests| log2(requests.into()));
+                self.total = present.total;
+                self.is_due = present.is_due();
+                self.is_step_due = present.requests.is_power_of_two();
+                self.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
+                present.state()
+            }
+            1 => Rhythm::of(&record).with(when).state(),
+            2 => {
+                let before = Leaning::of(&record);
+                let before = if has_paused { before.rested() } else { before };
+                self.leaning = before.with(self.added(), self.total);
+                self.leaning.state()
+            }
+            _ => Baseline::of(&record).with(self.pace?, LEAST_PACE, MEMORY_ACTOR, self.interval).state(),
         };
-        let added = [
-            lesson.answer.and_then(|answer| away(&self.usual.answer, answer)),
-            away(&self.usual.request, lesson.request),
-            Some(self.oddness),
-            lesson.fault.map(|fault| f32::from(u8::from(fault))),
-        ];
-        let mut total = 0;
-        let (places, now) = (&self.actor, ground.now);
-        // Under contention it is forgotten; the retries are counted.
-        let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
-            let state = match at {
-                0 => {
-                    let (present, ended) = Present::of(&record).with(self.hash, lesson.interval, self.at);
-                    lesson.pace = ended.map(|requests| log2(requests.into()));
-                    total = present.total;
-                    lesson.is_due = present.is_due();
-                    lesson.is_step_due = present.requests.is_power_of_two();
-                    lesson.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
-                    present.state()
-                }
-                1 => Rhythm::of(&record).with(self.at).state(),
-                2 => {
-                    let before = Leaning::of(&record);
-                    let before = if self.has_paused { before.rested() } else { before };
-                    lesson.leaning = before.with(added, total);
-                    lesson.leaning.state()
-                }
-                _ => Baseline::of(&record).with(lesson.pace?, LEAST_PACE, MEMORY_ACTOR, lesson.interval).state(),
-            };
-            Some(settled(record, state, now, KEEP_ACTOR))
-        });
+        Some(settled(record, state, self.now, KEEP_ACTOR))
+    }
+}
+
+impl Lesson<'_> {
+    /// How far the request was from what is usual.
+    fn added(&self) -> [Option<f32>; 4] {
+        let usual = &self.seen.usual;
+        let away = |baseline: &Baseline, number: f32| {
+            baseline.distance(number, LEAST_LENGTH, self.settings.lessons).filter(|_| usual.is_known)
+        };
+        [
+            self.answer.and_then(|answer| away(&usual.answer, answer)),
+            away(&usual.request, self.request),
+            Some(self.seen.oddness),
+            self.fault.map(|fault| f32::from(u8::from(fault))),
+        ]
+    }
+
+    /// Teaches others, once the actor's own records are written.
+    pub fn teach(&self, trace: &mut Trace, ground: &Ground<'_>) {
+        if self.is_usual && (self.is_due || self.is_pace_due) {
+            self.teach_usual(trace, ground);
+        }
+        if self.is_usual && self.is_step_due {
+            self.teach_step(trace, ground);
+        }
     }
 
     /// Teaches what is usual on the route, and everywhere.
-    fn teach(&self, lesson: &Lesson, trace: &mut Trace, ground: &Ground<'_>) {
+    fn teach_usual(&self, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
-        let Leaning { answers, requests, oddness, faults } = lesson.leaning;
-        let places = self.routes.as_flattened();
+        let Leaning { answers, requests, oddness, faults } = self.leaning;
+        let places = self.seen.routes.as_flattened();
         let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
             let (number, least) = match at.checked_rem(ROUTE.len())? {
                 0 => {
-                    let (known, _) = Present::of(&record).with(self.hash, lesson.interval, self.at);
+                    let (known, _) = Present::of(&record).with(self.seen.hash, self.interval, self.seen.at);
                     return Some(settled(record, known.state(), now, KEEP_ROUTE));
                 }
-                3 => (lesson.pace.filter(|_| lesson.is_pace_due)?, LEAST_PACE),
-                _ if !lesson.is_due => return None,
-                1 => (lesson.answer?, LEAST_LENGTH),
-                2 => (lesson.request, LEAST_LENGTH),
-                4 => (self.spread?, LEAST_SPREAD),
+                3 => (self.pace.filter(|_| self.is_pace_due)?, LEAST_PACE),
+                _ if !self.is_due => return None,
+                1 => (self.answer?, LEAST_LENGTH),
+                2 => (self.request, LEAST_LENGTH),
+                4 => (self.seen.spread?, LEAST_SPREAD),
                 5 => (answers, LEAST_LEAN),
                 6 => (requests, LEAST_LEAN),
                 7 => (oddness, LEAST_ODDNESS),
                 _ => (faults, LEAST_FAULTS),
             };
-            learned(record, number, least, lesson.interval, now)
+            learned(record, number, least, self.interval, now)
         });
     }
 
     /// Teaches which steps are usual.
     fn teach_step(&self, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
-        let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |_, record| {
+        let _ = ground.memory.change_all(ground.shared, &self.seen.steps, now, trace, |_, record| {
             Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE))
         });
     }

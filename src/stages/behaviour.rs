@@ -35,17 +35,18 @@
 
 pub mod chain;
 mod fingerprint;
+mod lesson;
 
 pub use self::chain::Stage;
+pub use self::lesson::Lesson;
 
 use self::chain::Chain;
+use self::lesson::Change;
 use crate::config::behaviour::{Behaviour, Login};
 use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
-use crate::memory::record::Record;
-use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{numbered, Hashed, Trace};
+use crate::memory::tally::{half, Tally};
+use crate::memory::{numbered, Hashed};
 use crate::stages::limits::{fields, Ground, Scene};
-use crate::time::Millis;
 
 /// Many things are tried out.
 pub static SCANNING: Check = soft(
@@ -335,57 +336,31 @@ impl Watch {
             .flat_map(|chain| chain.stages().map(|(stage, count)| (stage.name(), count)).collect::<Vec<_>>())
     }
 
-    /// Remembers what became of the request. Call it once.
-    pub fn close(&mut self, outcome: &Outcome<'_>, trace: &mut Trace, ground: &Ground<'_>) {
-        let Some(settings) = &ground.config.behaviour else { return };
-        let staged: Vec<(&Check, Weight, u64)> = outcome
+    /// What is to be remembered of the request. Call it once.
+    pub fn close<'a>(&mut self, outcome: &Outcome<'_>, ground: &Ground<'a>) -> Option<Lesson<'a>> {
+        let settings = ground.config.behaviour.as_ref()?;
+        let staged: Vec<(&'static Check, Weight, u64)> = outcome
             .findings
             .iter()
             .filter(|(check, weight)| *weight != Weight::Note && Stage::of(check).is_some())
             .map(|(check, weight)| (*check, *weight, ground.memory.digest("check", check.id.as_bytes())))
             .collect();
-        let changes: Vec<(Hashed, Change<'_>)> = std::mem::take(&mut self.entries)
-            .into_iter()
-            .filter_map(|entry| {
-                let change = match entry.what {
-                    What::Chain if staged.is_empty() => return None,
-                    What::Chain => Change::Chain(&staged),
-                    ref what => match outcome.is_wrong(what, settings)? {
-                        false if entry.is_clean => return None,
-                        false => Change::Tally(None),
-                        true => Change::Tally(Some(entry.thing)),
-                    },
-                };
-                Some((entry.place, change))
-            })
-            .collect();
-        let places: Vec<Hashed> = changes.iter().map(|(place, _)| *place).collect();
-        // Under contention it is forgotten; the retries are counted.
-        let _ = ground.memory.change_all(ground.shared, &places, ground.now, trace, |at, record| {
-            let (_, change) = changes.get(at)?;
-            Some(change.apply(record, settings, ground.now))
-        });
-    }
-}
-
-/// What is to be written to a record.
-enum Change<'a> {
-    Tally(Option<u64>),
-    Chain(&'a [(&'a Check, Weight, u64)]),
-}
-
-impl Change<'_> {
-    fn apply(&self, mut record: Record, settings: &Behaviour, now: Millis) -> Record {
-        let half = half(now, settings.window);
-        let state = match self {
-            Self::Tally(thing) => Tally::of(&record, half).with(*thing).state(),
-            Self::Chain(findings) => findings
-                .iter()
-                .fold(Chain::of(&record, half), |chain, (check, weight, which)| chain.with(check, *weight, *which))
-                .state(),
-        };
-        record.settle(state, worth(now, settings.window));
-        record
+        let (mut places, mut changes) = (Vec::new(), Vec::new());
+        for entry in std::mem::take(&mut self.entries) {
+            let change = match entry.what {
+                What::Chain if staged.is_empty() => continue,
+                What::Chain => Change::Chain,
+                ref what => match outcome.is_wrong(what, settings) {
+                    None => continue,
+                    Some(false) if entry.is_clean => continue,
+                    Some(false) => Change::Tally(None),
+                    Some(true) => Change::Tally(Some(entry.thing)),
+                },
+            };
+            places.push(entry.place);
+            changes.push(change);
+        }
+        Some(Lesson { places, changes, staged, settings, now: ground.now })
     }
 }
 
