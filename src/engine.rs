@@ -124,7 +124,7 @@ impl Engine {
         let tokens = RefCell::new(TokenCache::new(budget, random));
         // A test holds that the built-in one has no fault.
         let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in(random).ok());
-        let (outbox, keys, revocations, seats) = Default::default();
+        let (outbox, keys, revocations, usual, programs, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {
                 config,
@@ -138,6 +138,8 @@ impl Engine {
                 tokens,
                 keys,
                 revocations,
+                usual,
+                programs,
                 seats,
             }),
         };

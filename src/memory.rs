@@ -14,6 +14,7 @@
 pub mod bucket;
 pub mod in_process;
 pub mod kept;
+pub mod lately;
 pub mod once;
 pub mod record;
 pub mod roll;
@@ -79,6 +80,13 @@ pub struct Survey {
 pub struct Hashed {
     bucket: u64,
     fingerprint: u64,
+}
+
+impl Hashed {
+    /// A hash that no two places share but by chance.
+    pub const fn number(self) -> u64 {
+        self.fingerprint
+    }
 }
 
 /// An actor, hashed as far as all of its records have in common. Its two steps are called from many places, and once in the module.

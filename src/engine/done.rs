@@ -66,13 +66,13 @@ impl Done {
         let mut taken = is_served.then(|| self.case.tab.close(response.bytes, &ground)).flatten();
         let mut asked = self.case.objects.close(&outcome, &ground);
         let mut unusual = self.case.anomaly.close(&outcome, response, &ground);
-        let mut watched = self.case.watch.close(&outcome, &ground);
+        let mut watched = self.case.watch.close(&outcome, &world.programs, &ground);
         let trace = &mut self.case.ledger.trace;
         let parts: &mut [&mut dyn Part] = &mut [&mut taken, &mut asked, &mut unusual, &mut watched];
         ground.memory.change_together(ground.shared, parts, now, trace);
         // What others learn depends on what the actor's own records say.
         asked.into_iter().for_each(|lesson| lesson.teach(trace, &ground));
-        unusual.into_iter().for_each(|lesson| lesson.teach(trace, &ground));
+        unusual.into_iter().for_each(|lesson| lesson.teach(&world.usual, trace, &ground));
     }
 
     /// `None` for what we could not judge through no fault of the actor.

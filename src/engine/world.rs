@@ -10,6 +10,8 @@ use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::request::Request;
+use crate::stages::anomaly;
+use crate::stages::behaviour;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
 use crate::stages::identity::revocation::Revocations;
@@ -60,6 +62,9 @@ pub(super) struct World {
     pub(super) tokens: RefCell<TokenCache>,
     pub(super) keys: RefCell<KeyRing>,
     pub(super) revocations: RefCell<Revocations>,
+    /// What it has read lately of what all callers do.
+    pub(super) usual: RefCell<anomaly::Known>,
+    pub(super) programs: RefCell<behaviour::Programs>,
     /// Taken by each request that waits for something of identity.
     pub(super) seats: Rc<()>,
 }

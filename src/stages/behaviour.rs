@@ -44,9 +44,12 @@ use self::chain::Chain;
 use self::lesson::Change;
 use crate::config::behaviour::{Behaviour, Login};
 use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
+use crate::memory::lately::Lately;
+use crate::memory::record::Record;
 use crate::memory::tally::{half, Tally};
-use crate::memory::{numbered, Hashed};
+use crate::memory::Hashed;
 use crate::stages::limits::{fields, Ground, Scene};
+use std::cell::RefCell;
 
 /// Many things are tried out.
 pub static SCANNING: Check = soft(
@@ -115,6 +118,9 @@ const fn soft(id: &'static str, code: &'static str, score: f64, means: &'static 
 const CHAIN_SCORES: [Score; 4] =
     [Score::constant(0.1), Score::constant(0.2), Score::constant(0.3), Score::constant(0.4)];
 
+/// What a worker has read lately of programs, each of which may be a million callers'.
+pub type Programs = Lately<Record, 64>;
+
 /// What a request is watched under, from when it is recognised until it is over.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -142,20 +148,6 @@ enum What {
     Identities,
     UserAgents,
     Chain,
-}
-
-impl What {
-    /// Whose records these are. A name without a slash is none of a limit's.
-    const fn owner(&self) -> &'static str {
-        match self {
-            Self::Paths => "behaviour.paths",
-            Self::Accounts { .. } => "behaviour.accounts",
-            Self::Sources { .. } => "behaviour.sources",
-            Self::Identities => "behaviour.identities",
-            Self::UserAgents => "behaviour.user_agents",
-            Self::Chain => "behaviour.chain",
-        }
-    }
 }
 
 impl Outcome<'_> {
@@ -213,21 +205,21 @@ fn recognise_head(scene: &Scene<'_>, network: Option<&[u8]>, settings: &Behaviou
     };
     let path = scene.memory.digest("path", path);
     let agent = scene.request.headers.first("user-agent").unwrap_or_default();
+    let agent_hash = scene.memory.digest("agent", agent);
     let subject = fields::subject(scene);
+    let owners = &settings.owners;
     // Those of one actor stand together: they share a bucket.
-    if let Some(network) = network {
-        watch.add(scene, settings, What::Paths, network, path);
-        watch.add(scene, settings, What::UserAgents, network, scene.memory.digest("agent", agent));
-        watch.add(scene, settings, What::Chain, network, 0);
-    }
-    if let Some(subject) = &subject {
-        watch.add(scene, settings, What::Paths, subject, path);
-        watch.add(scene, settings, What::UserAgents, subject, scene.memory.digest("agent", agent));
-        watch.add(scene, settings, What::Chain, subject, 0);
+    for actor in [network, subject.as_deref()].into_iter().flatten() {
+        let names = [&owners.paths, &owners.user_agents, &owners.chain].map(String::as_str);
+        let [paths, user_agents, chain] = scene.memory.locate_all(actor, names);
+        watch.add(What::Paths, paths, path);
+        watch.add(What::UserAgents, user_agents, agent_hash);
+        watch.add(What::Chain, chain, 0);
     }
     let program = fingerprint::fingerprint(&scene.request.headers, &settings.rotation.headers);
     let identity = [network.unwrap_or_default(), subject.as_deref().unwrap_or_default(), agent].join(&0);
-    watch.add(scene, settings, What::Identities, &program, scene.memory.digest("identity", &identity));
+    let place = scene.memory.locate(&program, &owners.identities);
+    watch.add(What::Identities, place, scene.memory.digest("identity", &identity));
 }
 
 fn recognise_login(
@@ -239,22 +231,23 @@ fn recognise_login(
 ) {
     // Who mistypes the case of a name has not tried another account.
     let account = fields::text(&login.account, scene).map(|name| name.trim_ascii().to_ascii_lowercase());
-    let statuses = || login.failed_statuses.clone();
+    let (statuses, owners) = (|| login.failed_statuses.clone(), &settings.owners);
     if let Some(network) = network {
         let name = scene.memory.digest("account", account.as_deref().unwrap_or_default());
-        watch.add(scene, settings, What::Accounts { failed_statuses: statuses() }, network, name);
+        let place = scene.memory.locate(network, &owners.accounts);
+        watch.add(What::Accounts { failed_statuses: statuses() }, place, name);
     }
     if let (Some(account), Some(network)) = (account, network) {
         let network = scene.memory.digest("network", network);
-        watch.add(scene, settings, What::Sources { failed_statuses: statuses() }, &account, network);
+        let place = scene.memory.locate(&account, &owners.sources);
+        watch.add(What::Sources { failed_statuses: statuses() }, place, network);
     }
 }
 
 /// Adds what those that a request belongs to have done before.
-pub fn check(ground: &Ground<'_>, watch: &mut Watch, findings: &mut Findings) {
+pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &ground.config.behaviour else { return };
-    let places: Vec<Hashed> = watch.entries.iter().map(|entry| entry.place).collect();
-    let records = ground.memory.read(ground.shared, &places, ground.now);
+    let records = known(ground, programs, watch);
     let half = half(ground.now, settings.window);
     let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);
     for (entry, record) in watch.entries.iter_mut().zip(&records) {
@@ -278,6 +271,28 @@ pub fn check(ground: &Ground<'_>, watch: &mut Watch, findings: &mut Findings) {
         findings.add(Finding::new(&SCANNING, format!("refused by about {refused_by} different checks")));
     }
     judge_chain(suspected, settings, findings);
+}
+
+/// The records of all entries. Those of programs are not read with each request.
+fn known(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &Watch) -> Vec<Record> {
+    let mut programs = programs.borrow_mut();
+    let lately: Vec<Option<Record>> = watch
+        .entries
+        .iter()
+        .map(|entry| programs.get(entry.place.number(), ground.now).filter(|_| entry.what == What::Identities))
+        .collect();
+    let entries = || watch.entries.iter().zip(&lately);
+    let places: Vec<Hashed> =
+        entries().filter(|(_, lately)| lately.is_none()).map(|(entry, _)| entry.place).collect();
+    let mut read = ground.memory.read(ground.shared, &places, ground.now).into_iter();
+    let records = entries().map_while(|(entry, lately)| match lately {
+        Some(record) => Some(*record),
+        None if entry.what == What::Identities => {
+            Some(programs.put(entry.place.number(), ground.now, read.next()?))
+        }
+        None => read.next(),
+    });
+    records.collect()
 }
 
 fn judge(what: &What, tally: &Tally, settings: &Behaviour, findings: &mut Findings) {
@@ -316,10 +331,7 @@ fn judge_chain(chain: Chain, settings: &Behaviour, findings: &mut Findings) {
 }
 
 impl Watch {
-    fn add(&mut self, scene: &Scene<'_>, settings: &Behaviour, what: What, actor: &[u8], thing: u64) {
-        // Halves of another window have other numbers.
-        let owner = numbered(&[what.owner(), "/"], settings.window.as_u64());
-        let place = scene.memory.locate(actor, &owner);
+    fn add(&mut self, what: What, place: Hashed, thing: u64) {
         self.entries.push(Entry { place, what, thing, is_clean: true });
     }
 
@@ -337,7 +349,12 @@ impl Watch {
     }
 
     /// What is to be remembered of the request. Call it once.
-    pub fn close<'a>(&mut self, outcome: &Outcome<'_>, ground: &Ground<'a>) -> Option<Lesson<'a>> {
+    pub fn close<'a>(
+        &mut self,
+        outcome: &Outcome<'_>,
+        programs: &RefCell<Programs>,
+        ground: &Ground<'a>,
+    ) -> Option<Lesson<'a>> {
         let settings = ground.config.behaviour.as_ref()?;
         let staged: Vec<(&'static Check, Weight, u64)> = outcome
             .findings
@@ -357,6 +374,7 @@ impl Watch {
                     Some(true) => Change::Tally(Some(entry.thing)),
                 },
             };
+            programs.borrow_mut().forget(entry.place.number());
             places.push(entry.place);
             changes.push(change);
         }

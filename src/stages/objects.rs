@@ -37,7 +37,7 @@ use crate::jose::claims::Claims;
 use crate::memory::record::Record;
 use crate::memory::tally::{half, worth, Tally};
 use crate::memory::together::Part;
-use crate::memory::{numbered, Hashed, Trace};
+use crate::memory::{Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 use serde_json::Value;
@@ -136,7 +136,7 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
         let is_foreign = foreign.is_some();
         foreign.into_iter().for_each(|reason| findings.add(Finding::new(&OWNER, reason)));
         let (Some(enumeration), Named::Ids(ids)) = (&kind.enumeration, &named) else { continue };
-        let asked = Asked::new(index, kind, ids, is_foreign, scene);
+        let asked = Asked::new(index, enumeration, ids, is_foreign, scene);
         let records = scene.memory.read(scene.shared, &asked.places, scene.now);
         if let [tally, sequence] = records.as_slice() {
             judge(kind, enumeration, tally, sequence, scene.now, findings);
@@ -203,13 +203,10 @@ fn judge(
 }
 
 impl Asked {
-    fn new(index: usize, kind: &Kind, ids: &[Vec<u8>], is_foreign: bool, scene: &Scene<'_>) -> Self {
+    fn new(index: usize, settings: &Enumeration, ids: &[Vec<u8>], is_foreign: bool, scene: &Scene<'_>) -> Self {
         let source = || fields::source(scene.request.source.as_ref(), 32, 64);
         let actor = fields::subject(scene).unwrap_or_else(source);
-        // Halves of another window have other numbers.
-        let window = kind.enumeration.as_ref().map_or(0, |own| own.window.as_u64());
-        let owners = ["objects.ids.", "objects.row."].map(|what| numbered(&[what, &kind.name, "."], window));
-        let places = scene.memory.locate_all(&actor, owners.each_ref().map(String::as_str));
+        let places = scene.memory.locate_all(&actor, settings.owners.each_ref().map(String::as_str));
         let counted = || ids.iter().take(ids::IDS_MAX);
         let things = counted().map(|id| scene.memory.digest("object", &ids::countable(id))).collect();
         let numbers = counted().filter_map(|id| ids::number(id, scene.memory)).collect();

@@ -7,6 +7,7 @@ use crate::request::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::CHECKS;
+use crate::time::Millis;
 use serde_json::{json, Value};
 use std::net::IpAddr;
 
