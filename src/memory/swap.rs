@@ -94,7 +94,9 @@ pub(super) fn alter(
     let (record, slot, room) = bucket.find(fingerprint, now);
     let Some(changed) = step(record) else {
         // Whoever makes room for a record that is not stored after all must leave no trace.
-        bucket.keep(&floor);
+        if room == Room::Evicted {
+            bucket.keep(&floor);
+        }
         return None;
     };
     bucket.put(slot, &changed);
