@@ -250,15 +250,15 @@ pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watc
     let records = known(ground, programs, watch);
     let half = half(ground.now, settings.window);
     let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);
-    for (entry, record) in watch.entries.iter_mut().zip(&records) {
+    for (entry, record) in watch.entries.iter_mut().zip(records) {
         if entry.what != What::Chain {
-            let tally = Tally::of(record, half);
+            let tally = Tally::of(&record, half);
             entry.is_clean = tally.is_clean();
             judge(&entry.what, &tally, settings, findings);
             is_astray |= tally.goes_wrong(settings.chain.findings.into(), settings.chain.share);
             continue;
         }
-        let chain = Chain::of(record, half);
+        let chain = Chain::of(&record, half);
         watch.chain = Some(watch.chain.map_or(chain, |other| other.joined(chain)));
         // Thousands behind one address have findings of every kind, in a small share of their requests. The tallies before
         // are those of the same actor.
@@ -273,26 +273,28 @@ pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watc
     judge_chain(suspected, settings, findings);
 }
 
-/// The records of all entries. Those of programs are not read with each request.
-fn known(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &Watch) -> Vec<Record> {
+/// The records of all entries. That of the program is not read with each request.
+fn known(
+    ground: &Ground<'_>,
+    programs: &RefCell<Programs>,
+    watch: &Watch,
+) -> impl Iterator<Item = Record> + use<> {
     let mut programs = programs.borrow_mut();
-    let lately: Vec<Option<Record>> = watch
-        .entries
-        .iter()
-        .map(|entry| programs.get(entry.place.number(), ground.now).filter(|_| entry.what == What::Identities))
-        .collect();
-    let entries = || watch.entries.iter().zip(&lately);
-    let places: Vec<Hashed> =
-        entries().filter(|(_, lately)| lately.is_none()).map(|(entry, _)| entry.place).collect();
-    let mut read = ground.memory.read(ground.shared, &places, ground.now).into_iter();
-    let records = entries().map_while(|(entry, lately)| match lately {
-        Some(record) => Some(*record),
-        None if entry.what == What::Identities => {
-            Some(programs.put(entry.place.number(), ground.now, read.next()?))
-        }
-        None => read.next(),
-    });
-    records.collect()
+    let program = watch.entries.iter().enumerate().find(|(_, entry)| entry.what == What::Identities);
+    let program = program.map(|(at, entry)| (at, entry.place.number()));
+    let lately = program.and_then(|(at, number)| Some((at, programs.get(number, ground.now)?)));
+    let is_known = |at: usize| lately.is_some_and(|(own, _)| own == at);
+    let entries = watch.entries.iter().enumerate().filter(|(at, _)| !is_known(*at));
+    let places: Vec<Hashed> = entries.map(|(_, entry)| entry.place).collect();
+    let records = ground.memory.read(ground.shared, &places, ground.now);
+    if let (None, Some((at, number))) = (lately, program) {
+        records.get(at).map(|record| programs.put(number, ground.now, *record));
+    }
+    let (count, mut read) = (watch.entries.len(), records.into_iter());
+    (0..count).map_while(move |at| match lately {
+        Some((own, record)) if own == at => Some(record),
+        _ => read.next(),
+    })
 }
 
 fn judge(what: &What, tally: &Tally, settings: &Behaviour, findings: &mut Findings) {
