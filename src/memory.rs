@@ -83,8 +83,8 @@ pub struct Hashed {
 }
 
 impl Hashed {
-    /// A hash that no two places share but by chance.
-    pub const fn number(self) -> u64 {
+    /// What tells it from the others of its bucket. Nobody outside can choose it.
+    pub(crate) const fn fingerprint(self) -> u64 {
         self.fingerprint
     }
 }

@@ -281,7 +281,7 @@ fn known(
 ) -> impl Iterator<Item = Record> + use<> {
     let mut programs = programs.borrow_mut();
     let program = watch.entries.iter().enumerate().find(|(_, entry)| entry.what == What::Identities);
-    let program = program.map(|(at, entry)| (at, entry.place.number()));
+    let program = program.map(|(at, entry)| (at, entry.place.fingerprint()));
     let lately = program.and_then(|(at, number)| Some((at, programs.get(number, ground.now)?)));
     let is_known = |at: usize| lately.is_some_and(|(own, _)| own == at);
     let entries = watch.entries.iter().enumerate().filter(|(at, _)| !is_known(*at));
@@ -376,7 +376,7 @@ impl Watch {
                     Some(true) => Change::Tally(Some(entry.thing)),
                 },
             };
-            programs.borrow_mut().forget(entry.place.number());
+            programs.borrow_mut().forget(entry.place.fingerprint());
             places.push(entry.place);
             changes.push(change);
         }
