@@ -35,6 +35,7 @@ use crate::config::{Config, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
 use crate::gather;
+use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
@@ -107,6 +108,7 @@ impl Engine {
     /// An engine for a configuration. All memory that will ever be needed is taken here.
     pub fn new(config: Config, ports: Ports) -> Self {
         let Ports { shared, native, random, entropy } = ports;
+        let shared = Box::new(Keeping::new(shared));
         let memory = Memory::open(shared.as_ref(), config.memory_budget_bytes(), random);
         if config.needs_memory() {
             memory.seed(shared.as_ref());
@@ -122,7 +124,7 @@ impl Engine {
         let tokens = RefCell::new(TokenCache::new(budget, random));
         // A test holds that the built-in one has no fault.
         let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in(random).ok());
-        let (outbox, leases, keys, revocations, seats) = Default::default();
+        let (outbox, leases, keys, revocations, usual, programs, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {
                 config,
@@ -137,6 +139,8 @@ impl Engine {
                 tokens,
                 keys,
                 revocations,
+                usual,
+                programs,
                 seats,
             }),
         };
@@ -185,6 +189,7 @@ impl Head {
     pub fn judge(self, has_body: bool) -> Step<Body> {
         let Self { mut case, request, now } = self;
         let world = Rc::clone(&case.world);
+        let _sight = world.shared.sight();
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);

@@ -230,8 +230,8 @@ impl Case {
             risk: 0,
             now,
         };
-        anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
-        behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
+        anomaly::check(&scene, &world.usual, &mut self.anomaly, &mut self.findings);
+        behaviour::check(&world.ground(now), &world.programs, &mut self.watch, &mut self.findings);
         volume::check(&world.ground(now), &self.tab, &mut self.findings);
     }
 

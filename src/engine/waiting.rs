@@ -132,6 +132,8 @@ impl Unidentified {
     /// Judges the token with what is there now.
     pub fn retry(self, now: Millis) -> Step<Body> {
         let mut open = *self.open;
+        let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         open.now = now;
         match &open.service {
             Some(_) => open.serve(Some(self.need)),
@@ -168,6 +170,7 @@ impl Held {
         }
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);
         let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         let route = world.config.routes.get(open.case.route);
         shape::check_body(route, seen, &mut open.case.findings);
         // Only who asks for a JSON document is told that there is none.
@@ -218,6 +221,7 @@ impl Asking {
         let Self { open, asked, body_bytes } = self;
         let mut open = *open;
         let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         let case = &mut open.case;
         let scene = Scene {
             config: &world.config,
