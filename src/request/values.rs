@@ -106,8 +106,8 @@ struct Walker<'v, 'c> {
 /// The values of the head. Returns whether all were looked at.
 pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
-    let path = super::path::without_query(request.headers.first(":path").unwrap_or_default());
-    for (index, segment) in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).enumerate() {
+    let segments = request.written_path().split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+    for (index, segment) in segments.enumerate() {
         walker.take(Part::Path, Place::Segment(index), &percent_decoded(segment));
     }
     walker.pairs(Part::Query, request.query());
