@@ -374,8 +374,12 @@ fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
     let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
     let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_str());
     let withheld = withheld.into_iter().flat_map(|name| fields.alike(name)).map(|(name, _)| name);
-    let ours = gather::set(fields.beginning(INTERNAL_PREFIX.as_bytes()).chain(withheld));
-    ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    let mut ours = fields.beginning(INTERNAL_PREFIX.as_bytes()).chain(withheld).peekable();
+    // Almost always.
+    if ours.peek().is_none() {
+        return Vec::new();
+    }
+    gather::set(ours).into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[cfg(test)]

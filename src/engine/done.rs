@@ -30,13 +30,13 @@ impl Done {
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
         let case = &self.case;
-        case.ledger.charges_responses() || case.tab.wants_bytes() || case.anomaly.wants_answer()
+        case.ledger.charges_responses() || case.tab.wants_bytes() || case.is_compared()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
         let case = &self.case;
-        let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
+        let watched = case.watch.wants_status() || case.objects.wants_status() || case.is_compared();
         watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
@@ -62,7 +62,9 @@ impl Done {
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
-        self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
+        if let Some(anomaly) = &mut self.case.anomaly {
+            anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
+        }
         self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
     }
 

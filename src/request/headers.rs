@@ -90,13 +90,13 @@ impl Headers {
 
     /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        let is_named = |field: &&Field| self.name(field) == name.as_bytes();
+        let is_named = |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
         self.printed(Print::of(name.as_bytes())).find(is_named).map(|field| self.value(field))
     }
 
     /// The values of every field of that name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        let is_named = move |field: &&Field| self.name(field) == name.as_bytes();
+        let is_named = move |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
         self.printed(Print::of(name.as_bytes())).filter(is_named).map(|field| self.value(field))
     }
 

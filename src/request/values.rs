@@ -14,6 +14,7 @@ use super::decode::Signs;
 use super::multipart;
 use super::place::Place;
 use super::{lossy, Request};
+use crate::bytes;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -262,7 +263,8 @@ impl Walker<'_, '_> {
 
 /// Whether a header field has no value of the client's own choice, or a check of its own judges it.
 fn is_quiet(name: &[u8]) -> bool {
-    name.starts_with(b"sec-") || quiet_headers(name.len()).iter().any(|quiet| quiet.as_bytes() == name)
+    name.starts_with(b"sec-")
+        || quiet_headers(name.len()).iter().any(|quiet| bytes::are_equal(quiet.as_bytes(), name))
 }
 
 /// Whether there is a loud byte. It does not stop at the first one, so that many are looked at at once: a token is long.
