@@ -297,14 +297,16 @@ impl Open {
     }
 
     fn settle(self: Box<Self>, body_bytes: u64) -> Step<Body> {
-        let Self { mut case, request, .. } = *self;
-        let mut ours = internal_fields(&case.world.config, &request.headers);
-        ours.extend(identity::disbelieved(&case.world.config, &request));
-        ours.extend(case.evasive_fields(&request).map(str::to_owned));
+        let mut case = self.case;
+        let mut ours = internal_fields(&case.world.config, &self.request.headers);
+        ours.extend(identity::disbelieved(&case.world.config, &self.request));
+        ours.extend(case.evasive_fields(&self.request).map(str::to_owned));
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {
-                body.case.keep_for_login(request);
+                if body.case.login_field().is_some() {
+                    body.case.keep_for_login(self.request);
+                }
                 permit.remove = ours;
                 permit.add = body.case.upstream_headers();
                 Step::Forward(permit, body)

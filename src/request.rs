@@ -200,14 +200,26 @@ fn host(authority: &[u8]) -> Option<String> {
     };
     // `shop.example.` is the same name, written absolutely.
     let name = host.strip_suffix(b".").unwrap_or(host);
-    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let in_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
     let is_plain = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
         Some(address) => !address.is_empty() && address.iter().all(in_address),
-        None => host.iter().all(in_name) && name.split(|byte| *byte == b'.').all(|label| !label.is_empty()),
+        None => is_name(name),
     };
     let is_whole = is_plain && port.iter().skip(1).all(u8::is_ascii_digit);
     std::str::from_utf8(name).ok().filter(|_| is_whole).map(str::to_ascii_lowercase)
+}
+
+/// Labels with full stops between them.
+fn is_name(name: &[u8]) -> bool {
+    let mut before = b'.';
+    for byte in name {
+        let is_in_label = byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        if !is_in_label && (*byte != b'.' || before == b'.') {
+            return false;
+        }
+        before = *byte;
+    }
+    before != b'.'
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.

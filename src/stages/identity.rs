@@ -204,7 +204,7 @@ fn admit(
 ) -> Result<(), Need> {
     let Scene { config, route, request, .. } = *scene;
     revocation::check(identity, verified, scene, findings)?;
-    authorization::check(&route.requirement, &verified.claims, findings);
+    authorization::check(&route.requirement, verified, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
     binding::check(&identity.bindings, verified, request, findings);
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));

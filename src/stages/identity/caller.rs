@@ -5,7 +5,7 @@
 
 use super::binding::Bound;
 use super::token;
-use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer};
+use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer, Requirement};
 use crate::jose::keys::KeyPrint;
 use crate::jose::Claims;
 use crate::time::Millis;
@@ -35,6 +35,8 @@ pub struct Verified {
     pub(super) key: Option<KeyPrint>,
     /// Under which revocations it was found not to be revoked; see [`super::revocation`].
     pub(super) cleared: Cell<u64>,
+    /// The requirement that it was last found to meet, by its place in the configuration.
+    pub(super) met: Cell<Option<*const Requirement>>,
     /// What it says of its holder, once that was asked for.
     pub(super) bound: OnceCell<Bound>,
     /// The user agent that was found to be the token's.
@@ -77,8 +79,8 @@ impl Verified {
     }
 
     fn named(origin: Origin, issuer_name: String, claims: Arc<Claims>, name: Option<String>) -> Self {
-        let (cleared, bound, agent, in_date) = Default::default();
-        Self { origin, issuer_name, claims, name, key: None, cleared, bound, agent, in_date }
+        let (cleared, met, bound, agent, in_date) = Default::default();
+        Self { origin, issuer_name, claims, name, key: None, cleared, met, bound, agent, in_date }
     }
 
     /// How far the clock of whoever vouches for it may be from ours.

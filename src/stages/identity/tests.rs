@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 mod differential;
 pub(super) mod lasting;
 mod logins;
+mod remembered;
 mod signatures;
 mod vectors;
 
