@@ -121,7 +121,7 @@ impl Engine {
         let tokens = RefCell::new(TokenCache::new(budget, random));
         // A test holds that the built-in one has no fault.
         let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in(random).ok());
-        let (outbox, keys, revocations, seats) = Default::default();
+        let (outbox, leases, keys, revocations, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {
                 config,
@@ -132,6 +132,7 @@ impl Engine {
                 native,
                 entropy,
                 outbox,
+                leases,
                 tokens,
                 keys,
                 revocations,

@@ -9,6 +9,7 @@
 
 mod callout;
 mod calls;
+mod counters;
 mod exchange;
 mod fetching;
 mod report;
@@ -117,19 +118,21 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let report = Report::new(&config);
+        // On the first tick documents are fetched. Without ticks there are no heartbeats, which is not worth refusing a
+        // configuration for.
+        let report = Report::new(&config, if config.may_wait() { WATCH } else { HEARTBEAT });
         let digest = config.digest.clone();
         let Some(random) = random() else {
             calls::log(Level::Error, "portcullis: configuration refused: the host has no source of randomness");
             return false;
         };
-        // On the first tick documents are fetched.
-        let period = if config.may_wait() { WATCH } else { HEARTBEAT };
         let ports =
             Ports { shared: Box::new(SharedData), native: Box::new(Envoy), random, entropy: Box::new(Wasi) };
         let engine = Engine::new(config, ports);
         if let Some(former) = FORMER.with(|former| former.replace(Some(engine.former()))) {
-            engine.take_over(&former);
+            let mut trace = Trace::default();
+            engine.take_over(&former, now(), &mut trace);
+            report.memory(trace);
         }
         let took = calls::now_nanos().saturating_sub(began) / 1_000_000;
         calls::log(Level::Info, &format!("portcullis: configuration {digest} loaded in {took} ms"));
@@ -143,8 +146,6 @@ impl RootContext for Root {
             next_report: Millis::default(),
             survey_from: 0,
         });
-        // Without ticks there are no heartbeats, which is not worth refusing a configuration for.
-        let _ = calls::set_tick_period(u32::try_from(period.as_u64()).unwrap_or(u32::MAX));
         true
     }
 
@@ -171,7 +172,9 @@ impl RootContext for Root {
 
 impl Loaded {
     fn tick(&mut self, now: Millis) {
-        if now >= self.next_beat {
+        // Envoy's timers may be a little early, and where nothing waits the next tick is far.
+        let is_beat = now.saturating_add(WATCH) > self.next_beat;
+        if is_beat {
             self.next_beat = now.saturating_add(HEARTBEAT);
             self.report.beat();
             if let Some(survey) = self.engine.survey(self.survey_from, now) {
@@ -180,6 +183,9 @@ impl Loaded {
             }
             self.report.documents(&self.engine.documents(), now);
         }
+        let mut trace = Trace::default();
+        self.engine.end_leases(now, &mut trace);
+        self.report.memory(trace);
         self.fetching.tick(&self.engine, &self.report, now);
         self.give_up_late_reports(now);
         let interval = self.engine.config().fleet.as_ref().map(|fleet| fleet.sync_interval);
@@ -187,6 +193,7 @@ impl Loaded {
             self.next_report = now.saturating_add(interval);
             self.send_reports(now);
         }
+        self.report.tick(now, is_beat);
     }
 
     fn send_reports(&mut self, now: Millis) {
@@ -226,6 +233,13 @@ impl Loaded {
         let mut trace = Trace::default();
         self.engine.settle(report, answer, now(), &mut trace);
         self.report.memory(trace);
+    }
+}
+
+/// Its root context is gone, or is configured anew: either way nobody ticks for it.
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.report.end();
     }
 }
 

@@ -71,6 +71,13 @@ pub struct Hashed {
     fingerprint: u64,
 }
 
+impl Hashed {
+    /// What tells it from the others of its bucket. Nobody outside can choose it.
+    pub(crate) const fn fingerprint(self) -> u64 {
+        self.fingerprint
+    }
+}
+
 /// An actor, hashed as far as all of its records have in common. Its two steps are called from many places, and once in the module.
 struct Actor {
     bucket: u64,

@@ -3,6 +3,8 @@
 //! Names carry their labels in the form that Istio's `extraStatTags` and the shipped `stats_tags` take apart. No value of a label
 //! is chosen by a client, so the number of series is known when the configuration loads.
 
+pub mod batch;
+
 /// What a statistic is.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Kind {

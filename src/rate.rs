@@ -107,6 +107,27 @@ impl Algorithm {
         }
     }
 
+    /// Takes back units that were taken at `since` and never used: at most as many as still count, since what is over has come
+    /// back by itself. States that keep no such units stay as they are.
+    pub fn give_back(self, state: State, rate: &Rate, since: Millis, now: Millis, units: u64) -> State {
+        match self {
+            Self::TokenBucket => token_bucket::give_back(state, rate, since, now, units),
+            Self::SlidingWindow => sliding_window::give_back(state, rate, since, units),
+            Self::FixedWindow => fixed_window::give_back(state, rate, since, units),
+            Self::Concurrency | Self::SharedWindow => state,
+        }
+    }
+
+    /// When the window ends whose count this moment belongs to, under algorithms that have such windows.
+    pub fn window_ends(self, rate: &Rate, now: Millis) -> Option<Millis> {
+        match self {
+            Self::SlidingWindow | Self::FixedWindow | Self::SharedWindow => {
+                Some(now.saturating_add(shared_window::left(rate, now)))
+            }
+            Self::TokenBucket | Self::Concurrency => None,
+        }
+    }
+
     /// Charges `cost` units for what has happened already, whether there are that many or not: whoever owes more than
     /// there is waits until it is settled. `None` for algorithms whose units are given back, or counted elsewhere too.
     pub fn charge(self, state: State, rate: &Rate, now: Millis, cost: u64) -> Option<Taken> {

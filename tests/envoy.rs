@@ -13,6 +13,7 @@ mod behaviour;
 mod business;
 mod certificates;
 mod configuration;
+mod counting;
 mod crowd;
 mod exposure;
 mod fleet;

@@ -20,6 +20,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("request", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
     ("remote", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::jose"]),
     ("rls", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
+    ("metrics", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("memory", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("rate", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),
     ("json", &["crate::config", "crate::stages", "crate::engine", "crate::host", "crate::request"]),

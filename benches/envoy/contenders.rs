@@ -130,6 +130,12 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
             "routes, three limits with three keys",
             rules::plain(&json!({"limits": rules::three_limits()})),
         )?,
+        Contender::new(
+            "+ 3 limits, new keys",
+            "the same, each key seen for the first time",
+            filtered()?.filter_config(&rules::plain(&json!({"limits": rules::three_limits_of_strangers()}))),
+            &[Shape::Fresh],
+        )?,
         portcullis(
             "+ inspect",
             "routes, every value of the request inspected",

@@ -73,6 +73,15 @@ pub(crate) fn three_limits() -> Value {
     ])
 }
 
+/// The same under keys that are new with each request, so that no worker can count ahead.
+pub(crate) fn three_limits_of_strangers() -> Value {
+    json!([
+        limit("note", json!({"key": ["query:note"]})),
+        limit("window", json!({"key": ["query:note", "method"], "algorithm": "sliding_window"})),
+        limit("route", json!({"key": ["query:note", "route"]})),
+    ])
+}
+
 /// A rule that holds, and one that counts.
 pub(crate) fn rules() -> Sections {
     json!({"rules": [

@@ -97,11 +97,12 @@ impl Case {
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
     pub(super) fn limit(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, .. } = world.as_ref();
+        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
         let route = config.routes.get(self.route);
         let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene = Scene { config, memory, shared, once, outbox, route, request, body, caller, risk, now };
+        let scene =
+            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
         limits::recognise(&scene, &mut self.ledger);
         behaviour::recognise(&scene, &mut self.watch);
         volume::recognise(&scene, &mut self.tab);
@@ -140,7 +141,7 @@ impl Case {
     /// an endpoint of ours is no business of theirs.
     pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, .. } = world.as_ref();
+        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
         let route = config.routes.get(self.route);
         let names = if body.is_some() { &route.watched.body } else { &route.watched.query };
         let is_free = route.rules.is_empty() && names.is_empty();
@@ -149,7 +150,8 @@ impl Case {
         }
         let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene = Scene { config, memory, shared, once, outbox, route, request, body, caller, risk, now };
+        let scene =
+            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
@@ -157,7 +159,7 @@ impl Case {
     /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
     pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, .. } = world.as_ref();
+        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
         let route = config.routes.get(self.route);
         let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
         let has_part =
@@ -167,7 +169,8 @@ impl Case {
         }
         let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene = Scene { config, memory, shared, once, outbox, route, request, body, caller, risk, now };
+        let scene =
+            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
         workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
         match body {
             None => self.heard.listen(&scene),
@@ -197,23 +200,36 @@ impl Case {
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
     pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, .. } = world.as_ref();
+        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
         let route = config.routes.get(self.route);
         if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
             return;
         }
         let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
-        let scene = Scene { config, memory, shared, once, outbox, route, request, body, caller, risk, now };
+        let scene =
+            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
         objects::check(&scene, &mut self.objects, &mut self.findings);
     }
 
     /// Adds what is known of the actors it belongs to. Once.
     pub(super) fn recall(&mut self, request: &Request, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, .. } = world.as_ref();
+        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
         let (route, shared, caller) = (config.routes.get(self.route), shared.as_ref(), &self.caller);
-        let scene =
-            Scene { config, memory, shared, once, outbox, route, request, body: None, caller, risk: 0, now };
+        let scene = Scene {
+            config,
+            memory,
+            shared,
+            once,
+            outbox,
+            leases,
+            route,
+            request,
+            body: None,
+            caller,
+            risk: 0,
+            now,
+        };
         if config.anomaly.is_some() {
             anomaly::check(&scene, self.anomaly.get_or_insert_default(), &mut self.findings);
         }

@@ -22,11 +22,12 @@ impl Engine {
         Former { world: Rc::downgrade(&self.world) }
     }
 
-    /// Takes over what this worker has not reported to the fleet yet under the configuration before.
-    pub fn take_over(&self, former: &Former) {
+    /// Takes over what this worker has not reported to the fleet yet under the configuration before, whose leases end.
+    pub fn take_over(&self, former: &Former, now: Millis, trace: &mut Trace) {
         let Some(former) = former.world.upgrade().filter(|former| !Rc::ptr_eq(former, &self.world)) else {
             return;
         };
+        former.leases.borrow_mut().end_all(&former.ground(now), trace);
         let (mut from, mut to) = (former.outbox.borrow_mut(), self.world.outbox.borrow_mut());
         to.take_over(&mut from, &former.config, &self.world.config);
     }
@@ -39,6 +40,11 @@ impl Engine {
     /// Takes in what the fleet answered to a report.
     pub fn settle(&self, report: Report, answer: Result<Vec<Reply>, Fault>, now: Millis, trace: &mut Trace) {
         self.world.outbox.borrow_mut().settle(report, answer, &self.world.ground(now), trace);
+    }
+
+    /// Gives back what of this worker's leases was not spent in their time.
+    pub fn end_leases(&self, now: Millis, trace: &mut Trace) {
+        self.world.leases.borrow_mut().end(&self.world.ground(now), trace);
     }
 
     /// Looks how full the memory is, in a sample that begins at this bucket. `None` if there is no memory, or another

@@ -224,6 +224,7 @@ impl Asking {
             shared: world.shared.as_ref(),
             once: &world.once,
             outbox: &world.outbox,
+            leases: &world.leases,
             route: world.config.routes.get(case.route),
             request: &open.request,
             body: None,

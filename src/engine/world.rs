@@ -14,7 +14,7 @@ use crate::stages::identity::keys::KeyRing;
 use crate::stages::identity::revocation::Revocations;
 use crate::stages::identity::{self, Patience};
 use crate::stages::inspect::inspector::Inspector;
-use crate::stages::limits::{Ground, Outbox};
+use crate::stages::limits::{Ground, Leases, Outbox};
 use crate::time::Millis;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -56,6 +56,7 @@ pub(super) struct World {
     pub(super) native: Box<dyn Native>,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) outbox: RefCell<Outbox>,
+    pub(super) leases: RefCell<Leases>,
     pub(super) tokens: RefCell<TokenCache>,
     pub(super) keys: RefCell<KeyRing>,
     pub(super) revocations: RefCell<Revocations>,

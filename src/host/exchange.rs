@@ -5,9 +5,11 @@
 //! nothing of it goes on until the engine has judged.
 
 mod answer;
+mod clock;
 mod facts;
 
-use self::facts::{certificate, fallback_id, now, peer, response_bytes, response_status, source};
+use self::clock::{millis, now, Clock};
+use self::facts::{certificate, fallback_id, peer, response_bytes, response_status, source};
 use super::callout;
 use super::calls::{self, Buffer, Map};
 use super::report::Report;
@@ -26,8 +28,6 @@ use log::Level;
 use proxy_wasm::types::Action;
 use std::rc::Rc;
 
-const NANOS_PER_MILLI: u64 = 1_000_000;
-
 /// What a stream does.
 pub(crate) struct Exchange {
     engine: Engine,
@@ -42,7 +42,7 @@ pub(crate) struct Exchange {
     answer_bytes: usize,
     /// Whether the request has arrived completely.
     ended: bool,
-    spent_nanos: u64,
+    clock: Clock,
 }
 
 enum State {
@@ -68,7 +68,7 @@ impl Exchange {
             judged_bytes: 0,
             answer_bytes: 0,
             ended: false,
-            spent_nanos: 0,
+            clock: Clock::default(),
         }
     }
 
@@ -78,7 +78,7 @@ impl Exchange {
         self.ended = end_of_stream;
         let step = self.judge_head(began, !end_of_stream);
         let action = self.obey(step);
-        self.spent_nanos = calls::now_nanos().saturating_sub(began);
+        self.clock.spend(began);
         action
     }
 
@@ -138,12 +138,9 @@ impl Exchange {
         if headers.is_empty() {
             return self.engine.judge_unreadable("the host gave an empty header section", fallback_id(now_nanos));
         }
-        let now = Millis::new(now_nanos / NANOS_PER_MILLI);
-        self.engine
-            .open(Request::new(headers, source).reached_by(peer).certified(certificate), now, || {
-                fallback_id(now_nanos)
-            })
-            .judge(has_body)
+        let request = Request::new(headers, source).reached_by(peer).certified(certificate);
+        let head = self.engine.open(request, millis(now_nanos), || fallback_id(now_nanos));
+        head.judge(has_body)
     }
 
     /// Carries out what the engine says, from within a callback of the request.
@@ -358,16 +355,17 @@ impl Exchange {
         let bytes = if done.wants_response_bytes() { response_bytes() } else { 0 };
         let status = if done.wants_response_status() { response_status() } else { None };
         if done.is_open() {
-            done.close(Response { status, bytes }, now());
+            done.close(Response { status, bytes }, self.clock.look());
         }
-        self.report.count(&done, self.spent_nanos);
+        self.report.count(&done, self.clock.spent_nanos, self.clock.seen());
         // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
         let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
         if let Some(act) = done.act() {
             calls::log(Level::Info, &done.audit(&act, source()));
         }
         if done.wants_receipt() {
-            let receipt = done.receipt(Response { status: response_status(), bytes }, source(), self.spent_nanos);
+            let receipt =
+                done.receipt(Response { status: response_status(), bytes }, source(), self.clock.spent_nanos);
             let _ = calls::set_filter_state("portcullis_receipt", &receipt);
             calls::log(Level::Info, &receipt);
         }

@@ -1,16 +1,19 @@
-//! Statistics: declared when the configuration loads, counted when a request is over.
+//! Statistics: declared when the configuration loads, counted when a request is over, and handed over to Envoy then or a moment
+//! later ([`Counters`]).
 //!
 //! Names carry their labels in the form that Istio's `extraStatTags` and the shipped `stats_tags` take apart:
 //! `verdict=.=deny;.;route=.=orders;.;portcullis_requests_total`. Every label value comes from the configuration or
 //! from our own tables, never from a client, so the number of series is known when the configuration loads.
 
 use super::calls::{self, Metric, MetricKind};
+use super::counters::Counters;
 use crate::config::remote::Document as Served;
 use crate::config::{Config, Mode, RouteId};
 use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
 use crate::engine::{Done, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
 use crate::metrics;
+use crate::metrics::batch::Batch;
 use crate::remote::State;
 use crate::stages::identity::Proof;
 use crate::stages::limits::Decision;
@@ -30,14 +33,15 @@ pub(crate) struct Report {
     rules: Table,
     /// By limit and decision.
     limits: Table,
-    memory: [Option<Metric>; 3],
+    /// By event.
+    memory: Table,
     fleet: Table,
     tokens: Table,
     acts: Acts,
     documents: Vec<Document>,
     occupancy: Option<Metric>,
-    duration_us: Option<Metric>,
     heartbeats: Option<Metric>,
+    counters: Counters,
 }
 
 /// What came of a report to the fleet.
@@ -89,44 +93,50 @@ impl FleetEvent {
 const MODES: [Mode; 2] = [Mode::Monitor, Mode::Enforce];
 
 impl Report {
-    /// Declares everything that this configuration can count.
-    pub(crate) fn new(config: &Config) -> Self {
+    /// Declares everything that this configuration can count. Ticks are to come with this period.
+    pub(crate) fn new(config: &Config, period: Millis) -> Self {
+        let mut all = Vec::new();
         let modes = MODES.map(Mode::name);
-        let mut findings = Table::new(&modes);
+        let requests = requests(config, &mut all);
+        let mut findings = Table::new(&modes, &all);
         for check in CHECKS {
             let labels = [("stage", check.family.stage()), ("rule", check.id)];
-            findings.declare(metrics::FINDINGS.name, &labels, "mode");
+            findings.declare(metrics::FINDINGS.name, &labels, "mode", &mut all);
         }
-        let mut rules = Table::new(&modes);
+        let mut rules = Table::new(&modes, &all);
         for rule in &config.rules {
-            rules.declare(metrics::RULES.name, &[("rule", &rule.about.name)], "mode");
+            rules.declare(metrics::RULES.name, &[("rule", &rule.about.name)], "mode", &mut all);
         }
-        let mut limits = Table::new(&Decision::ALL.map(Decision::name));
+        let mut limits = Table::new(&Decision::ALL.map(Decision::name), &all);
         for limit in &config.limits {
-            limits.declare(metrics::LIMITS.name, &[("limit", &limit.name)], "decision");
+            limits.declare(metrics::LIMITS.name, &[("limit", &limit.name)], "decision", &mut all);
         }
-        let mut fleet = Table::new(&FleetEvent::ALL.map(FleetEvent::name));
+        let mut memory = Table::new(&["retry", "eviction", "junk"], &all);
+        memory.declare(metrics::MEMORY_EVENTS.name, &[], "event", &mut all);
+        let mut fleet = Table::new(&FleetEvent::ALL.map(FleetEvent::name), &all);
         if config.fleet.is_some() {
-            fleet.declare(metrics::FLEET_REPORTS.name, &[], "event");
+            fleet.declare(metrics::FLEET_REPORTS.name, &[], "event", &mut all);
         }
-        let mut tokens = Table::new(&Proof::ALL.map(Proof::name));
+        let mut tokens = Table::new(&Proof::ALL.map(Proof::name), &all);
         if config.identity.is_some() {
-            tokens.declare(metrics::TOKENS.name, &[], "event");
+            tokens.declare(metrics::TOKENS.name, &[], "event", &mut all);
         }
-        let event = |event| counter(&[("event", event)], metrics::MEMORY_EVENTS.name);
+        let acts = acts(config, &mut all);
+        let documents = config.documents().map(|document| Document::new(document, &mut all)).collect();
+        let duration = calls::define_metric(MetricKind::Histogram, metrics::DURATION.name);
         Self {
-            requests: requests(config),
+            requests,
             findings,
             rules,
             limits,
-            memory: ["retry", "eviction", "junk"].map(event),
+            memory,
             fleet,
             tokens,
-            acts: acts(config),
-            documents: config.documents().map(Document::new).collect(),
+            acts,
+            documents,
             occupancy: calls::define_metric(MetricKind::Gauge, metrics::MEMORY_OCCUPANCY.name),
-            duration_us: calls::define_metric(MetricKind::Histogram, metrics::DURATION.name),
             heartbeats: counter(&[], metrics::HEARTBEATS.name),
+            counters: Counters::new(all, duration, period),
         }
     }
 
@@ -134,7 +144,7 @@ impl Report {
     pub(crate) fn fetched(&self, purpose: Purpose, fetched: &Fetched) {
         let document = self.documents.iter().find(|document| document.purpose == purpose);
         let way = position(&Fetched::NAMES, &fetched.name());
-        increment(document.zip(way).and_then(|(document, way)| document.fetches.get(0, way)), 1);
+        self.counters.event(document.and_then(|document| document.fetches.place(0, way)), 1);
     }
 
     /// Tells how old the documents are that other services serve.
@@ -156,45 +166,60 @@ impl Report {
         }
     }
 
-    /// Counts a request that is over.
-    pub(crate) fn count(&self, done: &Done, spent_nanos: u64) {
+    /// Counts a request that is over, of which the last that is known was at `now`.
+    pub(crate) fn count(&self, done: &Done, spent_nanos: u64, now: Millis) {
+        self.counters.request(now, spent_nanos / 1000, |batch| self.add(done, batch));
+    }
+
+    fn add(&self, done: &Done, batch: &mut Batch) {
+        let mut add = |place: Option<usize>, times: u32| {
+            if let Some(place) = place {
+                batch.count(place, times);
+            }
+        };
         let outcome = position(&Judgement::OUTCOMES, &done.outcome());
-        increment(outcome.and_then(|outcome| self.requests.get(row(done.route()), outcome)), 1);
+        add(self.requests.place(row(done.route()), outcome), 1);
         for weighed in done.findings() {
-            let mode = usize::from(weighed.mode == Mode::Enforce);
+            let mode = Some(usize::from(weighed.mode == Mode::Enforce));
             let check = CHECKS.iter().position(|check| check.id == weighed.finding.check.id);
-            increment(check.and_then(|check| self.findings.get(check, mode)), 1);
+            add(check.and_then(|check| self.findings.place(check, mode)), 1);
             let rule = weighed.finding.rule.as_ref();
-            increment(rule.and_then(|rule| self.rules.get(rule.index, mode)), 1);
+            add(rule.and_then(|rule| self.rules.place(rule.index, mode)), 1);
         }
         let ledger = done.ledger();
         for applied in &ledger.applied {
-            let decision = position(&Decision::ALL, &applied.decision);
-            increment(decision.and_then(|decision| self.limits.get(applied.limit, decision)), 1);
+            add(self.limits.place(applied.limit, position(&Decision::ALL, &applied.decision)), 1);
         }
-        self.memory(ledger.trace);
-        let proof = done.proof().and_then(|proof| position(&Proof::ALL, &proof));
-        increment(proof.and_then(|proof| self.tokens.get(0, proof)), 1);
+        for (event, times) in events(ledger.trace) {
+            add(self.memory.place(0, Some(event)), times);
+        }
+        add(self.tokens.place(0, done.proof().and_then(|proof| position(&Proof::ALL, &proof))), 1);
         if let Some(act) = done.act() {
             let own = self.acts.iter().find(|(metric, name, _)| (*metric, *name) == (act.metric(), act.name()));
-            increment(own.and_then(|(_, _, metric)| metric.as_ref()), 1);
-        }
-        if let Some(histogram) = self.duration_us {
-            calls::record(histogram, spent_nanos / 1000);
+            add(own.map(|(_, _, place)| *place), 1);
         }
     }
 
-    /// Counts what the memory met.
+    /// Counts what the memory met without a request.
     pub(crate) fn memory(&self, trace: Trace) {
-        let Trace { retries, evictions, junk } = trace;
-        for (metric, times) in self.memory.iter().zip([retries, evictions, junk]) {
-            increment(metric.as_ref(), times);
+        for (event, times) in events(trace) {
+            self.counters.event(self.memory.place(0, Some(event)), times);
         }
     }
 
     /// Counts a report to the fleet.
     pub(crate) fn fleet(&self, event: FleetEvent) {
-        increment(position(&FleetEvent::ALL, &event).and_then(|event| self.fleet.get(0, event)), 1);
+        self.counters.event(self.fleet.place(0, position(&FleetEvent::ALL, &event)), 1);
+    }
+
+    /// A tick has come, with a heartbeat or without.
+    pub(crate) fn tick(&self, now: Millis, is_beat: bool) {
+        self.counters.tick(now, is_beat);
+    }
+
+    /// The configuration is gone. Requests that are still under way hand over what they count by themselves.
+    pub(crate) fn end(&self) {
+        self.counters.end();
     }
 
     /// Shows how full the memory is.
@@ -207,31 +232,42 @@ impl Report {
 
     /// Shows that this VM is alive: nothing else in Envoy counts a VM that died.
     pub(crate) fn beat(&self) {
-        increment(self.heartbeats.as_ref(), 1);
+        if let Some(heartbeats) = self.heartbeats {
+            calls::increment(heartbeats, 1);
+        }
     }
 }
 
-/// Metrics of one name: a row for each thing, with a metric for each way that it can go.
+/// Counters of one name: a row for each thing, with one for each way that it can go. They follow one another in the list of all.
 struct Table {
     ways: Vec<&'static str>,
-    metrics: Vec<Option<Metric>>,
+    first: usize,
+    count: usize,
 }
 
 impl Table {
-    fn new(ways: &[&'static str]) -> Self {
-        Self { ways: ways.to_vec(), metrics: Vec::new() }
+    /// The next in the list. Until all of it is declared nothing else is.
+    fn new(ways: &[&'static str], all: &[Option<Metric>]) -> Self {
+        Self { ways: ways.to_vec(), first: all.len(), count: 0 }
     }
 
     /// Declares the counters of the next thing: `label` tells the ways apart.
-    fn declare(&mut self, name: &str, labels: &[(&str, &str)], label: &str) {
-        for way in &self.ways {
-            let labels: Vec<_> = labels.iter().copied().chain([(label, *way)]).collect();
-            self.metrics.push(counter(&labels, name));
+    fn declare(&mut self, name: &str, labels: &[(&str, &str)], label: &str, all: &mut Vec<Option<Metric>>) {
+        for way in self.ways.clone() {
+            let labels: Vec<_> = labels.iter().copied().chain([(label, way)]).collect();
+            self.push(counter(&labels, name), all);
         }
     }
 
-    fn get(&self, thing: usize, way: usize) -> Option<&Metric> {
-        self.metrics.get(thing.saturating_mul(self.ways.len()).saturating_add(way))?.as_ref()
+    fn push(&mut self, counter: Option<Metric>, all: &mut Vec<Option<Metric>>) {
+        all.push(counter);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Where a counter stands among all, if it is declared.
+    fn place(&self, thing: usize, way: Option<usize>) -> Option<usize> {
+        let offset = thing.saturating_mul(self.ways.len()).saturating_add(way?);
+        (offset < self.count).then(|| self.first.saturating_add(offset))
     }
 }
 
@@ -245,23 +281,23 @@ struct Document {
 }
 
 impl Document {
-    fn new((purpose, document): (Purpose, &Served)) -> Self {
+    fn new((purpose, document): (Purpose, &Served), all: &mut Vec<Option<Metric>>) -> Self {
         let place = document.location.plain();
         let label = ("document", place.as_str());
-        let mut fetches = Table::new(&Fetched::NAMES);
-        fetches.declare(metrics::FETCHES.name, &[label], "event");
+        let mut fetches = Table::new(&Fetched::NAMES, all);
+        fetches.declare(metrics::FETCHES.name, &[label], "event", all);
         let gauge = |what: Freshness| calls::define_metric(MetricKind::Gauge, &labelled(&[label], what.metric()));
         Self { purpose, fetches, freshness: Freshness::ALL.map(gauge) }
     }
 }
 
 /// By route and outcome.
-fn requests(config: &Config) -> Table {
-    let mut table = Table::new(&Judgement::OUTCOMES);
+fn requests(config: &Config, all: &mut Vec<Option<Metric>>) -> Table {
+    let mut table = Table::new(&Judgement::OUTCOMES, all);
     for (_, route) in config.routes.iter() {
         for outcome in Judgement::OUTCOMES {
             let labels = [("verdict", outcome), ("route", &route.name), ("mode", route.mode.name())];
-            table.metrics.push(counter(&labels, metrics::REQUESTS.name));
+            table.push(counter(&labels, metrics::REQUESTS.name), all);
         }
     }
     table
@@ -276,14 +312,25 @@ fn row(route: RouteId) -> usize {
     }
 }
 
-/// What became of requests for a token, or for the end of one.
-type Acts = Vec<(&'static str, &'static str, Option<Metric>)>;
+/// What became of requests for a token, or for the end of one: metric, event and place among all.
+type Acts = Vec<(&'static str, &'static str, usize)>;
 
-fn acts(config: &Config) -> Acts {
+fn acts(config: &Config, all: &mut Vec<Option<Metric>>) -> Acts {
     let minting = Act::OF_MINTING.iter().map(|name| (MINTING, *name)).filter(|_| config.minting.is_some());
     let revocations = Act::OF_REVOCATION.iter().map(|name| (REVOCATIONS, *name));
     let revocations = revocations.filter(|_| config.revocation_endpoint().is_some());
-    minting.chain(revocations).map(|(metric, name)| (metric, name, counter(&[("event", name)], metric))).collect()
+    let mut acts = Acts::new();
+    for (metric, name) in minting.chain(revocations) {
+        acts.push((metric, name, all.len()));
+        all.push(counter(&[("event", name)], metric));
+    }
+    acts
+}
+
+/// What the memory met: the way in its table, and how often.
+fn events(trace: Trace) -> impl Iterator<Item = (usize, u32)> {
+    let Trace { retries, evictions, junk } = trace;
+    [retries, evictions, junk].into_iter().enumerate()
 }
 
 fn position<T: PartialEq>(all: &[T], wanted: &T) -> Option<usize> {
@@ -297,11 +344,4 @@ fn counter(labels: &[(&str, &str)], name: &str) -> Option<Metric> {
 fn labelled(labels: &[(&str, &str)], name: &str) -> String {
     let labels: String = labels.iter().map(|(label, value)| format!("{label}=.={value};.;")).collect();
     format!("{labels}{name}")
-}
-
-fn increment(metric: Option<&Metric>, times: u32) {
-    // The host refuses an increment by nothing.
-    if let Some(metric) = metric.filter(|_| times > 0) {
-        calls::increment(*metric, times.into());
-    }
 }

@@ -33,6 +33,15 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
+pub(super) fn give_back(state: State, rate: &Rate, since: Millis, units: u64) -> State {
+    let (window, taken) = unpack(state);
+    if window == number(rate, since) {
+        pack(window, taken.saturating_sub(units))
+    } else {
+        state
+    }
+}
+
 /// Which window of the clock it is.
 pub(super) fn number(rate: &Rate, now: Millis) -> u64 {
     now.as_u64().checked_div(rate.window.as_u64()).unwrap_or_default()

@@ -49,6 +49,16 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
+pub(super) fn give_back(state: State, rate: &Rate, since: Millis, units: u64) -> State {
+    let mut counts = load(state);
+    match counts.window.checked_sub(number(rate, since)) {
+        Some(0) => counts.current = counts.current.saturating_sub(units),
+        Some(1) => counts.previous = counts.previous.saturating_sub(units),
+        _ => return state,
+    }
+    store(&counts)
+}
+
 /// The part of the window before that lies inside the sliding one, rounded up.
 fn weighed(previous: u64, rate: &Rate, elapsed: u64) -> u64 {
     let inside = u128::from(rate.window.as_u64().saturating_sub(elapsed));

@@ -42,6 +42,14 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
+/// What has come back since then by itself does not come back once more.
+pub(super) fn give_back(state: State, rate: &Rate, since: Millis, now: Millis, units: u64) -> State {
+    let (arrival, _) = unpack(state);
+    let elapsed = nanos(now).saturating_sub(nanos(since));
+    let owed = interval(rate).saturating_mul(units).saturating_sub(elapsed);
+    pack(arrival.saturating_sub(owed), 0)
+}
+
 /// How long a bucket takes from empty to full.
 pub(super) fn lasts(rate: &Rate) -> Millis {
     millis(capacity(rate))

@@ -6,6 +6,8 @@
 //! asked last, about all its strict limits at once: what it refuses has been charged to the limits before. A limit in monitor mode is charged as if it were in force and refuses nothing. What a limit allows may depend on the request
 //! ([`Factors`]) and on what other Envoys have let pass ([`fleet`]).
 //!
+//! Of busy keys a worker takes several units at once ([`lease`]).
+//!
 //! Keys are hashed with a secret before they leave this file, so an API key that is counted is stored nowhere.
 //!
 //! Bounds: as many changes of the memory as the route has limits, each with bounded repeats. When a count cannot be kept
@@ -17,12 +19,14 @@ mod charge;
 pub(in crate::stages) mod encoding;
 pub(in crate::stages) mod fields;
 pub mod fleet;
+pub mod lease;
 mod reputation;
 pub(in crate::stages) mod view;
 
 pub use self::adapt::Factors;
 pub use self::advice::headers;
 pub use self::fleet::Outbox;
+pub use self::lease::Leases;
 pub use self::reputation::Deed;
 
 use self::advice::exceeded;
@@ -34,7 +38,7 @@ use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::once::Once;
 use crate::memory::record::{Record, State};
 use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
-use crate::rate::{concurrency, Algorithm, Rate, Taken};
+use crate::rate::{concurrency, Algorithm, Rate};
 use crate::request::body::Body;
 use crate::request::Request;
 use crate::rls::Count;
@@ -82,6 +86,8 @@ pub struct Scene<'a> {
     pub once: &'a Once,
     /// What is to be reported to the fleet.
     pub outbox: &'a RefCell<Outbox>,
+    /// What this worker has taken in advance.
+    pub leases: &'a RefCell<Leases>,
     /// The route.
     pub route: &'a Route,
     /// The request.
@@ -173,6 +179,13 @@ struct Held {
     since: Millis,
 }
 
+impl<'a> Scene<'a> {
+    const fn ground(&self) -> Ground<'a> {
+        let Self { config, memory, shared, once, now, .. } = *self;
+        Ground { config, memory, shared, once, now }
+    }
+}
+
 impl Decision {
     /// Every decision, in a fixed order.
     pub const ALL: [Self; 4] = [Self::Allow, Self::Refuse, Self::WouldRefuse, Self::Unknown];
@@ -191,6 +204,12 @@ impl Decision {
 /// Applies those limits of the route that can be applied now: those that need the body once it is there, all others
 /// before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
+    apply_all(scene, findings, ledger);
+    // The leases of the request's own keys have been renewed: each with the change of its record.
+    scene.leases.borrow_mut().end_if_due(&scene.ground(), &mut ledger.trace);
+}
+
+fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     for index in &scene.route.limits {
         let limit = scene.config.limits.get(*index);
         let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))
@@ -218,7 +237,7 @@ fn apply(
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());
     let mut applied = Applied { limit: index, decision: Decision::Allow, rate, factors, remaining, reset };
-    match take(&call, &rate, scene, &mut ledger.trace) {
+    match lease::take(&call, &rate, scene.leases, &scene.ground(), &mut ledger.trace) {
         Ok(taken) => {
             applied = Applied { remaining: taken.remaining, reset: taken.reset, ..applied };
             if taken.allowed {
@@ -332,21 +351,6 @@ impl Ledger {
             });
         }
     }
-}
-
-fn take(call: &Call<'_>, rate: &Rate, scene: &Scene<'_>, trace: &mut Trace) -> Result<Taken, Contended> {
-    let Call { limit, place, cost, .. } = *call;
-    scene.memory.change(scene.shared, place, scene.now, trace, |mut record| {
-        let state = begun(limit, rate, &record, scene.now);
-        let taken = limit.algorithm.take(state, rate, scene.now, cost);
-        // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
-        // be settled at another limit's pace.
-        if !taken.allowed && !record.is_new() {
-            return (taken, None);
-        }
-        record.settle(taken.state, taken.debt);
-        (taken, Some(record))
-    })
 }
 
 /// The state of a record, which begins with what the record inherited if it is new.

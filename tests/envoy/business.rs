@@ -111,6 +111,7 @@ fn a_rule_speaks_to_the_client_the_receipt_and_the_statistics() {
     let finding = &receipt["portcullis.findings"][0];
     assert_eq!((&finding["rule"], &finding["code"]), (&json!("quantity"), &json!("quantity_invalid")));
     assert_eq!(order(json!({"quantity": 1, "odd": true})).status, 200);
+    gate.expect_accounted(3);
     for (name, mode) in [("quantity", "enforce"), ("trial", "monitor")] {
         let stat = format!("wasmcustom.rule=.={name};.;mode=.={mode};.;portcullis_rules_total");
         assert_eq!(gate.envoy.stats().get(&stat), Some(&1), "{name}");

@@ -3,10 +3,11 @@
 //! Every connection's own certificate counts, whatever was remembered of the token. What is compared is tested beside the
 //! core. Not covered: certificates whose chain has several links.
 
-use super::{demo_issuer, echoed, enforcing, outcome, Gate};
+use super::{demo_issuer, echoed, enforcing, outcome, Gate, SOON};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use portcullis_lab::client::{Client, Request};
+use portcullis_lab::envoy::Envoy;
 use portcullis_lab::tls::{Authority, Certificate};
 use portcullis_lab::tokens::{now, Algorithm, Issuer, Spec};
 use serde_json::{json, Map, Value};
@@ -59,8 +60,9 @@ fn a_token_passes_on_connections_of_its_certificate_alone() {
             }
         }
     }
-    let remembered = gate.envoy.stats().into_iter().filter(|(name, _)| name.contains("remembered"));
-    assert!(remembered.map(|(_, count)| count).sum::<u64>() > 0, "no token was remembered");
+    let remembered =
+        |envoy: &Envoy| envoy.stats().into_iter().any(|(name, count)| name.contains("remembered") && count > 0);
+    assert!(gate.envoy.wait_for(remembered, SOON), "no token was remembered");
     let free = Issuer::demo().token("ada");
     let [(_, client), _] = clients(&gate, &authority, Some(&ada));
     assert_eq!(outcome(&client.send(Request::get("/echo").bearer(free)).unwrap()), "token_unbound");

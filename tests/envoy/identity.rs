@@ -207,15 +207,17 @@ fn envoy_and_the_filter_agree_on_every_signature() {
     let gates = [start(true), start(false)];
     let clients = gates.each_ref().map(Gate::http1);
     let mut refused = 0;
-    for token in vectors() {
+    let tokens = vectors();
+    for token in &tokens {
         let [by_host, by_filter] = clients.each_ref().map(|client| {
-            let answer = client.send(Request::get("/echo").bearer(&token)).unwrap();
+            let answer = client.send(Request::get("/echo").bearer(token)).unwrap();
             (answer.status, if answer.status == 200 { String::new() } else { code(&answer) })
         });
         assert_eq!(by_host, by_filter, "{token}");
         refused += usize::from(by_host.0 != 200);
     }
     assert!(refused > 200, "hardly any of them was refused: {refused}");
+    gates.iter().for_each(|gate| gate.expect_accounted(tokens.len() as u64));
     let proofs = |gate: &Gate, event: &str| {
         let name = format!("wasmcustom.event=.={event};.;portcullis_tokens_total");
         gate.envoy.stats().get(&name).copied().unwrap_or_default()

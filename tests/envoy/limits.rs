@@ -113,6 +113,7 @@ fn one_hot_key_gets_exactly_its_limit() {
     for workers in [2, 4] {
         let gate = start(&config(json!([limit("hot", "token_bucket", LIMIT, json!(["health"]))])), workers);
         assert_eq!(gate.passed("/healthz", "a", 3000), LIMIT as usize, "{workers} workers");
+        gate.expect_accounted(3000);
         assert_eq!((gate.said("hot", "unknown"), gate.memory_events("junk")), (0, 0));
     }
 }

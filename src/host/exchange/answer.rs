@@ -5,13 +5,13 @@
 //! reply. Where a rule wants the body, the head is held back with it, so that both can still be changed or replaced
 //! (`engine/answer.rs`). Bounds: what the engine asks for; a wait ends with a tick at the latest.
 
+use super::clock::{millis, now};
 use super::facts::broke_off;
-use super::{now, remove, send, Exchange, State, NANOS_PER_MILLI};
+use super::{remove, send, Exchange, State};
 use crate::engine::answer::{Changes, Course, HeldAnswer, WatchedAnswer};
 use crate::host::calls::{self, Buffer, Failed, Map};
 use crate::request::headers::Headers;
 use crate::response::{Head, Unread};
-use crate::time::Millis;
 use log::Level;
 use proxy_wasm::types::Action;
 
@@ -66,7 +66,7 @@ impl Exchange {
             return Action::Continue;
         }
         let began = calls::now_nanos();
-        let now = Millis::new(began / NANOS_PER_MILLI);
+        let now = millis(began);
         let fields = calls::header_pairs(Map::ResponseHeaders).and_then(Headers::from_wire).unwrap_or_default();
         let Some(mut head) = Head::new(fields, has_body) else { return Action::Continue };
         head.broke_off = head.status() == BROKEN && broke_off();
@@ -84,7 +84,7 @@ impl Exchange {
                 Action::Continue
             }
         };
-        self.spend(began);
+        self.clock.spend(began);
         action
     }
 
@@ -143,9 +143,9 @@ impl Exchange {
             _ => calls::buffer(Buffer::ResponseBody, held.bytes_max()),
         };
         let unread = unread.or_else(|| bytes.is_none().then_some(Unread::Unavailable));
-        let course = held.judge(&bytes.unwrap_or_default(), unread, Millis::new(began / NANOS_PER_MILLI));
+        let course = held.judge(&bytes.unwrap_or_default(), unread, millis(began));
         let action = self.follow(course, State::Answer);
-        self.spend(began);
+        self.clock.spend(began);
         action
     }
 
@@ -156,12 +156,8 @@ impl Exchange {
             let bytes = if wanted > 0 { calls::buffer(Buffer::ResponseBody, wanted) } else { None };
             watched.piece(&bytes.unwrap_or_default(), size);
         }
-        self.state = if end_of_stream {
-            State::Answer(watched.end(Millis::new(began / NANOS_PER_MILLI)))
-        } else {
-            State::Watch(watched)
-        };
-        self.spend(began);
+        self.state = if end_of_stream { State::Answer(watched.end(millis(began))) } else { State::Watch(watched) };
+        self.clock.spend(began);
     }
 
     /// Carries out what the engine says of an answer.
@@ -208,10 +204,6 @@ impl Exchange {
         });
         calls::replace_buffer(Buffer::ResponseBody, self.answer_bytes, body)
             .inspect_err(|_| calls::log(Level::Error, "portcullis: Envoy did not take a changed response"))
-    }
-
-    fn spend(&mut self, began: u64) {
-        self.spent_nanos = self.spent_nanos.saturating_add(calls::now_nanos().saturating_sub(began));
     }
 
     /// Takes away what is meant for us and not for the client, and returns it.

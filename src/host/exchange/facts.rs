@@ -1,9 +1,7 @@
 //! What the host knows of a stream, asked for when it is needed.
 
-use super::NANOS_PER_MILLI;
 use crate::host::calls;
 use crate::request;
-use crate::time::Millis;
 use std::net::IpAddr;
 
 /// Costs as much as a look at all header fields, so it is asked for only when needed.
@@ -45,10 +43,6 @@ pub(super) fn response_bytes() -> u64 {
 
 fn number(property: &str) -> Option<u64> {
     Some(u64::from_le_bytes(calls::property(property)?.try_into().ok()?))
-}
-
-pub(super) fn now() -> Millis {
-    Millis::new(calls::now_nanos() / NANOS_PER_MILLI)
 }
 
 /// A name for a request that Envoy did not name (`generate_request_id: false`). Unique enough to find it again.

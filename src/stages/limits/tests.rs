@@ -16,6 +16,7 @@ struct World {
     memory: Memory,
     once: Once,
     outbox: RefCell<Outbox>,
+    leases: RefCell<Leases>,
 }
 
 impl World {
@@ -30,7 +31,7 @@ impl World {
         let shared = InProcess::default();
         let memory = Memory::open(&shared, 0, [3; 16]);
         let once = Once::open(&memory, 0);
-        Self { config, shared, memory, once, outbox: RefCell::default() }
+        Self { config, shared, memory, once, outbox: RefCell::default(), leases: RefCell::default() }
     }
 
     fn check(&self, sent: &Sent) -> (Findings, Ledger) {
@@ -44,11 +45,23 @@ impl World {
             let claims = crate::jose::Claims::new(claims.as_object().unwrap().clone());
             Caller::Verified(Rc::new(Verified::new(0, "https://id.example".to_owned(), claims)))
         });
-        let Self { config, shared, memory, once, outbox } = self;
+        let Self { config, shared, memory, once, outbox, leases } = self;
         let now = Millis::new(START.saturating_add(sent.at));
         let (caller, risk, body) = (&caller, sent.risk, None);
-        let before =
-            Scene { config, memory, shared, once, outbox, route, request: &request, body, caller, risk, now };
+        let before = Scene {
+            config,
+            memory,
+            shared,
+            once,
+            outbox,
+            leases,
+            route,
+            request: &request,
+            body,
+            caller,
+            risk,
+            now,
+        };
         let (mut findings, mut ledger) = Default::default();
         recognise(&before, &mut ledger);
         check(&before, &mut findings, &mut ledger);
@@ -305,8 +318,14 @@ fn a_count_survives_a_change_of_the_rules_around_it() {
     let document = json!({"version": 1, "mode": "enforce", "limits": [other, limit(&["source"])]});
     let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
     let memory = Memory::open(&before.shared, 0, [9; 16]);
-    let after =
-        World { config, once: Once::open(&memory, 0), memory, shared: before.shared, outbox: RefCell::default() };
+    let after = World {
+        config,
+        once: Once::open(&memory, 0),
+        memory,
+        shared: before.shared,
+        outbox: RefCell::default(),
+        leases: RefCell::default(),
+    };
     assert_eq!(after.decisions(&get()), [Decision::Allow, Decision::Refuse]);
     let document =
         json!({"version": 1, "mode": "enforce", "limits": [with(limit(&["source"]), "window", json!("1h"))]});
@@ -591,11 +610,23 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
         let asked = fleet::question(&world.config, &mut ledger).unwrap();
         assert_eq!(asked.question().counts[0].units, 1);
         let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
-        let World { config, memory, shared, once, outbox } = &world;
+        let World { config, memory, shared, once, outbox, leases } = &world;
         let route = config.routes.get(RouteId::Unmatched);
         let (caller, body, risk, now) = (&Caller::Anonymous, None, 0, Millis::new(START));
-        let scene =
-            Scene { config, memory, shared, once, outbox, route, request: &request, body, caller, risk, now };
+        let scene = Scene {
+            config,
+            memory,
+            shared,
+            once,
+            outbox,
+            leases,
+            route,
+            request: &request,
+            body,
+            caller,
+            risk,
+            now,
+        };
         fleet::take_in(&asked, answer, &scene, &mut findings, &mut ledger);
         let found: Vec<_> = findings.iter().map(|finding| (finding.check.id, finding.weight)).collect();
         (ledger.applied[0].decision, ledger.applied[0].remaining, found)

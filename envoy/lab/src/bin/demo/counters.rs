@@ -5,6 +5,7 @@
 
 use crate::{plural, BOLD, DIM};
 use anstream::println;
+use portcullis_lab::envoy::Envoy;
 use std::collections::BTreeMap;
 
 /// A heading and the metric under it.
@@ -18,6 +19,19 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// What one Envoy reports now.
+    pub(crate) fn of(envoy: &Envoy) -> Self {
+        let mut counters = Self::default();
+        counters.add(&envoy.prometheus());
+        counters
+    }
+
+    /// How many requests are counted.
+    pub(crate) fn requests(&self) -> u64 {
+        let [(_, requests), _] = GROUPS;
+        self.series.iter().filter(|(series, _)| series.contains(requests)).map(|(_, value)| value).sum()
+    }
+
     /// Adds what one Envoy reports in Prometheus's text format.
     pub(crate) fn add(&mut self, report: &str) {
         for line in report.lines().filter(|line| !line.starts_with('#')) {

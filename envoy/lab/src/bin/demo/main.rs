@@ -20,13 +20,16 @@ use portcullis_lab::scenario::replay::replay;
 use portcullis_lab::scenario::Example;
 use portcullis_lab::upstream::Upstream;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const MIDDLING: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
+
+/// Longer than the filter keeps what it has counted to itself.
+const HAND_OVER: Duration = Duration::from_millis(300);
 
 const USAGE: &str = "usage: demo [--keep] [EXAMPLE...]";
 
@@ -86,6 +89,8 @@ fn show(examples: &[Example]) -> Result<bool> {
         kept += table::print(example, &observed);
         sent += observed.len();
         reached += upstream.hits();
+        let are_told = |envoy: &Envoy| Counters::of(envoy).requests() >= observed.len() as u64;
+        envoy.wait_for(are_told, HAND_OVER);
         counters.add(&envoy.prometheus());
     }
     counters.print(examples.len());

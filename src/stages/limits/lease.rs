@@ -1,0 +1,256 @@
+//! Leases: units of a limit that a worker takes from the shared memory in advance, and spends without asking it again.
+//!
+//! A key that one worker counts many times in a moment (a route, a tenant, a busy client) would be read from the memory
+//! of all workers and written back with each request, which is most of what such a limit costs. Who is asked for again
+//! within [`LASTS`] gets more units than it needs, twice as many each time, and what it has not spent in that time goes
+//! back: with the next request that a limit counts, or on a tick. So a key that is not busy never has any.
+//!
+//! What is leased has been taken, so all workers together never let more pass than the limit allows. What it costs:
+//!
+//! - A worker may refuse while others still hold units: at most one in [`PART`] of what was left when each of them took
+//!   its own, and not for longer than [`LASTS`]. Where less than [`PART`] units are left nothing is leased, and every unit is
+//!   decided by the memory alone.
+//! - A unit counts from the moment it was leased, as though the worker's clock were late by up to [`LASTS`]. Under windows no
+//!   lease outlives the window it was taken in.
+//!
+//! Bounds: [`SEATS`] keys of a worker at a time. A key that finds its seat taken is counted without a lease.
+//!
+//! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost with a worker's VM, or with
+//! its configuration after its last tick: what it holds, until the memory forgets it as units that were spent.
+
+use super::{begun, Call, Ground};
+use crate::config::limits::Limit;
+use crate::memory::record::State;
+use crate::memory::{Contended, Hashed, Trace};
+use crate::rate::{Algorithm, Rate, Taken};
+use crate::time::Millis;
+use std::cell::RefCell;
+
+/// How long a lease may be spent.
+pub const LASTS: Millis = Millis::new(20);
+
+/// Of what is left of a limit one lease is at most one in so many.
+pub const PART: u64 = 64;
+
+/// Units of a lease at most.
+pub const UNITS_MAX: u64 = 64;
+
+/// Leases of a worker at most.
+pub const SEATS: usize = 256;
+
+/// The leases of a worker under one configuration.
+#[derive(Debug, Default)]
+pub struct Leases {
+    /// None until the first lease begins. A key has one seat, which its hash names.
+    seats: Vec<Option<Lease>>,
+    /// When to look for leases that are over.
+    next_look: Millis,
+}
+
+/// Units that one key holds here. None: its requests are watched, in case it is busy.
+#[derive(Debug, Copy, Clone)]
+struct Lease {
+    limit: usize,
+    place: Hashed,
+    /// What the memory would know if nothing had been leased, and nobody else had taken anything since.
+    state: State,
+    since: Millis,
+    until: Millis,
+    size: u64,
+    left: u64,
+}
+
+/// What goes back to the memory, and what is to be leased, with one change of a key's record.
+#[derive(Debug, Default, Copy, Clone)]
+struct Renewal {
+    /// Units that were not spent.
+    returned: u64,
+    /// When they were leased.
+    since: Millis,
+    /// Units to lease, if that many may be.
+    wanted: u64,
+}
+
+/// Takes the units of a request: from what this worker has leased, or from the memory.
+///
+/// # Errors
+/// [`Contended`] if the memory could not be changed; nothing was taken then.
+pub(super) fn take(
+    call: &Call<'_>,
+    rate: &Rate,
+    leases: &RefCell<Leases>,
+    ground: &Ground<'_>,
+    trace: &mut Trace,
+) -> Result<Taken, Contended> {
+    if !is_leasable(call.limit) {
+        return Ok(change(call, rate, Renewal::default(), ground, trace)?.0);
+    }
+    let mut leases = leases.borrow_mut();
+    if let Some(taken) = leases.spend(call, ground.now) {
+        return Ok(taken);
+    }
+    let renewal = leases.renewal(call, ground.now);
+    let (taken, leased) = change(call, rate, renewal.unwrap_or_default(), ground, trace)?;
+    if renewal.is_some() {
+        leases.begin(call, leased, taken.state, ground.now);
+    }
+    Ok(taken)
+}
+
+/// Takes the units of a request from the memory, and tells how many its worker has leased with them.
+fn change(
+    call: &Call<'_>,
+    rate: &Rate,
+    renewal: Renewal,
+    ground: &Ground<'_>,
+    trace: &mut Trace,
+) -> Result<(Taken, u64), Contended> {
+    let (Call { limit, place, cost, .. }, now) = (*call, ground.now);
+    ground.memory.change(ground.shared, place, now, trace, |mut record| {
+        let state = renewal.give_back(limit, begun(limit, rate, &record, now), now);
+        let taken = limit.algorithm.take(state, rate, now, cost);
+        // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
+        // be settled at another limit's pace.
+        if !taken.allowed && !record.is_new() && renewal.returned == 0 {
+            return ((taken, 0), None);
+        }
+        let (leased, stored) = renewal.lease(limit, taken, now);
+        record.settle(stored.state, stored.debt);
+        ((taken, leased), Some(record))
+    })
+}
+
+/// Whether units of a limit may be leased.
+fn is_leasable(limit: &Limit) -> bool {
+    let counts_alone = limit.adapt.is_none() && limit.fleet.is_none();
+    counts_alone && !matches!(limit.algorithm, Algorithm::Concurrency | Algorithm::SharedWindow)
+}
+
+impl Leases {
+    /// Spends units that are here. `None` if there are not enough, or not any more.
+    fn spend(&mut self, call: &Call<'_>, now: Millis) -> Option<Taken> {
+        let lease = self.seat(call.place)?.as_mut().filter(|lease| lease.place == call.place)?;
+        let left = lease.left.checked_sub(call.cost).filter(|_| lease.is_live(now))?;
+        let taken = call.limit.algorithm.take(lease.state, &call.limit.rate, now, call.cost);
+        if taken.allowed {
+            (lease.left, lease.state) = (left, taken.state);
+        }
+        taken.allowed.then_some(taken)
+    }
+
+    /// What is to be done for a key whose record is changed now. `None` if another key has its seat.
+    fn renewal(&mut self, call: &Call<'_>, now: Millis) -> Option<Renewal> {
+        match self.seat(call.place).and_then(|seat| *seat) {
+            Some(lease) if lease.place == call.place => Some(lease.renewal(call.cost, now)),
+            Some(lease) if lease.left > 0 || lease.is_live(now) => None,
+            _ => Some(Renewal::default()),
+        }
+    }
+
+    /// The record has been changed: so many units are leased now, beyond the state that its request left.
+    fn begin(&mut self, call: &Call<'_>, units: u64, state: State, now: Millis) {
+        if self.seats.is_empty() {
+            self.seats.resize(SEATS, None);
+        }
+        let until = now.saturating_add(LASTS);
+        let until = call.limit.algorithm.window_ends(&call.limit.rate, now).map_or(until, |ends| until.min(ends));
+        let lease =
+            Lease { limit: call.index, place: call.place, state, since: now, until, size: units, left: units };
+        if let Some(seat) = self.seat(call.place) {
+            *seat = Some(lease);
+        }
+    }
+
+    /// The same as [`Self::end`], if it was not done within the time that a lease lasts.
+    pub(super) fn end_if_due(&mut self, ground: &Ground<'_>, trace: &mut Trace) {
+        if ground.now >= self.next_look {
+            self.end(ground, trace);
+        }
+    }
+
+    /// Gives back what is left of the leases that are over.
+    pub fn end(&mut self, ground: &Ground<'_>, trace: &mut Trace) {
+        self.next_look = ground.now.saturating_add(LASTS);
+        self.end_where(|lease| !lease.is_live(ground.now), ground, trace);
+    }
+
+    /// Gives back what is left of all leases.
+    pub fn end_all(&mut self, ground: &Ground<'_>, trace: &mut Trace) {
+        self.end_where(|_| true, ground, trace);
+    }
+
+    fn end_where(&mut self, is_over: impl Fn(&Lease) -> bool, ground: &Ground<'_>, trace: &mut Trace) {
+        for lease in self.seats.iter_mut().flatten() {
+            if lease.left > 0 && is_over(lease) {
+                lease.give_back(ground, trace);
+                lease.size = lease.size.saturating_sub(lease.left);
+                lease.left = 0;
+            }
+        }
+    }
+
+    fn seat(&mut self, place: Hashed) -> Option<&mut Option<Lease>> {
+        let seats = u64::try_from(self.seats.len()).unwrap_or_default();
+        let seat = place.fingerprint().checked_rem(seats)?;
+        self.seats.get_mut(usize::try_from(seat).ok()?)
+    }
+}
+
+impl Lease {
+    /// A clock that was set back ends it: it would last for longer than it may.
+    fn is_live(&self, now: Millis) -> bool {
+        (self.since..self.until).contains(&now)
+    }
+
+    /// Twice as much for who needs more before its time is up; as much as it has spent in its time for who is there again
+    /// soon after; none for anybody else.
+    fn renewal(&self, cost: u64, now: Millis) -> Renewal {
+        let spent = self.size.saturating_sub(self.left);
+        let wanted = if self.is_live(now) {
+            spent.saturating_mul(2).max(cost)
+        } else if now < self.until.saturating_add(LASTS) {
+            spent
+        } else {
+            0
+        };
+        Renewal { returned: self.left, since: self.since, wanted: wanted.min(UNITS_MAX) }
+    }
+
+    fn give_back(&self, ground: &Ground<'_>, trace: &mut Trace) {
+        let Ground { config, memory, shared, now, .. } = *ground;
+        let Some(limit) = config.limits.get(self.limit) else { return };
+        let renewal = Renewal { returned: self.left, since: self.since, wanted: 0 };
+        // What cannot be given back under contention is taken for spent.
+        let _ = memory.change(shared, self.place, now, trace, |mut record| {
+            // Evicted meanwhile: its debt is the bucket's.
+            if record.is_new() {
+                return ((), None);
+            }
+            let state = renewal.give_back(limit, record.state, now);
+            let settled = limit.algorithm.take(state, &limit.rate, now, 0);
+            record.settle(settled.state, settled.debt);
+            ((), Some(record))
+        });
+    }
+}
+
+impl Renewal {
+    /// A record's state without the units that go back.
+    fn give_back(&self, limit: &Limit, state: State, now: Millis) -> State {
+        limit.algorithm.give_back(state, &limit.rate, self.since, now, self.returned)
+    }
+
+    /// How many units are to be leased, and what the record is then, of whom a request has just been allowed.
+    fn lease(&self, limit: &Limit, taken: Taken, now: Millis) -> (u64, Taken) {
+        let units = self.wanted.min(taken.remaining / PART);
+        let leased = limit.algorithm.take(taken.state, &limit.rate, now, units);
+        if taken.allowed && leased.allowed {
+            (units, leased)
+        } else {
+            (0, taken)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
