@@ -32,13 +32,13 @@ impl Done {
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
         let case = &self.case;
-        case.ledger.charges_responses() || case.tab.wants_bytes() || case.anomaly.wants_answer()
+        case.ledger.charges_responses() || case.tab.wants_bytes() || case.is_compared()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
         let case = &self.case;
-        let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
+        let watched = case.watch.wants_status() || case.objects.wants_status() || case.is_compared();
         watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
@@ -65,7 +65,8 @@ impl Done {
         let is_served = self.case.judgement.verdict == Verdict::Allow;
         let mut taken = is_served.then(|| self.case.tab.close(response.bytes, &ground)).flatten();
         let mut asked = self.case.objects.close(&outcome, &ground);
-        let mut unusual = self.case.anomaly.close(&outcome, response, &ground);
+        let mut unusual =
+            self.case.anomaly.as_mut().and_then(|anomaly| anomaly.close(&outcome, response, &ground));
         let mut watched = self.case.watch.close(&outcome, &world.programs, &ground);
         let trace = &mut self.case.ledger.trace;
         let parts: &mut [&mut dyn Part] = &mut [&mut taken, &mut asked, &mut unusual, &mut watched];
