@@ -43,6 +43,9 @@ const HEARTBEAT: Millis = Millis::new(5000);
 /// Time between two ticks where requests may wait: what a wait can last beyond its time.
 const WATCH: Millis = Millis::new(100);
 
+/// How much too early a tick may come that is to have a heartbeat: where nothing waits the next one is far.
+const EARLY: Millis = Millis::new(50);
+
 /// Longest wait for the answer to a report. No request waits for it, and giving up early would leave units in doubt.
 const REPORT_TIMEOUT: Millis = Millis::from_secs(5);
 
@@ -172,8 +175,7 @@ impl RootContext for Root {
 
 impl Loaded {
     fn tick(&mut self, now: Millis) {
-        // Envoy's timers may be a little early, and where nothing waits the next tick is far.
-        let is_beat = now.saturating_add(WATCH) > self.next_beat;
+        let is_beat = has_come(self.next_beat, now.saturating_add(EARLY), HEARTBEAT);
         if is_beat {
             self.next_beat = now.saturating_add(HEARTBEAT);
             self.report.beat();
@@ -189,7 +191,7 @@ impl Loaded {
         self.fetching.tick(&self.engine, &self.report, now);
         self.give_up_late_reports(now);
         let interval = self.engine.config().fleet.as_ref().map(|fleet| fleet.sync_interval);
-        if let Some(interval) = interval.filter(|_| now >= self.next_report) {
+        if let Some(interval) = interval.filter(|interval| has_come(self.next_report, now, *interval)) {
             self.next_report = now.saturating_add(interval);
             self.send_reports(now);
         }
@@ -240,7 +242,15 @@ impl Loaded {
 impl Drop for Loaded {
     fn drop(&mut self) {
         self.report.end();
+        let mut trace = Trace::default();
+        self.engine.end_all_leases(now(), &mut trace);
+        self.report.memory(trace);
     }
+}
+
+/// Whether a time has come that was to come within `interval`. If it is farther away, the clock was set back since.
+fn has_come(time: Millis, now: Millis, interval: Millis) -> bool {
+    time <= now || time > now.saturating_add(interval)
 }
 
 fn now() -> Millis {

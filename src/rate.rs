@@ -107,13 +107,14 @@ impl Algorithm {
         }
     }
 
-    /// Takes back units that were taken at `since` and never used: at most as many as still count, since what is over has come
-    /// back by itself. States that keep no such units stay as they are.
-    pub fn give_back(self, state: State, rate: &Rate, since: Millis, now: Millis, units: u64) -> State {
+    /// Takes back units that were never used; `taken` is the state right after they were taken. It is told by that state, not by
+    /// the time, which window they were counted in: another worker's clock may have begun the next one. Back come at most
+    /// as many as still count, since what is over has come back by itself. States that keep no such units stay as they are.
+    pub fn give_back(self, state: State, rate: &Rate, taken: State, now: Millis, units: u64) -> State {
         match self {
-            Self::TokenBucket => token_bucket::give_back(state, rate, since, now, units),
-            Self::SlidingWindow => sliding_window::give_back(state, rate, since, units),
-            Self::FixedWindow => fixed_window::give_back(state, rate, since, units),
+            Self::TokenBucket => token_bucket::give_back(state, rate, taken, now, units),
+            Self::SlidingWindow => sliding_window::give_back(state, taken, units),
+            Self::FixedWindow => fixed_window::give_back(state, taken, units),
             Self::Concurrency | Self::SharedWindow => state,
         }
     }

@@ -27,7 +27,7 @@ impl Engine {
         let Some(former) = former.world.upgrade().filter(|former| !Rc::ptr_eq(former, &self.world)) else {
             return;
         };
-        former.leases.borrow_mut().end_all(&former.ground(now), trace);
+        former.end_all_leases(now, trace);
         let (mut from, mut to) = (former.outbox.borrow_mut(), self.world.outbox.borrow_mut());
         to.take_over(&mut from, &former.config, &self.world.config);
     }
@@ -47,11 +47,27 @@ impl Engine {
         self.world.leases.borrow_mut().end(&self.world.ground(now), trace);
     }
 
+    /// Gives back all of this worker's leases: no tick will come.
+    pub fn end_all_leases(&self, now: Millis, trace: &mut Trace) {
+        self.world.end_all_leases(now, trace);
+    }
+
+    /// Whether this worker may have something to give back on a tick.
+    pub fn holds_leases(&self) -> bool {
+        self.world.leases.borrow().holds_units()
+    }
+
     /// Looks how full the memory is, in a sample that begins at this bucket. `None` if there is no memory, or another
     /// worker does it.
     pub fn survey(&self, first: u64, now: Millis) -> Option<Survey> {
         let World { config, memory, shared, .. } = self.world.as_ref();
         let chosen = !config.limits.is_empty() && memory.lease(shared.as_ref(), "survey", now, SURVEY_INTERVAL);
         chosen.then(|| memory.survey(shared.as_ref(), first))
+    }
+}
+
+impl World {
+    fn end_all_leases(&self, now: Millis, trace: &mut Trace) {
+        self.leases.borrow_mut().end_all(&self.ground(now), trace);
     }
 }

@@ -3,6 +3,7 @@
 //! What is to be handed over is gathered in a [`Batch`]. A request that is over hands over by itself, unless one did so a moment
 //! ago; then it is left to the next one, and at last to a tick. Who leaves something makes the ticks quick, so that it is seen
 //! soon; they are calm again once nothing has been left for the time between two heartbeats. An idle VM is not woken for this.
+//! So does who leases units of a limit, which are to go back soon ([`crate::stages::limits::lease`]).
 //!
 //! Where no tick will come, because the configuration is gone or Envoy gives none, everything is handed over at once.
 
@@ -23,7 +24,7 @@ pub(crate) struct Counters {
     /// Time between two ticks that somebody else needs.
     period: Millis,
     pace: Cell<Pace>,
-    /// Whether anything was left to a tick since the last heartbeat.
+    /// Whether anything may have been left to a tick since the last heartbeat.
     busy: Cell<bool>,
 }
 
@@ -70,11 +71,7 @@ impl Counters {
     /// A tick has come, and with it the end of waiting. Between two heartbeats ticks are not made calm, as each change of the
     /// period puts off the next.
     pub(crate) fn tick(&self, now: Millis, is_beat: bool) {
-        let mut batch = self.batch.borrow_mut();
-        if !batch.is_empty() {
-            self.busy.set(true);
-            self.hand_over(&mut batch, now);
-        }
+        self.hand_over(&mut self.batch.borrow_mut(), now);
         let is_idle = is_beat && !self.busy.replace(false);
         if is_idle && self.pace.get() == Pace::Quick && self.period > QUICK && set_period(self.period) {
             self.pace.set(Pace::Calm);
@@ -87,8 +84,9 @@ impl Counters {
         self.hand_over(&mut self.batch.borrow_mut(), Millis::default());
     }
 
-    /// Makes ticks quick. Says whether there will be one soon.
-    fn hasten(&self) -> bool {
+    /// Makes ticks quick, since something is left to them. Says whether there will be one soon.
+    pub(crate) fn hasten(&self) -> bool {
+        self.busy.set(true);
         if self.pace.get() == Pace::Calm && set_period(QUICK) {
             self.pace.set(Pace::Quick);
         }

@@ -212,6 +212,11 @@ impl Report {
         self.counters.event(self.fleet.place(0, position(&FleetEvent::ALL, &event)), 1);
     }
 
+    /// Something is left to the next tick. Says whether there will be one soon.
+    pub(crate) fn hasten(&self) -> bool {
+        self.counters.hasten()
+    }
+
     /// A tick has come, with a heartbeat or without.
     pub(crate) fn tick(&self, now: Millis, is_beat: bool) {
         self.counters.tick(now, is_beat);

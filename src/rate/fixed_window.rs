@@ -33,10 +33,10 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
-pub(super) fn give_back(state: State, rate: &Rate, since: Millis, units: u64) -> State {
-    let (window, taken) = unpack(state);
-    if window == number(rate, since) {
-        pack(window, taken.saturating_sub(units))
+pub(super) fn give_back(state: State, taken: State, units: u64) -> State {
+    let ((window, count), (window_then, _)) = (unpack(state), unpack(taken));
+    if window == window_then {
+        pack(window, count.saturating_sub(units))
     } else {
         state
     }

@@ -49,9 +49,9 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
-pub(super) fn give_back(state: State, rate: &Rate, since: Millis, units: u64) -> State {
+pub(super) fn give_back(state: State, taken: State, units: u64) -> State {
     let mut counts = load(state);
-    match counts.window.checked_sub(number(rate, since)) {
+    match counts.window.checked_sub(load(taken).window) {
         Some(0) => counts.current = counts.current.saturating_sub(units),
         Some(1) => counts.previous = counts.previous.saturating_sub(units),
         _ => return state,

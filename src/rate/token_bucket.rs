@@ -42,12 +42,13 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     }
 }
 
-/// What has come back since then by itself does not come back once more.
-pub(super) fn give_back(state: State, rate: &Rate, since: Millis, now: Millis, units: u64) -> State {
-    let (arrival, _) = unpack(state);
-    let elapsed = nanos(now).saturating_sub(nanos(since));
-    let owed = interval(rate).saturating_mul(units).saturating_sub(elapsed);
-    pack(arrival.saturating_sub(owed), 0)
+/// From when on the bucket would have been full without them they have come back by themselves, and do not come back once
+/// more.
+pub(super) fn give_back(state: State, rate: &Rate, taken: State, now: Millis, units: u64) -> State {
+    let ((arrival, _), (arrival_then, _)) = (unpack(state), unpack(taken));
+    let owed = interval(rate).saturating_mul(units);
+    let elapsed = nanos(now).saturating_sub(arrival_then.saturating_sub(owed));
+    pack(arrival.saturating_sub(owed.saturating_sub(elapsed)), 0)
 }
 
 /// How long a bucket takes from empty to full.

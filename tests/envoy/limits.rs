@@ -168,6 +168,23 @@ fn a_client_that_leaves_gives_its_place_back() {
     }
 }
 
+/// Both workers lease units for requests of which none is over, and have nothing else to do then.
+#[test]
+fn what_an_idle_worker_has_leased_goes_back_soon() {
+    const HELD: usize = 20;
+    let mut config = config(json!([limit("busy", "fixed_window", 100_000, json!(["hold", "health"]))]));
+    config["telemetry"]["limit_headers"] = json!(true);
+    let gate = start(&config, 2);
+    let mut wires: Vec<_> = (0..HELD).map(|_| super::Wire::connect(gate.envoy.address())).collect();
+    wires.iter_mut().for_each(|wire| wire.write(get("/hold", "x-client", "a")));
+    assert!(gate.envoy.wait_for(|_| gate.upstream.held() == HELD as u64, SOON));
+    // Far less than the 5 s after which an idle worker ticks.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let answer = gate.http1().send(Request::get("/healthz").header("x-client", "a")).unwrap();
+    let left = answer.header("ratelimit").unwrap();
+    assert!(left.contains(&format!("r={};", 100_000 - HELD - 1)), "{left}");
+}
+
 #[test]
 fn counts_survive_a_change_of_configuration() {
     let scratch = Scratch::new();

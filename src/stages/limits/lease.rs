@@ -8,15 +8,17 @@
 //! What is leased has been taken, so all workers together never let more pass than the limit allows. What it costs:
 //!
 //! - A worker may refuse while others still hold units: at most one in [`PART`] of what was left when each of them took
-//!   its own, and not for longer than [`LASTS`]. Where less than [`PART`] units are left nothing is leased, and every unit is
-//!   decided by the memory alone.
+//!   its own, and not for longer than [`LASTS`] and the time to the next request or tick (100 ms: who holds units makes ticks
+//!   quick). Where less than [`PART`] units are left nothing is leased, and every unit is decided by the memory alone.
 //! - A unit counts from the moment it was leased, as though the worker's clock were late by up to [`LASTS`]. Under windows no
 //!   lease outlives the window it was taken in.
+//! - Of a bucket that would have been full meanwhile, what came in while units were held does not come back.
+//! - Who spends leased units is told what would be left if nobody else had taken any since.
 //!
 //! Bounds: [`SEATS`] keys of a worker at a time. A key that finds its seat taken is counted without a lease.
 //!
-//! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost with a worker's VM, or with
-//! its configuration after its last tick: what it holds, until the memory forgets it as units that were spent.
+//! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost, until the memory forgets
+//! them as units that were spent: what a worker holds when its VM dies, and what cannot be given back under contention.
 
 use super::{begun, Call, Ground};
 use crate::config::limits::Limit;
@@ -45,6 +47,8 @@ pub struct Leases {
     seats: Vec<Option<Lease>>,
     /// When to look for leases that are over.
     next_look: Millis,
+    /// Whether there may be units here that must go back if they are not spent.
+    holds_units: bool,
 }
 
 /// Units that one key holds here. None: its requests are watched, in case it is busy.
@@ -54,6 +58,8 @@ struct Lease {
     place: Hashed,
     /// What the memory would know if nothing had been leased, and nobody else had taken anything since.
     state: State,
+    /// What the memory knew right after the units were leased.
+    record: State,
     since: Millis,
     until: Millis,
     size: u64,
@@ -65,10 +71,18 @@ struct Lease {
 struct Renewal {
     /// Units that were not spent.
     returned: u64,
-    /// When they were leased.
-    since: Millis,
-    /// Units to lease, if that many may be.
+    /// The record right after they were leased.
+    record: State,
+    /// Units to lease, or fewer.
     wanted: u64,
+}
+
+/// What was leased with one change of a key's record.
+#[derive(Debug, Copy, Clone)]
+struct Leased {
+    units: u64,
+    /// The record with them.
+    record: State,
 }
 
 /// Takes the units of a request: from what this worker has leased, or from the memory.
@@ -97,14 +111,14 @@ pub(super) fn take(
     Ok(taken)
 }
 
-/// Takes the units of a request from the memory, and tells how many its worker has leased with them.
+/// Takes the units of a request from the memory, and tells what its worker has leased with them.
 fn change(
     call: &Call<'_>,
     rate: &Rate,
     renewal: Renewal,
     ground: &Ground<'_>,
     trace: &mut Trace,
-) -> Result<(Taken, u64), Contended> {
+) -> Result<(Taken, Leased), Contended> {
     let (Call { limit, place, cost, .. }, now) = (*call, ground.now);
     ground.memory.change(ground.shared, place, now, trace, |mut record| {
         let state = renewal.give_back(limit, begun(limit, rate, &record, now), now);
@@ -112,9 +126,9 @@ fn change(
         // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
         // be settled at another limit's pace.
         if !taken.allowed && !record.is_new() && renewal.returned == 0 {
-            return ((taken, 0), None);
+            return ((taken, Leased { units: 0, record: taken.state }), None);
         }
-        let (leased, stored) = renewal.lease(limit, taken, now);
+        let (leased, stored) = renewal.lease(limit, taken, now, cost);
         record.settle(stored.state, stored.debt);
         ((taken, leased), Some(record))
     })
@@ -127,6 +141,11 @@ fn is_leasable(limit: &Limit) -> bool {
 }
 
 impl Leases {
+    /// Whether there may be something to give back.
+    pub const fn holds_units(&self) -> bool {
+        self.holds_units
+    }
+
     /// Spends units that are here. `None` if there are not enough, or not any more.
     fn spend(&mut self, call: &Call<'_>, now: Millis) -> Option<Taken> {
         let lease = self.seat(call.place)?.as_mut().filter(|lease| lease.place == call.place)?;
@@ -147,15 +166,16 @@ impl Leases {
         }
     }
 
-    /// The record has been changed: so many units are leased now, beyond the state that its request left.
-    fn begin(&mut self, call: &Call<'_>, units: u64, state: State, now: Millis) {
+    /// The record has been changed: this is leased now, beyond the state that its request left.
+    fn begin(&mut self, call: &Call<'_>, Leased { units, record }: Leased, state: State, now: Millis) {
         if self.seats.is_empty() {
             self.seats.resize(SEATS, None);
         }
         let until = now.saturating_add(LASTS);
         let until = call.limit.algorithm.window_ends(&call.limit.rate, now).map_or(until, |ends| until.min(ends));
-        let lease =
-            Lease { limit: call.index, place: call.place, state, since: now, until, size: units, left: units };
+        let (limit, place, since) = (call.index, call.place, now);
+        let lease = Lease { limit, place, state, record, since, until, size: units, left: units };
+        self.holds_units |= units > 0;
         if let Some(seat) = self.seat(call.place) {
             *seat = Some(lease);
         }
@@ -187,6 +207,7 @@ impl Leases {
                 lease.left = 0;
             }
         }
+        self.holds_units = self.seats.iter().flatten().any(|lease| lease.left > 0);
     }
 
     fn seat(&mut self, place: Hashed) -> Option<&mut Option<Lease>> {
@@ -213,13 +234,13 @@ impl Lease {
         } else {
             0
         };
-        Renewal { returned: self.left, since: self.since, wanted: wanted.min(UNITS_MAX) }
+        Renewal { returned: self.left, record: self.record, wanted: wanted.min(UNITS_MAX) }
     }
 
     fn give_back(&self, ground: &Ground<'_>, trace: &mut Trace) {
         let Ground { config, memory, shared, now, .. } = *ground;
         let Some(limit) = config.limits.get(self.limit) else { return };
-        let renewal = Renewal { returned: self.left, since: self.since, wanted: 0 };
+        let renewal = Renewal { returned: self.left, record: self.record, wanted: 0 };
         // What cannot be given back under contention is taken for spent.
         let _ = memory.change(shared, self.place, now, trace, |mut record| {
             // Evicted meanwhile: its debt is the bucket's.
@@ -237,18 +258,17 @@ impl Lease {
 impl Renewal {
     /// A record's state without the units that go back.
     fn give_back(&self, limit: &Limit, state: State, now: Millis) -> State {
-        limit.algorithm.give_back(state, &limit.rate, self.since, now, self.returned)
+        limit.algorithm.give_back(state, &limit.rate, self.record, now, self.returned)
     }
 
-    /// How many units are to be leased, and what the record is then, of whom a request has just been allowed.
-    fn lease(&self, limit: &Limit, taken: Taken, now: Millis) -> (u64, Taken) {
+    /// What is leased after a request of that cost, and what is to be stored then. Fewer units than the next one like it
+    /// would take are of no use here, and may be elsewhere.
+    fn lease(&self, limit: &Limit, taken: Taken, now: Millis, cost: u64) -> (Leased, Taken) {
         let units = self.wanted.min(taken.remaining / PART);
-        let leased = limit.algorithm.take(taken.state, &limit.rate, now, units);
-        if taken.allowed && leased.allowed {
-            (units, leased)
-        } else {
-            (0, taken)
-        }
+        let stored = limit.algorithm.take(taken.state, &limit.rate, now, units);
+        let (units, stored) =
+            if taken.allowed && stored.allowed && units >= cost { (units, stored) } else { (0, taken) };
+        (Leased { units, record: stored.state }, stored)
     }
 }
 
