@@ -122,7 +122,7 @@ function exchange(id, sent) {
   if (hasBody) guest.proxy_on_request_body(id, sent.body.length, 1);
   guest.proxy_on_response_headers(id, 2, 0);
   guest.proxy_on_response_body(id, ANSWER.length, 1);
-  guest.proxy_on_done(id);
+  guest.proxy_on_done?.(id);
   guest.proxy_on_log(id);
   guest.proxy_on_delete(id);
 }

@@ -35,12 +35,12 @@ use crate::config::{Config, Route, RouteId};
 use crate::endpoints::Endpoint;
 use crate::finding::{Finding, Findings};
 use crate::gather;
+use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::Memory;
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
 use crate::request::body::Unread;
-use crate::request::headers::same_field;
 use crate::request::headers::Headers;
 use crate::request::{self, Request, INTERNAL_PREFIX};
 use crate::response::Response;
@@ -107,6 +107,7 @@ impl Engine {
     /// An engine for a configuration. All memory that will ever be needed is taken here.
     pub fn new(config: Config, ports: Ports) -> Self {
         let Ports { shared, native, random, entropy } = ports;
+        let shared = Box::new(Keeping::new(shared));
         let memory = Memory::open(shared.as_ref(), config.memory_budget_bytes(), random);
         if config.needs_memory() {
             memory.seed(shared.as_ref());
@@ -122,7 +123,7 @@ impl Engine {
         let tokens = RefCell::new(TokenCache::new(budget, random));
         // A test holds that the built-in one has no fault.
         let inspector = config.inspect.as_ref().and_then(|_| Inspector::built_in(random).ok());
-        let (outbox, leases, keys, revocations, seats) = Default::default();
+        let (outbox, leases, keys, revocations, usual, programs, seats) = Default::default();
         let engine = Self {
             world: Rc::new(World {
                 config,
@@ -137,6 +138,8 @@ impl Engine {
                 tokens,
                 keys,
                 revocations,
+                usual,
+                programs,
                 seats,
             }),
         };
@@ -156,7 +159,7 @@ impl Engine {
     }
 
     /// Takes a request in. `now` is wall-clock time; `fallback_id` names the request if Envoy did not.
-    pub fn open(&self, request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
+    pub fn open(&self, mut request: Request, now: Millis, fallback_id: impl FnOnce() -> String) -> Head {
         let routes = &self.config().routes;
         let route = match (&request.path, request.host()) {
             (Ok(path), Some(host)) if request.has_one_method() => {
@@ -164,7 +167,7 @@ impl Engine {
             }
             _ => RouteId::Ambiguous,
         };
-        let mut case = Case::new(&self.world, request.id.clone().unwrap_or_else(fallback_id));
+        let mut case = Case::new(&self.world, request.id.take().unwrap_or_else(fallback_id));
         case.route = route;
         case.method = request.owned_method();
         case.grpc = request.is_grpc();
@@ -185,13 +188,14 @@ impl Head {
     pub fn judge(self, has_body: bool) -> Step<Body> {
         let Self { mut case, request, now } = self;
         let world = Rc::clone(&case.world);
+        let _sight = world.shared.sight();
         let config = &world.config;
         let route = config.routes.get(case.route);
         shape::check_head(&config.request, route, &request, &mut case.findings);
         oauth::check_head(config.oauth.as_ref(), route, &request, &mut case.findings);
         case.endpoint = Endpoint::of(config, &request);
         let service = case.endpoint.map(Service::new);
-        let open = Open { case, request, has_body, told: None, service, now };
+        let open = Box::new(Open { case, request, has_body, told: None, service, now });
         match &open.service {
             Some(_) => open.approach(),
             None => open.identify(world.patience()),
@@ -199,7 +203,7 @@ impl Head {
     }
 }
 
-/// A request whose form has been judged.
+/// A request whose form has been judged. In a box, as it goes through many hands.
 #[derive(Debug)]
 struct Open {
     case: Box<Case>,
@@ -214,7 +218,7 @@ struct Open {
 
 impl Open {
     /// Establishes the caller, and applies the limits.
-    fn identify(mut self, patience: Patience) -> Step<Body> {
+    fn identify(mut self: Box<Self>, patience: Patience) -> Step<Body> {
         let world = Rc::clone(&self.case.world);
         let route = self.route();
         // What is refused already needs no signature checked, and is charged to nobody.
@@ -242,7 +246,7 @@ impl Open {
     }
 
     /// Goes on to the body, if a rule needs it and the head has not decided already.
-    fn proceed(mut self) -> Step<Body> {
+    fn proceed(mut self: Box<Self>) -> Step<Body> {
         let wants = self.service.as_ref().is_some_and(|service| service.wants_body(&self.request));
         let inspects = self.has_body && self.inspects_body();
         if !(wants || self.route().needs_body() || inspects) || self.is_decided() {
@@ -279,7 +283,7 @@ impl Open {
     }
 
     /// Asks the fleet, if a limit needs it and nothing has decided already.
-    fn ask(mut self, body_bytes: u64) -> Step<Body> {
+    fn ask(mut self: Box<Self>, body_bytes: u64) -> Step<Body> {
         if !self.is_decided() {
             let world = Rc::clone(&self.case.world);
             if let Some(asked) = limits::fleet::question(&world.config, &mut self.case.ledger) {
@@ -290,7 +294,7 @@ impl Open {
     }
 
     /// Nothing more is awaited: a request for an endpoint is answered, every other is judged.
-    fn conclude(mut self, body_bytes: u64) -> Step<Body> {
+    fn conclude(mut self: Box<Self>, body_bytes: u64) -> Step<Body> {
         self.case.recall(&self.request, self.now);
         match &self.service {
             Some(_) => self.serve(None),
@@ -298,15 +302,17 @@ impl Open {
         }
     }
 
-    fn settle(self, body_bytes: u64) -> Step<Body> {
-        let Self { mut case, request, .. } = self;
-        let mut ours = internal_fields(&case.world.config, &request.headers);
-        ours.extend(identity::disbelieved(&case.world.config, &request));
-        ours.extend(case.evasive_fields(&request).map(str::to_owned));
+    fn settle(self: Box<Self>, body_bytes: u64) -> Step<Body> {
+        let mut case = self.case;
+        let mut ours = internal_fields(&case.world.config, &self.request.headers);
+        ours.extend(identity::disbelieved(&case.world.config, &self.request));
+        ours.extend(case.evasive_fields(&self.request).map(str::to_owned));
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {
-                body.case.keep_for_login(request);
+                if body.case.login_field().is_some() {
+                    body.case.keep_for_login(self.request);
+                }
                 permit.remove = ours;
                 permit.add = body.case.upstream_headers();
                 Step::Forward(permit, body)
@@ -373,15 +379,15 @@ impl Answer {
 /// Fields that only we may write, or that are for us alone, found in what a client sent. Services that make variables of
 /// fields (CGI, WSGI) take an underscore for a hyphen.
 fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
-    let prefix = INTERNAL_PREFIX.as_bytes();
     let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
-    let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_bytes());
-    let is_ours = |name: &[u8]| {
-        name.get(..prefix.len()).is_some_and(|start| same_field(start, prefix))
-            || withheld.is_some_and(|withheld| same_field(name, withheld))
-    };
-    let ours = gather::set(fields.iter().map(|(name, _)| name).filter(|name| is_ours(name)));
-    ours.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_str());
+    let withheld = withheld.into_iter().flat_map(|name| fields.alike(name)).map(|(name, _)| name);
+    let mut ours = fields.beginning(INTERNAL_PREFIX.as_bytes()).chain(withheld).peekable();
+    // Almost always.
+    if ours.peek().is_none() {
+        return Vec::new();
+    }
+    gather::set(ours).into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[cfg(test)]

@@ -13,13 +13,19 @@
 
 pub mod bucket;
 pub mod in_process;
+pub mod kept;
+pub mod lately;
 pub mod once;
 pub mod record;
 pub mod roll;
+mod swap;
 pub mod tally;
+pub mod together;
 
-use self::bucket::{Bucket, Room};
+use self::bucket::Bucket;
+use self::kept::Kept;
 use self::record::Record;
+use self::swap::{alter, look, update};
 use crate::time::Millis;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
@@ -40,6 +46,11 @@ pub trait Shared: std::fmt::Debug {
 
     /// Writes a value if the key has none; says whether it did.
     fn insert(&self, key: &str, value: &[u8]) -> bool;
+
+    /// What this worker keeps of the buckets that it has read, if it does.
+    fn kept(&self) -> Option<&Kept> {
+        None
+    }
 }
 
 /// Which write of a key a value came from.
@@ -201,13 +212,14 @@ impl Memory {
 
     /// Reads the records at some places, each bucket once if its places stand together. New ones are told as such.
     pub fn read(&self, shared: &dyn Shared, places: &[Hashed], now: Millis) -> Vec<Record> {
-        let together = places.chunk_by(|one, other| one.bucket == other.bucket);
-        let records = together.flat_map(|group| {
-            let bucket = group.first().and_then(|place| shared.get(&name(place.bucket)));
-            let bucket = bucket.and_then(|(value, _)| Bucket::decode(value)).unwrap_or_default();
-            group.iter().map(move |place| bucket.look(place.fingerprint, now))
-        });
-        records.collect()
+        let mut records = Vec::with_capacity(places.len());
+        for group in places.chunk_by(|one, other| one.bucket == other.bucket) {
+            let Some(place) = group.first() else { continue };
+            look(shared, place.bucket, now, &mut |bucket| {
+                records.extend(group.iter().map(|place| bucket.look(place.fingerprint, now)));
+            });
+        }
+        records
     }
 
     /// Changes the records at some places as [`Memory::change`] does, each bucket once if its places stand together. `step` is
@@ -225,7 +237,9 @@ impl Memory {
     ) -> Result<(), Contended> {
         let mut first = 0_usize;
         for group in places.chunk_by(|one, other| one.bucket == other.bucket) {
-            self.change_group(shared, group, now, trace, |at, record| step(first.saturating_add(at), record))?;
+            self.change_group(shared, group, now, trace, &mut |at, record| {
+                step(first.saturating_add(at), record)
+            })?;
             first = first.saturating_add(group.len());
         }
         Ok(())
@@ -238,41 +252,18 @@ impl Memory {
         group: &[Hashed],
         now: Millis,
         trace: &mut Trace,
-        mut step: impl FnMut(usize, Record) -> Option<Record>,
+        step: &mut dyn FnMut(usize, Record) -> Option<Record>,
     ) -> Result<(), Contended> {
-        let Some(key) = group.first().map(|place| name(place.bucket)) else { return Ok(()) };
-        for attempt in 0..ATTEMPTS_MAX {
-            trace.retries = trace.retries.saturating_add(u32::from(attempt > 0));
-            let Some((value, version)) = shared.get(&key) else {
-                shared.insert(&key, Bucket::default().bytes());
-                continue;
-            };
-            let mut bucket = Bucket::decode(value).unwrap_or_else(|| {
-                trace.junk = trace.junk.saturating_add(1);
-                Bucket::default()
-            });
-            let (mut is_changed, mut evictions) = (false, 0_u32);
+        let Some(place) = group.first() else { return Ok(()) };
+        update(shared, place.bucket, now, trace, &mut |bucket| {
+            let mut evictions = None;
             for (at, place) in group.iter().enumerate() {
-                let floor = bucket.floor();
-                let (record, slot, room) = bucket.find(place.fingerprint, now);
-                if let Some(changed) = step(at, record) {
-                    bucket.put(slot, &changed);
-                    is_changed = true;
-                    evictions = evictions.saturating_add(u32::from(room == Room::Evicted));
-                } else {
-                    // Whoever makes room for a record that is not stored after all must leave no trace.
-                    bucket.keep(&floor);
-                }
+                let evicted = alter(bucket, place.fingerprint, now, |record| step(at, record));
+                evictions =
+                    evicted.map(|evicted| evicted.saturating_add(evictions.unwrap_or_default())).or(evictions);
             }
-            if !is_changed {
-                return Ok(());
-            }
-            if shared.set(&key, bucket.bytes(), version) {
-                trace.evictions = trace.evictions.saturating_add(evictions);
-                return Ok(());
-            }
-        }
-        Err(Contended)
+            evictions
+        })
     }
 
     /// Changes the record at a place: load, `step`, compare-and-swap, repeated when another worker was faster. `step`
@@ -288,27 +279,16 @@ impl Memory {
         trace: &mut Trace,
         mut step: impl FnMut(Record) -> (R, Option<Record>),
     ) -> Result<R, Contended> {
-        let key = name(place.bucket);
-        for attempt in 0..ATTEMPTS_MAX {
-            trace.retries = trace.retries.saturating_add(u32::from(attempt > 0));
-            let Some((value, version)) = shared.get(&key) else {
-                shared.insert(&key, Bucket::default().bytes());
-                continue;
-            };
-            let mut bucket = Bucket::decode(value).unwrap_or_else(|| {
-                trace.junk = trace.junk.saturating_add(1);
-                Bucket::default()
-            });
-            let (record, slot, room) = bucket.find(place.fingerprint, now);
-            let (answer, changed) = step(record);
-            let Some(changed) = changed else { return Ok(answer) };
-            bucket.put(slot, &changed);
-            if shared.set(&key, bucket.bytes(), version) {
-                trace.evictions = trace.evictions.saturating_add(u32::from(room == Room::Evicted));
-                return Ok(answer);
-            }
-        }
-        Err(Contended)
+        let mut answer = None;
+        update(shared, place.bucket, now, trace, &mut |bucket| {
+            alter(bucket, place.fingerprint, now, |record| {
+                let (told, changed) = step(record);
+                answer = Some(told);
+                changed
+            })
+        })?;
+        // It has had one answer at least.
+        answer.ok_or(Contended)
     }
 }
 
@@ -321,7 +301,7 @@ const BUCKET_COST_BYTES: u64 = 1200;
 /// Other filters may share the host's memory, so keys carry our name.
 const SECRET: &str = "portcullis/secret";
 
-/// The name of an owner whose records with another number are others. Written by hand, as [`name`] is.
+/// The name of an owner whose records with another number are others. Written by hand, since some are needed with every request.
 pub fn numbered(owner: &[&str], number: u64) -> String {
     let (mut digits, mut left) = ([b'0'; 20], number);
     let mut count = 0_usize;
@@ -338,18 +318,35 @@ pub fn numbered(owner: &[&str], number: u64) -> String {
     name
 }
 
-/// Written by hand, since every request that is counted needs it.
-fn name(bucket: u64) -> String {
+/// The key of a bucket.
+struct Name {
+    text: [u8; 29],
+    length: usize,
+}
+
+/// Written by hand and nowhere but on the stack, since every request that is counted needs some.
+fn name(bucket: u64) -> Name {
+    let mut text = *b"portcullis/b/0000000000000000";
     let digits = bucket.to_be_bytes();
     let skipped = digits.iter().take_while(|byte| **byte == 0).count().min(4);
-    let mut name = String::with_capacity(29);
-    name.push_str("portcullis/b/");
-    for byte in digits.into_iter().skip(skipped) {
-        for digit in [byte >> 4, byte & 0xf] {
-            name.extend(char::from_digit(digit.into(), 16));
-        }
+    let halves = digits.iter().skip(skipped).flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let mut length = PREFIX_BYTES;
+    for (place, half) in text.iter_mut().skip(PREFIX_BYTES).zip(halves) {
+        *place = if half < 10 { b'0'.saturating_add(half) } else { b'a'.saturating_sub(10).saturating_add(half) };
+        length = length.saturating_add(1);
     }
-    name
+    Name { text, length }
+}
+
+/// Bytes of a bucket's name before its digits.
+const PREFIX_BYTES: usize = 13;
+
+impl std::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.text.get(..self.length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct Request {
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
     method: Cow<'static, str>,
+    /// Where the query begins in `:path`, its question mark included.
+    path_bytes: usize,
     host: Option<String>,
     method_override: Option<&'static str>,
 }
@@ -61,7 +63,8 @@ pub struct Request {
 impl Request {
     /// The view of a request. `source` asks for the peer's address, at most once; see [`source_address`].
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
-        let path = path::normalize(path::without_query(headers.first(":path").unwrap_or_default()));
+        let written = path::without_query(headers.first(":path").unwrap_or_default());
+        let (path, path_bytes) = (path::normalize(written), written.len());
         let id = headers.first("x-request-id").and_then(request_id);
         let method = headers.first(":method").map(method).unwrap_or_default();
         let host = headers.first(":authority").and_then(host);
@@ -69,7 +72,7 @@ impl Request {
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
         let peer: Source = LazyCell::new(Box::new(|| None));
         let source: Source = LazyCell::new(Box::new(source));
-        Self { path, source, peer, certificate, id, method, host, method_override, headers }
+        Self { path, source, peer, certificate, id, method, path_bytes, host, method_override, headers }
     }
 
     /// The same request over a connection whose other end `peer` asks for, at most once.
@@ -131,8 +134,12 @@ impl Request {
     /// The query, without its question mark (RFC 3986 §3.4).
     pub fn query(&self) -> &[u8] {
         let target = self.headers.first(":path").unwrap_or_default();
-        let start = path::without_query(target).len().saturating_add(1);
-        target.get(start..).unwrap_or_default()
+        target.get(self.path_bytes.saturating_add(1)..).unwrap_or_default()
+    }
+
+    /// The path as it was sent.
+    pub fn written_path(&self) -> &[u8] {
+        self.headers.first(":path").and_then(|target| target.get(..self.path_bytes)).unwrap_or_default()
     }
 
     /// The parameters of that name in the query, decoded as forms are (WHATWG URL §5.1).
@@ -193,14 +200,26 @@ fn host(authority: &[u8]) -> Option<String> {
     };
     // `shop.example.` is the same name, written absolutely.
     let name = host.strip_suffix(b".").unwrap_or(host);
-    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let in_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
     let is_plain = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
         Some(address) => !address.is_empty() && address.iter().all(in_address),
-        None => host.iter().all(in_name) && name.split(|byte| *byte == b'.').all(|label| !label.is_empty()),
+        None => is_name(name),
     };
     let is_whole = is_plain && port.iter().skip(1).all(u8::is_ascii_digit);
-    is_whole.then(|| name.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect())
+    std::str::from_utf8(name).ok().filter(|_| is_whole).map(str::to_ascii_lowercase)
+}
+
+/// Labels with full stops between them.
+fn is_name(name: &[u8]) -> bool {
+    let mut before = b'.';
+    for byte in name {
+        let is_in_label = byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        if !is_in_label && (*byte != b'.' || before == b'.') {
+            return false;
+        }
+        before = *byte;
+    }
+    before != b'.'
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.

@@ -80,7 +80,7 @@ pub struct Response {
 pub struct Head {
     status: u16,
     fields: Headers,
-    has_body: bool,
+    form: Form,
     /// Whether it is not the service's: the connection broke when that had the request.
     pub broke_off: bool,
 }
@@ -139,7 +139,8 @@ impl Head {
     /// A head, by its fields and whether a body follows. `None` without a status.
     pub fn new(fields: Headers, has_body: bool) -> Option<Self> {
         let status = std::str::from_utf8(fields.first(":status")?).ok()?.parse().ok()?;
-        Some(Self { status, fields, has_body, broke_off: false })
+        let form = form(status, &media_type(&fields), has_body);
+        Some(Self { status, fields, form, broke_off: false })
     }
 
     /// The status code.
@@ -153,26 +154,8 @@ impl Head {
     }
 
     /// What its body is.
-    pub fn form(&self) -> Form {
-        let kind = self.media_type();
-        let begins = |starts: &[&str]| starts.iter().any(|start| kind.starts_with(start.as_bytes()));
-        if self.status == 101 || begins(STREAMS) {
-            Form::Stream
-        } else if !self.has_body {
-            Form::None
-        } else if LINES.iter().any(|line| kind == line.as_bytes()) {
-            Form::Lines
-        } else if kind == b"application/json" || kind == b"text/json" || kind.ends_with(b"+json") {
-            Form::Json
-        } else if kind.ends_with(b"+xml") {
-            Form::Text
-        } else if begins(MEDIA) {
-            Form::Media
-        } else if begins(OPAQUE) || OPAQUE_ENDS.iter().any(|end| kind.ends_with(end.as_bytes())) {
-            Form::Opaque
-        } else {
-            Form::Text
-        }
+    pub const fn form(&self) -> Form {
+        self.form
     }
 
     /// Why its body cannot be read. `None` where there is none.
@@ -195,7 +178,11 @@ impl Head {
 
     /// Whether the character set is one in which ASCII is ASCII. All that are named count, since readers differ.
     fn is_like_ascii(&self) -> bool {
-        let written = self.fields.all("content-type").flat_map(|line| line.split(|byte| *byte == b';'));
+        let lines = || self.fields.all("content-type");
+        if lines().all(|line| !line.contains(&b'=')) {
+            return true;
+        }
+        let written = lines().flat_map(|line| line.split(|byte| *byte == b';'));
         let parameters: Vec<Vec<u8>> = written.map(|part| part.trim_ascii().to_ascii_lowercase()).collect();
         let named = parameters.iter().filter_map(|part| {
             let value = part.strip_prefix(b"charset")?.trim_ascii_start().strip_prefix(b"=")?;
@@ -207,20 +194,42 @@ impl Head {
 
     /// Whether its body is a table, one record a line (RFC 4180).
     pub fn is_table(&self) -> bool {
-        matches!(&*self.media_type(), b"text/csv" | b"text/tab-separated-values")
+        matches!(&*media_type(&self.fields), b"text/csv" | b"text/tab-separated-values")
     }
 
     /// The length that it announces.
     pub fn announced_bytes(&self) -> Option<u64> {
         std::str::from_utf8(self.fields.first("content-length")?).ok()?.trim().parse().ok()
     }
+}
 
-    /// Lower case and without parameters (RFC 9110 §8.3.1).
-    fn media_type(&self) -> Vec<u8> {
-        let written = self.fields.first("content-type").unwrap_or_default();
-        let kind = written.split(|byte| *byte == b';').next().unwrap_or_default();
-        kind.trim_ascii().to_ascii_lowercase()
+/// What the body of an answer is.
+fn form(status: u16, kind: &[u8], has_body: bool) -> Form {
+    let begins = |starts: &[&str]| starts.iter().any(|start| kind.starts_with(start.as_bytes()));
+    if status == 101 || begins(STREAMS) {
+        Form::Stream
+    } else if !has_body {
+        Form::None
+    } else if LINES.iter().any(|line| kind == line.as_bytes()) {
+        Form::Lines
+    } else if kind == b"application/json" || kind == b"text/json" || kind.ends_with(b"+json") {
+        Form::Json
+    } else if kind.ends_with(b"+xml") {
+        Form::Text
+    } else if begins(MEDIA) {
+        Form::Media
+    } else if begins(OPAQUE) || OPAQUE_ENDS.iter().any(|end| kind.ends_with(end.as_bytes())) {
+        Form::Opaque
+    } else {
+        Form::Text
     }
+}
+
+/// Lower case and without parameters (RFC 9110 §8.3.1).
+fn media_type(fields: &Headers) -> Vec<u8> {
+    let written = fields.first("content-type").unwrap_or_default();
+    let kind = written.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().to_ascii_lowercase()
 }
 
 impl Unread {

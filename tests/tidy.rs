@@ -182,6 +182,22 @@ fn the_host_calls_envoy_through_its_own_calls() {
     }
 }
 
+/// Envoy does not call what is not exported.
+#[test]
+fn every_callback_that_is_answered_is_exported() {
+    let script = fs::read_to_string(root().join("envoy/build-wasm.sh")).unwrap();
+    let mut answered = 0;
+    for path in rust_files("src/host").into_iter().chain([root().join("src/host.rs")]) {
+        let (text, mark) = (code(&path), "    fn on_");
+        for name in text.lines().filter_map(|line| line.strip_prefix(mark)?.split('(').next()) {
+            let name = if name == "http_call_response" { name } else { name.trim_start_matches("http_") };
+            assert!(script.contains(&format!(" proxy_on_{name}")), "{}: on_{name}", path.display());
+            answered += 1;
+        }
+    }
+    assert!(answered >= 10, "{answered}");
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     for path in every_rust_file() {

@@ -121,11 +121,30 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
             Ok(filtered()?.filter_config(&everything)),
         )?,
         portcullis("every stage", "the same, with all the stages below", rules::bound(&rules::every_stage()))?,
-        portcullis("routes", "routes and the form of requests", rules::plain(&json!({})))?,
-        portcullis("+ identity", "routes, a remembered token, a scope", rules::identified(&json!({})))?,
-        portcullis("+ bindings", "routes, token, soft bindings", rules::bound(&json!({})))?,
-        portcullis("+ 1 limit", "routes, one limit for each source", rules::plain(&rules::one_limit()))?,
-        portcullis(
+    ];
+    all.extend(stages(&filtered)?);
+    all.extend([
+        one(TWO_WORKERS, "everything, with two workers", spread(2, &everything))?,
+        one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything))?,
+    ]);
+    if with_tokens {
+        all.extend(costly(&issuer, &answering)?);
+    }
+    Ok(all)
+}
+
+/// Routes with one thing more at a time.
+fn stages(filtered: &dyn Fn() -> Result<Bootstrap>) -> Result<Vec<Contender>> {
+    let stage = |name, means, rules: String| {
+        Contender::new(name, means, filtered()?.filter_config(&rules), &[Shape::Page])
+    };
+    let strangers = rules::plain(&json!({"limits": rules::three_limits_of_strangers()}));
+    Ok(vec![
+        stage("routes", "routes and the form of requests", rules::plain(&json!({})))?,
+        stage("+ identity", "routes, a remembered token, a scope", rules::identified(&json!({})))?,
+        stage("+ bindings", "routes, token, soft bindings", rules::bound(&json!({})))?,
+        stage("+ 1 limit", "routes, one limit for each source", rules::plain(&rules::one_limit()))?,
+        stage(
             "+ 3 limits",
             "routes, three limits with three keys",
             rules::plain(&json!({"limits": rules::three_limits()})),
@@ -133,28 +152,18 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
         Contender::new(
             "+ 3 limits, new keys",
             "the same, each key seen for the first time",
-            filtered()?.filter_config(&rules::plain(&json!({"limits": rules::three_limits_of_strangers()}))),
+            filtered()?.filter_config(&strangers),
             &[Shape::Fresh],
         )?,
-        portcullis(
-            "+ inspect",
-            "routes, every value of the request inspected",
-            rules::plain(&json!({"inspect": {}})),
-        )?,
-        portcullis("+ rules", "routes, a rule that holds and one that counts", rules::plain(&rules::rules()))?,
-        portcullis("+ workflows", "routes, a step", rules::plain(&rules::workflows()))?,
-        portcullis("+ quotes", "routes, a quote captured from the answer", rules::plain(&rules::quotes()))?,
-        portcullis("+ objects", "routes, objects counted", rules::plain(&rules::objects()))?,
-        portcullis("+ anomaly", "routes, what is usual learned", rules::plain(&json!({"anomaly": {}})))?,
-        portcullis("+ behaviour", "routes, behaviour watched", rules::plain(&json!({"behaviour": {}})))?,
-        portcullis("+ exposure", "routes, the answer inspected", rules::plain(&rules::exposure()))?,
-        one(TWO_WORKERS, "everything, with two workers", spread(2, &everything))?,
-        one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything))?,
-    ];
-    if with_tokens {
-        all.extend(costly(&issuer, &answering)?);
-    }
-    Ok(all)
+        stage("+ inspect", "routes, every value of the request inspected", rules::plain(&json!({"inspect": {}})))?,
+        stage("+ rules", "routes, a rule that holds and one that counts", rules::plain(&rules::rules()))?,
+        stage("+ workflows", "routes, a step", rules::plain(&rules::workflows()))?,
+        stage("+ quotes", "routes, a quote captured from the answer", rules::plain(&rules::quotes()))?,
+        stage("+ objects", "routes, objects counted", rules::plain(&rules::objects()))?,
+        stage("+ anomaly", "routes, what is usual learned", rules::plain(&json!({"anomaly": {}})))?,
+        stage("+ behaviour", "routes, behaviour watched", rules::plain(&json!({"behaviour": {}})))?,
+        stage("+ exposure", "routes, the answer inspected", rules::plain(&rules::exposure()))?,
+    ])
 }
 
 /// Tokens that are signed here, refused, or more than remembered.

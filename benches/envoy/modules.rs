@@ -25,7 +25,6 @@ const FILTER: &str = r#"(module
     (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
     (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
     (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
     (func (export "proxy_on_log") (param i32) {over})
     (func (export "proxy_on_delete") (param i32)))"#;
 

@@ -27,6 +27,8 @@ pub struct Anomaly {
     pub prefix_v4: u8,
     /// The same for IPv6.
     pub prefix_v6: u8,
+    /// Whose an actor's records are: present, rhythm, leaning, pace. Intervals of another length have other ones.
+    pub owners: [String; 4],
 }
 
 impl Anomaly {
@@ -55,6 +57,8 @@ impl Anomaly {
             learning: written.learning.0,
             prefix_v4: written.prefix_v4,
             prefix_v6: written.prefix_v6,
+            owners: ["present", "rhythm", "leaning", "pace"]
+                .map(|what| format!("anomaly.actor.{what}.{}", written.interval.0.as_u64())),
         }))
     }
 }

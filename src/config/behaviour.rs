@@ -42,6 +42,39 @@ pub struct Behaviour {
     pub rotation: Rotation,
     /// Who does several of these things.
     pub chain: Chain,
+    /// Whose the records are. Halves of another window have other ones.
+    pub owners: Owners,
+}
+
+/// The owners of records, by what is counted in them. A name with one slash is none of a limit's.
+#[derive(Debug)]
+pub struct Owners {
+    /// Paths answered with a fault.
+    pub paths: String,
+    /// Accounts whose login failed.
+    pub accounts: String,
+    /// Sources whose login failed.
+    pub sources: String,
+    /// Identities that were refused.
+    pub identities: String,
+    /// User agents that were refused.
+    pub user_agents: String,
+    /// Stages of an attack.
+    pub chain: String,
+}
+
+impl Owners {
+    fn new(window: Millis) -> Self {
+        let owner = |what: &str| format!("behaviour.{what}/{}", window.as_u64());
+        Self {
+            paths: owner("paths"),
+            accounts: owner("accounts"),
+            sources: owner("sources"),
+            identities: owner("identities"),
+            user_agents: owner("user_agents"),
+            chain: owner("chain"),
+        }
+    }
 }
 
 /// Thresholds of scanning.
@@ -140,6 +173,7 @@ impl Behaviour {
                 stages: count(chain.stages, STAGES_MAX, "chain.stages")?,
                 share: permille(chain.share, 1.0, "behaviour.chain.share")?,
             },
+            owners: Owners::new(written.window.0),
         }))
     }
 

@@ -86,6 +86,8 @@ pub struct Enumeration {
     pub sequential: u32,
     /// Share of the answers, in thousandths, that must have been 403 or 404.
     pub refused_share: u32,
+    /// Whose the records are: of the ids, and of the row. Halves of another window have other ones.
+    pub owners: [String; 2],
 }
 
 /// When it is known what a role does.
@@ -157,8 +159,10 @@ impl Kind {
         let owner = raw.owner.as_ref().map(|owner| claim(owner, &format!("{path}.owner"))).transpose()?;
         let raw::Unless { scopes, claims } = &raw.unless;
         let written = &raw.enumeration;
-        let enumeration =
-            written.enabled.then(|| Enumeration::new(written, &format!("{path}.enumeration"))).transpose()?;
+        let enumeration = written
+            .enabled
+            .then(|| Enumeration::new(&raw.name, written, &format!("{path}.enumeration")))
+            .transpose()?;
         if owner.is_none() && enumeration.is_none() {
             return Err(ConfigError::new(path, "has neither an `owner` nor `enumeration`: nothing is checked"));
         }
@@ -199,12 +203,14 @@ impl Id {
 }
 
 impl Enumeration {
-    fn new(written: &raw::Enumeration, path: &str) -> Result<Self, ConfigError> {
+    fn new(kind: &str, written: &raw::Enumeration, path: &str) -> Result<Self, ConfigError> {
+        let window = within(written.window.0, WINDOW, "10s to 1d", &format!("{path}.window"))?;
         Ok(Self {
-            window: within(written.window.0, WINDOW, "10s to 1d", &format!("{path}.window"))?,
+            window,
             distinct: count(written.distinct, DISTINCT_MAX, &format!("{path}.distinct"))?,
             sequential: count(written.sequential, SEQUENTIAL_MAX, &format!("{path}.sequential"))?,
             refused_share: permille(written.refused_share, 1.0, &format!("{path}.refused_share"))?,
+            owners: ["ids", "row"].map(|what| format!("objects.{what}.{kind}.{}", window.as_u64())),
         })
     }
 }

@@ -44,8 +44,8 @@ pub(super) struct Case {
     pub(super) ledger: Ledger,
     /// Which things it asks for.
     pub(super) objects: objects::Watch,
-    /// What it is compared with.
-    pub(super) anomaly: anomaly::Watch,
+    /// What it is compared with, if it is. In a box, as there is much of it.
+    pub(super) anomaly: Option<Box<anomaly::Watch>>,
     /// What its response counts under.
     pub(super) tab: Tab,
     /// What it is watched under over several requests.
@@ -82,7 +82,7 @@ impl Case {
             ledger: Ledger::default(),
             tab: Tab::default(),
             objects: objects::Watch::default(),
-            anomaly: anomaly::Watch::default(),
+            anomaly: None,
             watch: Watch::default(),
             progress: Progress::default(),
             heard: Heard::default(),
@@ -230,9 +230,16 @@ impl Case {
             risk: 0,
             now,
         };
-        anomaly::check(&scene, &mut self.anomaly, &mut self.findings);
-        behaviour::check(&world.ground(now), &mut self.watch, &mut self.findings);
+        if config.anomaly.is_some() {
+            anomaly::check(&scene, &world.usual, self.anomaly.get_or_insert_default(), &mut self.findings);
+        }
+        behaviour::check(&world.ground(now), &world.programs, &mut self.watch, &mut self.findings);
         volume::check(&world.ground(now), &self.tab, &mut self.findings);
+    }
+
+    /// Whether it is compared with others, of which its answer is a part.
+    pub(super) fn is_compared(&self) -> bool {
+        self.anomaly.as_ref().is_some_and(|watch| watch.wants_answer())
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.

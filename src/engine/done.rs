@@ -6,6 +6,7 @@ use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::{Check, Family, Outcome, Weight};
 use crate::gather;
+use crate::memory::together::Part;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
 use crate::stages::identity::Proof;
@@ -15,6 +16,7 @@ use crate::stages::risk::{Judgement, Verdict, Weighed, WITHHELD};
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 impl Done {
     /// The route, for the statistics.
@@ -30,13 +32,13 @@ impl Done {
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
         let case = &self.case;
-        case.ledger.charges_responses() || case.tab.wants_bytes() || case.anomaly.wants_answer()
+        case.ledger.charges_responses() || case.tab.wants_bytes() || case.is_compared()
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
         let case = &self.case;
-        let watched = case.watch.wants_status() || case.objects.wants_status() || case.anomaly.wants_answer();
+        let watched = case.watch.wants_status() || case.objects.wants_status() || case.is_compared();
         watched || case.progress.is_under_way() || case.ledger.remembers_actors()
     }
 
@@ -47,23 +49,31 @@ impl Done {
 
     /// Settles what the limits left open until the request was over, and remembers what became of it. Once.
     pub fn close(&mut self, response: Response, now: Millis) {
+        let world = Rc::clone(&self.case.world);
+        let _sight = world.shared.sight();
         let Judgement { verdict, code, .. } = &self.case.judgement;
         // A response that was withheld is the service's answer to a request that had passed.
         let passed = *verdict == Verdict::Allow || code.as_deref() == Some(WITHHELD);
         self.case.settle_steps(response.status, passed, now);
         let deed = self.deed(response.status);
-        let ground = self.case.world.ground(now);
+        let ground = world.ground(now);
         self.case.ledger.close(deed, response.bytes, &ground);
-        if self.case.judgement.verdict == Verdict::Allow {
-            self.case.tab.close(response.bytes, &mut self.case.ledger.trace, &ground);
-        }
         let weighed = &self.case.judgement.weighed;
         let findings: Vec<(&'static Check, Weight)> =
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
         let outcome = Outcome { status: response.status, passed, findings: &findings };
-        self.case.objects.close(&outcome, &mut self.case.ledger.trace, &ground);
-        self.case.anomaly.close(&outcome, response, &mut self.case.ledger.trace, &ground);
-        self.case.watch.close(&outcome, &mut self.case.ledger.trace, &ground);
+        let is_served = self.case.judgement.verdict == Verdict::Allow;
+        let mut taken = is_served.then(|| self.case.tab.close(response.bytes, &ground)).flatten();
+        let mut asked = self.case.objects.close(&outcome, &ground);
+        let mut unusual =
+            self.case.anomaly.as_mut().and_then(|anomaly| anomaly.close(&outcome, response, &ground));
+        let mut watched = self.case.watch.close(&outcome, &world.programs, &ground);
+        let trace = &mut self.case.ledger.trace;
+        let parts: &mut [&mut dyn Part] = &mut [&mut taken, &mut asked, &mut unusual, &mut watched];
+        ground.memory.change_together(ground.shared, parts, now, trace);
+        // What others learn depends on what the actor's own records say.
+        asked.into_iter().for_each(|lesson| lesson.teach(trace, &ground));
+        unusual.into_iter().for_each(|lesson| lesson.teach(&world.usual, trace, &ground));
     }
 
     /// `None` for what we could not judge through no fault of the actor.

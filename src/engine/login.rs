@@ -21,16 +21,14 @@ impl Engine {
 }
 
 impl Case {
-    /// Keeps what a token would be bound to, where the service may grant one.
+    /// Keeps what a token would be bound to, since the service may grant one.
     pub(super) fn keep_for_login(&mut self, request: Request) {
-        if self.login_field().is_some() {
-            // The host may not know the source later.
-            let _asked_for = *request.source;
-            self.request = Some(Box::new(request));
-        }
+        // The host may not know the source later.
+        let _asked_for = *request.source;
+        self.request = Some(Box::new(request));
     }
 
-    fn login_field(&self) -> Option<&str> {
+    pub(super) fn login_field(&self) -> Option<&str> {
         let config = &self.world.config;
         config.minting.as_ref()?.grants_on(&config.routes.get(self.route).name)
     }

@@ -38,13 +38,13 @@ impl Service {
 
 impl Open {
     /// Goes on with a request for an endpoint: the limits, and the body where it is wanted.
-    pub(super) fn approach(mut self) -> Step<Body> {
+    pub(super) fn approach(mut self: Box<Self>) -> Step<Body> {
         self.case.limit(&self.request, None, self.now);
         self.proceed()
     }
 
     /// Reads and judges it, and answers what is not refused. `waited` is what it has waited for already.
-    pub(super) fn serve(mut self, waited: Option<Need>) -> Step<Body> {
+    pub(super) fn serve(mut self: Box<Self>, waited: Option<Need>) -> Step<Body> {
         let service = match self.service.take() {
             Some(service) if !self.is_decided() => service,
             _ => return self.settle(0),

@@ -93,9 +93,9 @@ impl Wait {
 }
 
 impl Unidentified {
-    pub(super) fn new(open: Open, need: Need) -> Self {
+    pub(super) fn new(open: Box<Open>, need: Need) -> Self {
         let seat = Rc::clone(&open.case.world.seats);
-        Self { open: Box::new(open), need, _seat: seat }
+        Self { open, need, _seat: seat }
     }
 
     fn deadline(&self) -> Millis {
@@ -131,7 +131,9 @@ impl Unidentified {
 
     /// Judges the token with what is there now.
     pub fn retry(self, now: Millis) -> Step<Body> {
-        let mut open = *self.open;
+        let mut open = self.open;
+        let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         open.now = now;
         match &open.service {
             Some(_) => open.serve(Some(self.need)),
@@ -141,8 +143,8 @@ impl Unidentified {
 }
 
 impl Held {
-    pub(super) fn new(open: Open) -> Self {
-        Self { open: Box::new(open) }
+    pub(super) fn new(open: Box<Open>) -> Self {
+        Self { open }
     }
 
     /// Bytes of the body after which no more is waited for.
@@ -161,13 +163,14 @@ impl Held {
     }
 
     fn judge_read(self, content: Result<&[u8], Unread>, beginning: &[u8], seen: usize, now: Millis) -> Step<Body> {
-        let mut open = *self.open;
+        let mut open = self.open;
         open.now = now;
         if let Some(service) = &mut open.service {
             service.read(content);
         }
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);
         let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         let route = world.config.routes.get(open.case.route);
         shape::check_body(route, seen, &mut open.case.findings);
         // Only who asks for a JSON document is told that there is none.
@@ -190,8 +193,8 @@ impl Held {
 }
 
 impl Asking {
-    pub(super) fn new(open: Open, asked: Asked, body_bytes: u64) -> Self {
-        Self { open: Box::new(open), asked, body_bytes }
+    pub(super) fn new(open: Box<Open>, asked: Asked, body_bytes: u64) -> Self {
+        Self { open, asked, body_bytes }
     }
 
     /// What to ask.
@@ -215,9 +218,9 @@ impl Asking {
         let waited = now.saturating_sub(self.open.now).as_u64();
         let is_late = waited.saturating_mul(10) >= self.timeout().as_u64().saturating_mul(9);
         let answer = answer.map_err(|fault| if is_late { Fault::Timeout } else { fault });
-        let Self { open, asked, body_bytes } = self;
-        let mut open = *open;
+        let Self { mut open, asked, body_bytes } = self;
         let world = Rc::clone(&open.case.world);
+        let _sight = world.shared.sight();
         let case = &mut open.case;
         let scene = Scene {
             config: &world.config,

@@ -5,10 +5,13 @@ use crate::config::{Config, Route};
 use crate::entropy::{Entropy, Seeded};
 use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
+use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::request::Request;
+use crate::stages::anomaly;
+use crate::stages::behaviour;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
 use crate::stages::identity::revocation::Revocations;
@@ -52,7 +55,7 @@ pub(super) struct World {
     pub(super) inspector: Option<Inspector>,
     pub(super) memory: Memory,
     pub(super) once: Once,
-    pub(super) shared: Box<dyn Shared>,
+    pub(super) shared: Box<Keeping>,
     pub(super) native: Box<dyn Native>,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) outbox: RefCell<Outbox>,
@@ -60,6 +63,9 @@ pub(super) struct World {
     pub(super) tokens: RefCell<TokenCache>,
     pub(super) keys: RefCell<KeyRing>,
     pub(super) revocations: RefCell<Revocations>,
+    /// What it has read lately of what all callers do.
+    pub(super) usual: RefCell<anomaly::Known>,
+    pub(super) programs: RefCell<behaviour::Programs>,
     /// Taken by each request that waits for something of identity.
     pub(super) seats: Rc<()>,
 }

@@ -356,11 +356,11 @@ impl Exchange {
         self.ended = true;
         self.finish_if_ended();
         let mut done = match self.take() {
-            State::Answer(answer) => Box::new(answer.finish(Response::default())),
-            State::Hold(held) => held.abandon(),
-            State::Watch(watched) => Box::new(watched.end(now()).finish(Response::default())),
-            State::Done(done) => done,
-            State::Wait(wait) => wait.abandon(),
+            State::Answer(answer) => answer.finish(Response::default()),
+            State::Hold(held) => *held.abandon(),
+            State::Watch(watched) => watched.end(now()).finish(Response::default()),
+            State::Done(done) => *done,
+            State::Wait(wait) => *wait.abandon(),
             // The codec refused the request before any filter saw it.
             State::New | State::Body(_) | State::Over => return,
         };

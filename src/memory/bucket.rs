@@ -18,7 +18,7 @@
 //! have been a stranger's): that takes a bucket whose other twenty-four all owe more than a newcomer that has made its
 //! requests.
 
-use super::record::{put_millis, u64_le, Debt, Record, Share, RECORD_BYTES};
+use super::record::{millis_le, u64_le, Debt, Record, Share, RECORD_BYTES};
 use crate::time::Millis;
 
 /// Records of one bucket.
@@ -134,12 +134,10 @@ impl Bucket {
 
     /// Writes a record where it was found, or where room was made for it.
     pub fn put(&mut self, place: Place, record: &Record) {
-        let mut encoded = Vec::with_capacity(RECORD_BYTES);
-        record.encode(&mut encoded);
         if let Some(slot) =
             self.bytes.get_mut(HEADER_BYTES..).and_then(|rest| rest.chunks_exact_mut(RECORD_BYTES).nth(place.0))
         {
-            slot.copy_from_slice(&encoded);
+            slot.copy_from_slice(&record.encode());
         }
     }
 
@@ -163,12 +161,10 @@ impl Bucket {
     }
 
     fn set_floor(&mut self, floor: &Debt) {
-        let mut encoded = Vec::with_capacity(14);
-        put_millis(&mut encoded, floor.since);
-        put_millis(&mut encoded, floor.settled);
-        encoded.extend(floor.share.steps().to_le_bytes());
-        if let Some(place) = self.bytes.get_mut(2..16) {
-            place.copy_from_slice(&encoded);
+        let (since, settled) = (millis_le(floor.since), millis_le(floor.settled));
+        let encoded = since.into_iter().chain(settled).chain(floor.share.steps().to_le_bytes());
+        for (place, byte) in self.bytes.iter_mut().skip(2).zip(encoded) {
+            *place = byte;
         }
     }
 

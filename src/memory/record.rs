@@ -178,13 +178,23 @@ impl Record {
         (fingerprint != 0).then_some(record)
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(self.fingerprint.to_le_bytes());
-        put_millis(out, self.debt.since);
-        put_millis(out, self.debt.settled);
-        out.extend(self.debt.share.0.to_le_bytes());
-        out.extend(self.inherited.0.to_le_bytes());
-        out.extend(self.state);
+    pub(super) fn encode(&self) -> [u8; RECORD_BYTES] {
+        let mut out = [0; RECORD_BYTES];
+        let parts: [&[u8]; 6] = [
+            &self.fingerprint.to_le_bytes(),
+            &millis_le(self.debt.since),
+            &millis_le(self.debt.settled),
+            &self.debt.share.0.to_le_bytes(),
+            &self.inherited.0.to_le_bytes(),
+            &self.state,
+        ];
+        let mut rest = out.as_mut_slice();
+        for part in parts {
+            let Some((place, after)) = rest.split_at_mut_checked(part.len()) else { break };
+            place.copy_from_slice(part);
+            rest = after;
+        }
+        out
     }
 }
 
@@ -205,6 +215,7 @@ pub(super) fn u64_le(bytes: &[u8]) -> u64 {
 }
 
 /// Six bytes last until the year 10889.
-pub(super) fn put_millis(out: &mut Vec<u8>, time: Millis) {
-    out.extend(time.as_u64().min((1 << 48) - 1).to_le_bytes().into_iter().take(6));
+pub(super) fn millis_le(time: Millis) -> [u8; 6] {
+    let [b0, b1, b2, b3, b4, b5, ..] = time.as_u64().min((1 << 48) - 1).to_le_bytes();
+    [b0, b1, b2, b3, b4, b5]
 }

@@ -241,3 +241,11 @@ fn owners_of_one_actor_are_located_together_as_one_by_one() {
     let owners = ["limits/a", "", "objects.ids"];
     assert_eq!(memory.locate_all(b"ada", owners), owners.map(|owner| memory.locate(b"ada", owner)));
 }
+
+#[test]
+fn buckets_have_names_of_their_own() {
+    for number in [0, 9, 10, 0xabc, 55_924, u64::from(u32::MAX)] {
+        assert_eq!(&*name(number), format!("portcullis/b/{number:08x}"));
+    }
+    assert_eq!(&*name(u64::MAX), "portcullis/b/ffffffffffffffff");
+}

@@ -102,7 +102,12 @@ fn is_utf8(parameters: &[u8]) -> bool {
 /// How often a form has a name, in any spelling: some services read `Access.Token` and `access_token[]` as `access_token`
 /// (PHP), and take `;` for `&`.
 pub fn spellings(text: &[u8], name: &str) -> usize {
-    names(text).filter(|sent| is_spelling(percent_encoding::percent_decode(sent), name)).count()
+    // Decoding makes nothing longer, and what begins the name may be missing ([`is_spelling`]).
+    let bytes_min = name.trim_start_matches(['_', '.', '+', ' ']).len();
+    names(text)
+        .filter(|sent| sent.len() >= bytes_min)
+        .filter(|sent| is_spelling(percent_encoding::percent_decode(sent), name))
+        .count()
 }
 
 /// The first of `wanted` that a form has in another spelling than its own.

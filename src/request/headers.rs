@@ -14,6 +14,8 @@ use crate::bytes;
 pub struct Headers {
     buffer: Vec<u8>,
     fields: Vec<Field>,
+    /// What is known of all names together ([`Print::mark`]): most of the fields that are looked for are not there.
+    marks: u64,
 }
 
 /// Where a field lies: its name, a NUL, its value, a NUL.
@@ -38,6 +40,17 @@ impl Print {
         let [length, ..] = name.len().to_le_bytes();
         Self(u32::from_le_bytes([length, first, last, 0]))
     }
+
+    /// Whether the first byte is this one, which is no hyphen.
+    const fn begins_with(self, byte: u8) -> bool {
+        let [_, first, ..] = self.0.to_le_bytes();
+        first == byte
+    }
+
+    /// One of 64 bits, mostly another one for another print.
+    const fn mark(self) -> u64 {
+        1 << (self.0.wrapping_mul(0x9e37_79b1) >> 26)
+    }
 }
 
 impl Headers {
@@ -49,14 +62,17 @@ impl Headers {
         let table_bytes = size(*count)?.checked_mul(8)?;
         let (sizes, _) = rest.get(..table_bytes)?.as_chunks::<4>().0.as_chunks::<2>();
         let mut fields = Vec::with_capacity(sizes.len());
+        let mut marks = 0;
         let mut start = table_bytes.checked_add(4)?;
         for [name, value] in sizes {
             let (name_bytes, value_bytes) = (size(*name)?, size(*value)?);
             let name = buffer.get(start..start.checked_add(name_bytes)?)?;
-            fields.push(Field { start, name_bytes, value_bytes, print: Print::of(name) });
+            let print = Print::of(name);
+            marks |= print.mark();
+            fields.push(Field { start, name_bytes, value_bytes, print });
             start = start.checked_add(name_bytes)?.checked_add(value_bytes)?.checked_add(2)?;
         }
-        (start <= buffer.len()).then_some(Self { buffer, fields })
+        (start <= buffer.len()).then_some(Self { buffer, fields, marks })
     }
 
     /// Fields from anywhere else: tests, tools, replays.
@@ -66,6 +82,7 @@ impl Headers {
             let (name, value) = (name.as_ref().to_ascii_lowercase(), value.as_ref());
             let (start, print) = (headers.buffer.len(), Print::of(&name));
             headers.fields.push(Field { start, name_bytes: name.len(), value_bytes: value.len(), print });
+            headers.marks |= print.mark();
             headers.buffer.extend([&name, b"\0".as_slice(), value, b"\0"].concat());
         }
         headers
@@ -73,23 +90,19 @@ impl Headers {
 
     /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        let print = Print::of(name.as_bytes());
-        let is_named = |field: &&Field| field.print == print && self.name(field) == name.as_bytes();
-        self.fields.iter().find(is_named).map(|field| self.value(field))
+        let is_named = |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
+        self.printed(Print::of(name.as_bytes())).find(is_named).map(|field| self.value(field))
     }
 
     /// The values of every field of that name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        let print = Print::of(name.as_bytes());
-        let is_named = move |field: &&Field| field.print == print && self.name(field) == name.as_bytes();
-        self.fields.iter().filter(is_named).map(|field| self.value(field))
+        let is_named = move |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
+        self.printed(Print::of(name.as_bytes())).filter(is_named).map(|field| self.value(field))
     }
 
     /// The fields that a service takes for one of that name which takes an underscore for a hyphen ([`same_field`]).
     pub fn alike<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
-        let print = Print::of(name.as_bytes());
-        let similar = self.fields.iter().filter(move |field| field.print == print);
-        let pairs = similar.map(|field| (self.name(field), self.value(field)));
+        let pairs = self.printed(Print::of(name.as_bytes())).map(|field| (self.name(field), self.value(field)));
         pairs.filter(move |(field, _)| same_field(field, name.as_bytes()))
     }
 
@@ -100,6 +113,16 @@ impl Headers {
             return None;
         }
         self.iter().find(|(_, value)| std::str::from_utf8(value).is_err()).map(|(name, _)| name)
+    }
+
+    /// The names of the fields that a service takes for ones that begin so, if it takes an underscore for a hyphen. `start` has a
+    /// letter in front.
+    pub fn beginning<'a>(&'a self, start: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let first = start.first().copied();
+        let begins = move |name: &&[u8]| name.get(..start.len()).is_some_and(|own| same_field(own, start));
+        let fields =
+            self.fields.iter().filter(move |field| first.is_none_or(|first| field.print.begins_with(first)));
+        fields.map(|field| self.name(field)).filter(begins)
     }
 
     /// Name and value of every field.
@@ -151,6 +174,13 @@ impl Headers {
         self.fields
             .iter()
             .fold(0, |sum, field| sum.saturating_add(field.name_bytes).saturating_add(field.value_bytes))
+    }
+
+    /// The fields whose names have this print.
+    #[inline]
+    fn printed(&self, print: Print) -> impl Iterator<Item = &Field> {
+        let candidates = if self.marks & print.mark() == 0 { &[][..] } else { &self.fields };
+        candidates.iter().filter(move |field| field.print == print)
     }
 
     fn name(&self, field: &Field) -> &[u8] {

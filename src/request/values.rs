@@ -14,6 +14,7 @@ use super::decode::Signs;
 use super::multipart;
 use super::place::Place;
 use super::{lossy, Request};
+use crate::bytes;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -106,8 +107,8 @@ struct Walker<'v, 'c> {
 /// The values of the head. Returns whether all were looked at.
 pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
     let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
-    let path = super::path::without_query(request.headers.first(":path").unwrap_or_default());
-    for (index, segment) in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).enumerate() {
+    let segments = request.written_path().split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+    for (index, segment) in segments.enumerate() {
         walker.take(Part::Path, Place::Segment(index), &percent_decoded(segment));
     }
     walker.pairs(Part::Query, request.query());
@@ -262,7 +263,8 @@ impl Walker<'_, '_> {
 
 /// Whether a header field has no value of the client's own choice, or a check of its own judges it.
 fn is_quiet(name: &[u8]) -> bool {
-    name.starts_with(b"sec-") || quiet_headers(name.len()).iter().any(|quiet| quiet.as_bytes() == name)
+    name.starts_with(b"sec-")
+        || quiet_headers(name.len()).iter().any(|quiet| bytes::are_equal(quiet.as_bytes(), name))
 }
 
 /// Whether there is a loud byte. It does not stop at the first one, so that many are looked at at once: a token is long.

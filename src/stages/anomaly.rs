@@ -10,8 +10,8 @@
 //!
 //! What is usual is learned online, as [`baseline`]s: nobody configures it. What an actor does at present is in four records of one
 //! bucket ([`actor`]): one look and one change a request. It is compared with what callers of the route do at present, of whom nine
-//! records tell; how odd a step is, two more ([`steps`]). Those are looked at with each request and changed rarely: an actor teaches
-//! at times that become rarer the more requests it makes, so who sends more has hardly more to say.
+//! records tell; how odd a step is, two more ([`steps`]). A worker looks at those a few times a second ([`Known`]), and they are changed rarely: an
+//! actor teaches at times that become rarer the more requests it makes, so who sends more has hardly more to say.
 //!
 //! **No opinion** before the actor has made `requests`, and before a baseline has had `lessons` and its route has been known for
 //! `learning`.
@@ -37,12 +37,15 @@ use self::steps::Steps;
 use self::usual::{Doing, Usual, LEAST_FAULTS, LEAST_LEAN, LEAST_LENGTH, LEAST_ODDNESS, LEAST_PACE, LEAST_SPREAD};
 use crate::config::anomaly::Anomaly;
 use crate::finding::{Check, Class, Family, Findings, Outcome, Score, Weight};
+use crate::memory::lately::Lately;
 use crate::memory::record::{Record, State};
 use crate::memory::tally::worth;
+use crate::memory::together::Part;
 use crate::memory::{numbered, Hashed, Memory, Trace};
 use crate::response::Response;
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
+use std::cell::RefCell;
 
 /// Very many.
 pub static RATE: Check = soft(
@@ -108,16 +111,24 @@ struct Seen {
     has_paused: bool,
     /// Present, rhythm, leaning, pace.
     actor: [Hashed; 4],
-    /// See [`ROUTE`]: of this one, and of all.
-    routes: [[Hashed; 9]; 2],
-    /// All steps from the last route, and this one.
-    steps: [Hashed; 2],
+    /// The last route; zero after a pause.
+    from: u16,
+    /// This one.
     hash: u16,
     length: u64,
     usual: Usual,
     /// Bits of surprise of the step.
     oddness: f32,
     spread: Option<f32>,
+}
+
+/// What a worker has read lately of what is usual.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// By the hash of a route.
+    usual: Lately<Usual, 64>,
+    /// How odd steps are, by both ends.
+    oddness: Lately<f32, 256>,
 }
 
 /// The records of a route: since when it is known; the lengths of its answers and requests; and what its callers do at present,
@@ -135,40 +146,66 @@ const ROUTE: [&str; 9] = [
 ];
 
 /// Compares a request, and what the actor did before it, with what is usual. Once a request.
-pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
+pub fn check(scene: &Scene<'_>, known: &RefCell<Known>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &scene.config.anomaly else { return };
     let Scene { memory, shared, now, .. } = *scene;
     let actor = actor_places(settings, scene);
     let hash = hash(scene);
-    let [route, everywhere] = [hash, 0].map(|hash| memory.locate_all(&hash.to_le_bytes(), ROUTE));
     let doing = Doing::of(&memory.read(shared, &actor, now), now);
-    let read = |places: &[Hashed]| Usual::of(&memory.read(shared, places, now), settings, now);
-    let usual = read(&route).or(|| read(&everywhere), settings);
     // Who comes back after a pause begins anew.
     let has_paused = doing.rhythm.is_paused(now);
     let from = if has_paused { 0 } else { doing.present.route };
-    let steps = step_places(memory, from, hash);
-    let oddness = oddness(&memory.read(shared, &steps, now), now);
+    let (usual, oddness) = {
+        let mut known = known.borrow_mut();
+        (known.usual(scene, settings, hash), known.oddness(scene, (from, hash)))
+    };
     let rhythm = doing.rhythm.with(now);
     usual::judge(&doing, &rhythm, &usual, (settings, now), findings);
     let (length, spread) = (scene.request.content_length().unwrap_or_default(), rhythm.spread());
-    let routes = [route, everywhere];
-    watch.0 = Some(Seen { at: now, has_paused, actor, routes, steps, hash, length, usual, oddness, spread });
+    watch.0 = Some(Seen { at: now, has_paused, actor, from, hash, length, usual, oddness, spread });
+}
+
+impl Known {
+    /// What is usual on a route.
+    fn usual(&mut self, scene: &Scene<'_>, settings: &Anomaly, hash: u16) -> Usual {
+        let Scene { memory, shared, now, .. } = *scene;
+        let read = |places: [Hashed; 9]| Usual::of(&memory.read(shared, &places, now), settings, now);
+        let [route, everywhere] = [hash, 0].map(|hash| move || read(route_places(memory, hash)));
+        let lately = self.usual.get(hash.into(), now);
+        lately.unwrap_or_else(|| self.usual.put(hash.into(), now, route().or(everywhere, settings)))
+    }
+
+    /// How odd a step is.
+    fn oddness(&mut self, scene: &Scene<'_>, step: (u16, u16)) -> f32 {
+        let Scene { memory, shared, now, .. } = *scene;
+        let read = || match memory.read(shared, &step_places(memory, step), now).as_slice() {
+            [all, pair] => Steps::of(all, now).oddness(Steps::of(pair, now)),
+            _ => 0.0,
+        };
+        let lately = self.oddness.get(step_key(step), now);
+        lately.unwrap_or_else(|| self.oddness.put(step_key(step), now, read()))
+    }
 }
 
 fn actor_places(settings: &Anomaly, scene: &Scene<'_>) -> [Hashed; 4] {
     let source = || fields::source(scene.request.source.as_ref(), settings.prefix_v4, settings.prefix_v6);
     let actor = fields::subject(scene).unwrap_or_else(source);
-    // Intervals of another length have other numbers.
-    let length = settings.interval.as_u64();
-    let owners =
-        ["present.", "rhythm.", "leaning.", "pace."].map(|what| numbered(&["anomaly.actor.", what], length));
-    scene.memory.locate_all(&actor, owners.each_ref().map(String::as_str))
+    scene.memory.locate_all(&actor, settings.owners.each_ref().map(String::as_str))
 }
 
-fn step_places(memory: &Memory, from: u16, to: u16) -> [Hashed; 2] {
+/// See [`ROUTE`]. All routes together have the hash zero.
+fn route_places(memory: &Memory, hash: u16) -> [Hashed; 9] {
+    memory.locate_all(&hash.to_le_bytes(), ROUTE)
+}
+
+/// Of all steps from a route, and of one.
+fn step_places(memory: &Memory, (from, to): (u16, u16)) -> [Hashed; 2] {
     let key = [b"steps", from.to_le_bytes().as_slice()].concat();
     memory.locate_all(&key, ["anomaly.steps.all", &numbered(&["anomaly.steps."], to.into())])
+}
+
+fn step_key((from, to): (u16, u16)) -> u64 {
+    u64::from(from) << 16 | u64::from(to)
 }
 
 /// A route and method by 16 bits, never zero. Two routes with the same are taken for one.
@@ -178,14 +215,12 @@ fn hash(scene: &Scene<'_>) -> u16 {
     u16::try_from(scene.memory.digest("route", &name) & 0xffff).unwrap_or_default().max(1)
 }
 
-/// Bits of surprise of a step.
-fn oddness(records: &[Record], now: Millis) -> f32 {
-    let [all, pair] = records else { return 0.0 };
-    Steps::of(all, now).oddness(Steps::of(pair, now))
-}
-
 /// What one request teaches.
-struct Lesson {
+#[derive(Debug)]
+pub struct Lesson<'a> {
+    seen: Seen,
+    settings: &'a Anomaly,
+    now: Millis,
     fault: Option<bool>,
     /// What the actor does at present.
     leaning: Leaning,
@@ -195,6 +230,10 @@ struct Lesson {
     /// The logarithm of the requests of the interval that ended with it.
     pace: Option<f32>,
     interval: u32,
+    /// Requests of the actor.
+    total: u16,
+    /// Whether anybody may learn from it.
+    is_usual: bool,
     /// Whether others learn from it, and whether they learn from the interval that ended with it: the actor's 1st, 2nd, 4th, 8th …
     is_due: bool,
     is_pace_due: bool,
@@ -208,11 +247,16 @@ impl Watch {
         self.0.is_some()
     }
 
-    /// Remembers what became of the request. Call it once.
-    pub fn close(&mut self, outcome: &Outcome<'_>, response: Response, trace: &mut Trace, ground: &Ground<'_>) {
-        let (Some(seen), Some(settings)) = (self.0.take(), &ground.config.anomaly) else { return };
+    /// What is to be remembered of the request. Call it once.
+    pub fn close<'a>(
+        &mut self,
+        outcome: &Outcome<'_>,
+        response: Response,
+        ground: &Ground<'a>,
+    ) -> Option<Lesson<'a>> {
+        let (seen, settings) = (self.0.take()?, ground.config.anomaly.as_ref()?);
         let status = outcome.status.filter(|_| outcome.passed);
-        let mut lesson = Lesson {
+        Some(Lesson {
             // The service's own trouble says nothing about its callers.
             fault: status.filter(|status| *status < 500).map(|status| status >= 400),
             answer: status.filter(|status| *status < 400).map(|_| log2(response.bytes)),
@@ -220,89 +264,106 @@ impl Watch {
             leaning: Leaning::default(),
             pace: None,
             interval: interval(seen.at, settings.interval),
+            total: 0,
+            is_usual: outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note),
             is_due: false,
             is_pace_due: false,
             is_step_due: false,
-        };
-        seen.remember(&mut lesson, settings, trace, ground);
-        let is_usual = outcome.passed && outcome.findings.iter().all(|(_, weight)| *weight == Weight::Note);
-        if is_usual && (lesson.is_due || lesson.is_pace_due) {
-            seen.teach(&lesson, trace, ground);
-        }
-        if is_usual && lesson.is_step_due {
-            seen.teach_step(trace, ground);
-        }
+            seen,
+            settings,
+            now: ground.now,
+        })
     }
 }
 
-impl Seen {
-    /// Writes the actor's own records. The lesson learns what they tell.
-    fn remember(&self, lesson: &mut Lesson, settings: &Anomaly, trace: &mut Trace, ground: &Ground<'_>) {
-        let away = |baseline: &Baseline, number: f32| {
-            baseline.distance(number, LEAST_LENGTH, settings.lessons).filter(|_| self.usual.is_known)
+/// The actor's own records. The lesson learns what they tell. Under contention it is forgotten.
+impl Part for Lesson<'_> {
+    fn places(&self) -> &[Hashed] {
+        &self.seen.actor
+    }
+
+    fn step(&mut self, at: usize, record: Record) -> Option<Record> {
+        let Seen { at: when, hash, has_paused, .. } = self.seen;
+        let state = match at {
+            0 => {
+                let (present, ended) = Present::of(&record).with(hash, self.interval, when);
+                self.pace = ended.map(|requests| log2(requests.into()));
+                self.total = present.total;
+                self.is_due = present.is_due();
+                self.is_step_due = present.requests.is_power_of_two();
+                self.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
+                present.state()
+            }
+            1 => Rhythm::of(&record).with(when).state(),
+            2 => {
+                let before = Leaning::of(&record);
+                let before = if has_paused { before.rested() } else { before };
+                self.leaning = before.with(self.added(), self.total);
+                self.leaning.state()
+            }
+            _ => Baseline::of(&record).with(self.pace?, LEAST_PACE, MEMORY_ACTOR, self.interval).state(),
         };
-        let added = [
-            lesson.answer.and_then(|answer| away(&self.usual.answer, answer)),
-            away(&self.usual.request, lesson.request),
-            Some(self.oddness),
-            lesson.fault.map(|fault| f32::from(u8::from(fault))),
-        ];
-        let mut total = 0;
-        let (places, now) = (&self.actor, ground.now);
-        // Under contention it is forgotten; the retries are counted.
-        let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
-            let state = match at {
-                0 => {
-                    let (present, ended) = Present::of(&record).with(self.hash, lesson.interval, self.at);
-                    lesson.pace = ended.map(|requests| log2(requests.into()));
-                    total = present.total;
-                    lesson.is_due = present.is_due();
-                    lesson.is_step_due = present.requests.is_power_of_two();
-                    lesson.is_pace_due = ended.is_some() && present.ended.is_power_of_two();
-                    present.state()
-                }
-                1 => Rhythm::of(&record).with(self.at).state(),
-                2 => {
-                    let before = Leaning::of(&record);
-                    let before = if self.has_paused { before.rested() } else { before };
-                    lesson.leaning = before.with(added, total);
-                    lesson.leaning.state()
-                }
-                _ => Baseline::of(&record).with(lesson.pace?, LEAST_PACE, MEMORY_ACTOR, lesson.interval).state(),
-            };
-            Some(settled(record, state, now, KEEP_ACTOR))
-        });
+        Some(settled(record, state, self.now, KEEP_ACTOR))
+    }
+}
+
+impl Lesson<'_> {
+    /// How far the request was from what is usual.
+    fn added(&self) -> [Option<f32>; 4] {
+        let usual = &self.seen.usual;
+        let away = |baseline: &Baseline, number: f32| {
+            baseline.distance(number, LEAST_LENGTH, self.settings.lessons).filter(|_| usual.is_known)
+        };
+        [
+            self.answer.and_then(|answer| away(&usual.answer, answer)),
+            away(&usual.request, self.request),
+            Some(self.seen.oddness),
+            self.fault.map(|fault| f32::from(u8::from(fault))),
+        ]
+    }
+
+    /// Teaches others, once the actor's own records are written.
+    pub fn teach(&self, known: &RefCell<Known>, trace: &mut Trace, ground: &Ground<'_>) {
+        if self.is_usual && (self.is_due || self.is_pace_due) {
+            self.teach_usual(trace, ground);
+            known.borrow_mut().usual.forget(self.seen.hash.into());
+        }
+        if self.is_usual && self.is_step_due {
+            self.teach_step(trace, ground);
+            known.borrow_mut().oddness.forget(step_key((self.seen.from, self.seen.hash)));
+        }
     }
 
     /// Teaches what is usual on the route, and everywhere.
-    fn teach(&self, lesson: &Lesson, trace: &mut Trace, ground: &Ground<'_>) {
+    fn teach_usual(&self, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
-        let Leaning { answers, requests, oddness, faults } = lesson.leaning;
-        let places = self.routes.as_flattened();
-        let _ = ground.memory.change_all(ground.shared, places, now, trace, |at, record| {
+        let Leaning { answers, requests, oddness, faults } = self.leaning;
+        let places = [self.seen.hash, 0].map(|hash| route_places(ground.memory, hash));
+        let _ = ground.memory.change_all(ground.shared, places.as_flattened(), now, trace, |at, record| {
             let (number, least) = match at.checked_rem(ROUTE.len())? {
                 0 => {
-                    let (known, _) = Present::of(&record).with(self.hash, lesson.interval, self.at);
+                    let (known, _) = Present::of(&record).with(self.seen.hash, self.interval, self.seen.at);
                     return Some(settled(record, known.state(), now, KEEP_ROUTE));
                 }
-                3 => (lesson.pace.filter(|_| lesson.is_pace_due)?, LEAST_PACE),
-                _ if !lesson.is_due => return None,
-                1 => (lesson.answer?, LEAST_LENGTH),
-                2 => (lesson.request, LEAST_LENGTH),
-                4 => (self.spread?, LEAST_SPREAD),
+                3 => (self.pace.filter(|_| self.is_pace_due)?, LEAST_PACE),
+                _ if !self.is_due => return None,
+                1 => (self.answer?, LEAST_LENGTH),
+                2 => (self.request, LEAST_LENGTH),
+                4 => (self.seen.spread?, LEAST_SPREAD),
                 5 => (answers, LEAST_LEAN),
                 6 => (requests, LEAST_LEAN),
                 7 => (oddness, LEAST_ODDNESS),
                 _ => (faults, LEAST_FAULTS),
             };
-            learned(record, number, least, lesson.interval, now)
+            learned(record, number, least, self.interval, now)
         });
     }
 
     /// Teaches which steps are usual.
     fn teach_step(&self, trace: &mut Trace, ground: &Ground<'_>) {
         let now = ground.now;
-        let _ = ground.memory.change_all(ground.shared, &self.steps, now, trace, |_, record| {
+        let places = step_places(ground.memory, (self.seen.from, self.seen.hash));
+        let _ = ground.memory.change_all(ground.shared, &places, now, trace, |_, record| {
             Some(settled(record, Steps::of(&record, now).more().state(), now, KEEP_ROUTE))
         });
     }

@@ -35,17 +35,21 @@
 
 pub mod chain;
 mod fingerprint;
+mod lesson;
 
 pub use self::chain::Stage;
+pub use self::lesson::Lesson;
 
 use self::chain::Chain;
+use self::lesson::Change;
 use crate::config::behaviour::{Behaviour, Login};
 use crate::finding::{Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
+use crate::memory::lately::Lately;
 use crate::memory::record::Record;
-use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{numbered, Hashed, Trace};
+use crate::memory::tally::{half, Tally};
+use crate::memory::Hashed;
 use crate::stages::limits::{fields, Ground, Scene};
-use crate::time::Millis;
+use std::cell::RefCell;
 
 /// Many things are tried out.
 pub static SCANNING: Check = soft(
@@ -114,6 +118,9 @@ const fn soft(id: &'static str, code: &'static str, score: f64, means: &'static 
 const CHAIN_SCORES: [Score; 4] =
     [Score::constant(0.1), Score::constant(0.2), Score::constant(0.3), Score::constant(0.4)];
 
+/// What a worker has read lately of programs, each of which may be a million callers'.
+pub type Programs = Lately<Record, 64>;
+
 /// What a request is watched under, from when it is recognised until it is over.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -141,20 +148,6 @@ enum What {
     Identities,
     UserAgents,
     Chain,
-}
-
-impl What {
-    /// Whose records these are. A name without a slash is none of a limit's.
-    const fn owner(&self) -> &'static str {
-        match self {
-            Self::Paths => "behaviour.paths",
-            Self::Accounts { .. } => "behaviour.accounts",
-            Self::Sources { .. } => "behaviour.sources",
-            Self::Identities => "behaviour.identities",
-            Self::UserAgents => "behaviour.user_agents",
-            Self::Chain => "behaviour.chain",
-        }
-    }
 }
 
 impl Outcome<'_> {
@@ -212,21 +205,21 @@ fn recognise_head(scene: &Scene<'_>, network: Option<&[u8]>, settings: &Behaviou
     };
     let path = scene.memory.digest("path", path);
     let agent = scene.request.headers.first("user-agent").unwrap_or_default();
+    let agent_hash = scene.memory.digest("agent", agent);
     let subject = fields::subject(scene);
+    let owners = &settings.owners;
     // Those of one actor stand together: they share a bucket.
-    if let Some(network) = network {
-        watch.add(scene, settings, What::Paths, network, path);
-        watch.add(scene, settings, What::UserAgents, network, scene.memory.digest("agent", agent));
-        watch.add(scene, settings, What::Chain, network, 0);
-    }
-    if let Some(subject) = &subject {
-        watch.add(scene, settings, What::Paths, subject, path);
-        watch.add(scene, settings, What::UserAgents, subject, scene.memory.digest("agent", agent));
-        watch.add(scene, settings, What::Chain, subject, 0);
+    for actor in [network, subject.as_deref()].into_iter().flatten() {
+        let names = [&owners.paths, &owners.user_agents, &owners.chain].map(String::as_str);
+        let [paths, user_agents, chain] = scene.memory.locate_all(actor, names);
+        watch.add(What::Paths, paths, path);
+        watch.add(What::UserAgents, user_agents, agent_hash);
+        watch.add(What::Chain, chain, 0);
     }
     let program = fingerprint::fingerprint(&scene.request.headers, &settings.rotation.headers);
     let identity = [network.unwrap_or_default(), subject.as_deref().unwrap_or_default(), agent].join(&0);
-    watch.add(scene, settings, What::Identities, &program, scene.memory.digest("identity", &identity));
+    let place = scene.memory.locate(&program, &owners.identities);
+    watch.add(What::Identities, place, scene.memory.digest("identity", &identity));
 }
 
 fn recognise_login(
@@ -238,33 +231,34 @@ fn recognise_login(
 ) {
     // Who mistypes the case of a name has not tried another account.
     let account = fields::text(&login.account, scene).map(|name| name.trim_ascii().to_ascii_lowercase());
-    let statuses = || login.failed_statuses.clone();
+    let (statuses, owners) = (|| login.failed_statuses.clone(), &settings.owners);
     if let Some(network) = network {
         let name = scene.memory.digest("account", account.as_deref().unwrap_or_default());
-        watch.add(scene, settings, What::Accounts { failed_statuses: statuses() }, network, name);
+        let place = scene.memory.locate(network, &owners.accounts);
+        watch.add(What::Accounts { failed_statuses: statuses() }, place, name);
     }
     if let (Some(account), Some(network)) = (account, network) {
         let network = scene.memory.digest("network", network);
-        watch.add(scene, settings, What::Sources { failed_statuses: statuses() }, &account, network);
+        let place = scene.memory.locate(&account, &owners.sources);
+        watch.add(What::Sources { failed_statuses: statuses() }, place, network);
     }
 }
 
 /// Adds what those that a request belongs to have done before.
-pub fn check(ground: &Ground<'_>, watch: &mut Watch, findings: &mut Findings) {
+pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &ground.config.behaviour else { return };
-    let places: Vec<Hashed> = watch.entries.iter().map(|entry| entry.place).collect();
-    let records = ground.memory.read(ground.shared, &places, ground.now);
+    let records = known(ground, programs, watch);
     let half = half(ground.now, settings.window);
     let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);
-    for (entry, record) in watch.entries.iter_mut().zip(&records) {
+    for (entry, record) in watch.entries.iter_mut().zip(records) {
         if entry.what != What::Chain {
-            let tally = Tally::of(record, half);
+            let tally = Tally::of(&record, half);
             entry.is_clean = tally.is_clean();
             judge(&entry.what, &tally, settings, findings);
             is_astray |= tally.goes_wrong(settings.chain.findings.into(), settings.chain.share);
             continue;
         }
-        let chain = Chain::of(record, half);
+        let chain = Chain::of(&record, half);
         watch.chain = Some(watch.chain.map_or(chain, |other| other.joined(chain)));
         // Thousands behind one address have findings of every kind, in a small share of their requests. The tallies before
         // are those of the same actor.
@@ -277,6 +271,30 @@ pub fn check(ground: &Ground<'_>, watch: &mut Watch, findings: &mut Findings) {
         findings.add(Finding::new(&SCANNING, format!("refused by about {refused_by} different checks")));
     }
     judge_chain(suspected, settings, findings);
+}
+
+/// The records of all entries. That of the program is not read with each request.
+fn known(
+    ground: &Ground<'_>,
+    programs: &RefCell<Programs>,
+    watch: &Watch,
+) -> impl Iterator<Item = Record> + use<> {
+    let mut programs = programs.borrow_mut();
+    let program = watch.entries.iter().enumerate().find(|(_, entry)| entry.what == What::Identities);
+    let program = program.map(|(at, entry)| (at, entry.place.fingerprint()));
+    let lately = program.and_then(|(at, number)| Some((at, programs.get(number, ground.now)?)));
+    let is_known = |at: usize| lately.is_some_and(|(own, _)| own == at);
+    let entries = watch.entries.iter().enumerate().filter(|(at, _)| !is_known(*at));
+    let places: Vec<Hashed> = entries.map(|(_, entry)| entry.place).collect();
+    let records = ground.memory.read(ground.shared, &places, ground.now);
+    if let (None, Some((at, number))) = (lately, program) {
+        records.get(at).map(|record| programs.put(number, ground.now, *record));
+    }
+    let (count, mut read) = (watch.entries.len(), records.into_iter());
+    (0..count).map_while(move |at| match lately {
+        Some((own, record)) if own == at => Some(record),
+        _ => read.next(),
+    })
 }
 
 fn judge(what: &What, tally: &Tally, settings: &Behaviour, findings: &mut Findings) {
@@ -315,10 +333,7 @@ fn judge_chain(chain: Chain, settings: &Behaviour, findings: &mut Findings) {
 }
 
 impl Watch {
-    fn add(&mut self, scene: &Scene<'_>, settings: &Behaviour, what: What, actor: &[u8], thing: u64) {
-        // Halves of another window have other numbers.
-        let owner = numbered(&[what.owner(), "/"], settings.window.as_u64());
-        let place = scene.memory.locate(actor, &owner);
+    fn add(&mut self, what: What, place: Hashed, thing: u64) {
         self.entries.push(Entry { place, what, thing, is_clean: true });
     }
 
@@ -335,57 +350,37 @@ impl Watch {
             .flat_map(|chain| chain.stages().map(|(stage, count)| (stage.name(), count)).collect::<Vec<_>>())
     }
 
-    /// Remembers what became of the request. Call it once.
-    pub fn close(&mut self, outcome: &Outcome<'_>, trace: &mut Trace, ground: &Ground<'_>) {
-        let Some(settings) = &ground.config.behaviour else { return };
-        let staged: Vec<(&Check, Weight, u64)> = outcome
+    /// What is to be remembered of the request. Call it once.
+    pub fn close<'a>(
+        &mut self,
+        outcome: &Outcome<'_>,
+        programs: &RefCell<Programs>,
+        ground: &Ground<'a>,
+    ) -> Option<Lesson<'a>> {
+        let settings = ground.config.behaviour.as_ref()?;
+        let staged: Vec<(&'static Check, Weight, u64)> = outcome
             .findings
             .iter()
             .filter(|(check, weight)| *weight != Weight::Note && Stage::of(check).is_some())
             .map(|(check, weight)| (*check, *weight, ground.memory.digest("check", check.id.as_bytes())))
             .collect();
-        let changes: Vec<(Hashed, Change<'_>)> = std::mem::take(&mut self.entries)
-            .into_iter()
-            .filter_map(|entry| {
-                let change = match entry.what {
-                    What::Chain if staged.is_empty() => return None,
-                    What::Chain => Change::Chain(&staged),
-                    ref what => match outcome.is_wrong(what, settings)? {
-                        false if entry.is_clean => return None,
-                        false => Change::Tally(None),
-                        true => Change::Tally(Some(entry.thing)),
-                    },
-                };
-                Some((entry.place, change))
-            })
-            .collect();
-        let places: Vec<Hashed> = changes.iter().map(|(place, _)| *place).collect();
-        // Under contention it is forgotten; the retries are counted.
-        let _ = ground.memory.change_all(ground.shared, &places, ground.now, trace, |at, record| {
-            let (_, change) = changes.get(at)?;
-            Some(change.apply(record, settings, ground.now))
-        });
-    }
-}
-
-/// What is to be written to a record.
-enum Change<'a> {
-    Tally(Option<u64>),
-    Chain(&'a [(&'a Check, Weight, u64)]),
-}
-
-impl Change<'_> {
-    fn apply(&self, mut record: Record, settings: &Behaviour, now: Millis) -> Record {
-        let half = half(now, settings.window);
-        let state = match self {
-            Self::Tally(thing) => Tally::of(&record, half).with(*thing).state(),
-            Self::Chain(findings) => findings
-                .iter()
-                .fold(Chain::of(&record, half), |chain, (check, weight, which)| chain.with(check, *weight, *which))
-                .state(),
-        };
-        record.settle(state, worth(now, settings.window));
-        record
+        let (mut places, mut changes) = (Vec::new(), Vec::new());
+        for entry in std::mem::take(&mut self.entries) {
+            let change = match entry.what {
+                What::Chain if staged.is_empty() => continue,
+                What::Chain => Change::Chain,
+                ref what => match outcome.is_wrong(what, settings) {
+                    None => continue,
+                    Some(false) if entry.is_clean => continue,
+                    Some(false) => Change::Tally(None),
+                    Some(true) => Change::Tally(Some(entry.thing)),
+                },
+            };
+            programs.borrow_mut().forget(entry.place.fingerprint());
+            places.push(entry.place);
+            changes.push(change);
+        }
+        Some(Lesson { places, changes, staged, settings, now: ground.now })
     }
 }
 

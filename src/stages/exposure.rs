@@ -111,6 +111,10 @@ pub fn wish(scene: &Scene<'_>, head: &Head) -> Wish {
 pub fn check_head(scene: &Scene<'_>, head: &Head, unread: Option<Unread>, findings: &mut Findings) -> Changes {
     let mut changes = Changes::default();
     check_fields(scene, head, findings, &mut changes);
+    // Almost always its head is all that is to be judged.
+    if unread.is_none() && head.form() != Form::None {
+        return changes;
+    }
     let plan = scene.plan(head.status());
     if let Some(unread) = unread {
         note_unread(scene, &plan, head, unread, findings);

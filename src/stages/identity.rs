@@ -33,7 +33,7 @@ pub mod usage;
 
 pub use self::caller::{Caller, Verified};
 
-use self::cache::{Remembered, TokenCache};
+use self::cache::{Kind as Cached, Remembered, TokenCache};
 use self::caller::Origin;
 use self::checks::TOKEN_MISSING;
 use self::holder::Effort;
@@ -204,9 +204,9 @@ fn admit(
 ) -> Result<(), Need> {
     let Scene { config, route, request, .. } = *scene;
     revocation::check(identity, verified, scene, findings)?;
-    authorization::check(&route.requirement, &verified.claims, findings);
+    authorization::check(&route.requirement, verified, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
-    binding::check(&identity.bindings, verified, request, scene.memory, findings);
+    binding::check(&identity.bindings, verified, request, findings);
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     let effort = if is_stopped(findings) { Effort::Cheap } else { Effort::Whole };
     let unrecorded = holder::check(identity, verified, presented, effort, scene).unwrap_or_else(|finding| {
@@ -255,7 +255,7 @@ fn recall(
     if let Some(configured) = identity.introspection.as_ref().filter(|_| introspection::is_opaque(text)) {
         return introspection::recall(identity, configured, text, scene, findings);
     }
-    let known = scene.cache.borrow().get(text);
+    let known = scene.cache.borrow().get(Cached::Signed, text);
     if let Some(Remembered::Good(verified)) = known {
         if still_counts(identity, &verified, scene) {
             return Ok(Some((verified, Proof::Remembered)));
@@ -266,7 +266,7 @@ fn recall(
     let verified = Rc::new(verified);
     // What was only let pass is judged anew each time.
     if findings.len() == before {
-        scene.cache.borrow_mut().insert(text, Remembered::Good(Rc::clone(&verified)));
+        scene.cache.borrow_mut().insert(Cached::Signed, text, Remembered::Good(Rc::clone(&verified)));
     }
     Ok(Some((verified, Proof::Signature(by))))
 }

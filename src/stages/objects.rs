@@ -30,13 +30,14 @@ mod sequence;
 use self::ids::Named;
 use self::privilege::Use;
 use self::sequence::Sequence;
-use crate::config::objects::{Enumeration, Kind, Unless};
+use crate::config::objects::{Enumeration, Kind, Privilege, Unless};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Outcome, Score, Weight};
 use crate::gather;
 use crate::jose::claims::Claims;
 use crate::memory::record::Record;
 use crate::memory::tally::{half, worth, Tally};
-use crate::memory::{numbered, Hashed, Trace};
+use crate::memory::together::Part;
+use crate::memory::{Hashed, Trace};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 use serde_json::Value;
@@ -135,7 +136,7 @@ pub fn check(scene: &Scene<'_>, watch: &mut Watch, findings: &mut Findings) {
         let is_foreign = foreign.is_some();
         foreign.into_iter().for_each(|reason| findings.add(Finding::new(&OWNER, reason)));
         let (Some(enumeration), Named::Ids(ids)) = (&kind.enumeration, &named) else { continue };
-        let asked = Asked::new(index, kind, ids, is_foreign, scene);
+        let asked = Asked::new(index, enumeration, ids, is_foreign, scene);
         let records = scene.memory.read(scene.shared, &asked.places, scene.now);
         if let [tally, sequence] = records.as_slice() {
             judge(kind, enumeration, tally, sequence, scene.now, findings);
@@ -202,13 +203,10 @@ fn judge(
 }
 
 impl Asked {
-    fn new(index: usize, kind: &Kind, ids: &[Vec<u8>], is_foreign: bool, scene: &Scene<'_>) -> Self {
+    fn new(index: usize, settings: &Enumeration, ids: &[Vec<u8>], is_foreign: bool, scene: &Scene<'_>) -> Self {
         let source = || fields::source(scene.request.source.as_ref(), 32, 64);
         let actor = fields::subject(scene).unwrap_or_else(source);
-        // Halves of another window have other numbers.
-        let window = kind.enumeration.as_ref().map_or(0, |own| own.window.as_u64());
-        let owners = ["objects.ids.", "objects.row."].map(|what| numbered(&[what, &kind.name, "."], window));
-        let places = scene.memory.locate_all(&actor, owners.each_ref().map(String::as_str));
+        let places = scene.memory.locate_all(&actor, settings.owners.each_ref().map(String::as_str));
         let counted = || ids.iter().take(ids::IDS_MAX);
         let things = counted().map(|id| scene.memory.digest("object", &ids::countable(id))).collect();
         let numbers = counted().filter_map(|id| ids::number(id, scene.memory)).collect();
@@ -224,24 +222,46 @@ impl Asked {
             _ => None,
         }
     }
+}
 
-    fn store(&self, settings: &Enumeration, outcome: &Outcome<'_>, trace: &mut Trace, ground: &Ground<'_>) {
-        let Ground { memory, shared, now, .. } = *ground;
-        let half = half(now, settings.window);
-        let is_refused = self.is_refused(outcome);
-        // Under contention it is forgotten; the retries are counted.
-        let _ = memory.change_all(shared, &self.places, now, trace, |at, mut record| {
-            let state = if at == 0 {
-                let tally = self.things.iter().fold(Tally::of(&record, half), |tally, thing| tally.seeing(*thing));
-                is_refused.map_or(tally, |is_refused| tally.counting(is_refused)).state()
-            } else if self.numbers.is_empty() {
-                return None;
-            } else {
-                self.numbers.iter().fold(Sequence::of(&record, half), |row, number| row.with(*number)).state()
-            };
-            record.settle(state, worth(now, settings.window));
-            Some(record)
-        });
+/// What became of a request, to be remembered.
+#[derive(Debug)]
+pub struct Lesson<'a> {
+    asked: Vec<(Asked, &'a Enumeration, Option<bool>)>,
+    places: Vec<Hashed>,
+    /// What its role is taught.
+    used: Option<(Use, &'a Privilege)>,
+    now: Millis,
+}
+
+/// Under contention it is forgotten.
+impl Part for Lesson<'_> {
+    fn places(&self) -> &[Hashed] {
+        &self.places
+    }
+
+    fn step(&mut self, at: usize, mut record: Record) -> Option<Record> {
+        let (asked, settings, is_refused) = self.asked.get(at / 2)?;
+        let half = half(self.now, settings.window);
+        let state = if at.is_multiple_of(2) {
+            let tally = asked.things.iter().fold(Tally::of(&record, half), |tally, thing| tally.seeing(*thing));
+            is_refused.map_or(tally, |is_refused| tally.counting(is_refused)).state()
+        } else if asked.numbers.is_empty() {
+            return None;
+        } else {
+            asked.numbers.iter().fold(Sequence::of(&record, half), |row, number| row.with(*number)).state()
+        };
+        record.settle(state, worth(self.now, settings.window));
+        Some(record)
+    }
+}
+
+impl Lesson<'_> {
+    /// Teaches the role of the caller.
+    pub fn teach(&self, trace: &mut Trace, ground: &Ground<'_>) {
+        if let Some((used, settings)) = &self.used {
+            used.teach(settings, trace, ground);
+        }
     }
 }
 
@@ -251,21 +271,22 @@ impl Watch {
         !self.asked.is_empty() || self.used.is_some()
     }
 
-    /// Remembers what became of the request. Call it once.
-    pub fn close(&mut self, outcome: &Outcome<'_>, trace: &mut Trace, ground: &Ground<'_>) {
+    /// What is to be remembered of the request. Call it once.
+    pub fn close<'a>(&mut self, outcome: &Outcome<'_>, ground: &Ground<'a>) -> Option<Lesson<'a>> {
         let Self { asked, used } = std::mem::take(self);
-        let Some(objects) = &ground.config.objects else { return };
-        for asked in asked {
-            let settings = objects.kinds.get(asked.kind).and_then(|kind| kind.enumeration.as_ref());
-            settings.into_iter().for_each(|settings| asked.store(settings, outcome, trace, ground));
-        }
+        let objects = ground.config.objects.as_ref()?;
+        let settings = |kind: usize| objects.kinds.get(kind).and_then(|kind| kind.enumeration.as_ref());
+        let places = asked.iter().flat_map(|asked| asked.places).collect();
+        let counted = |asked: Asked| {
+            let is_refused = asked.is_refused(outcome);
+            settings(asked.kind).map(|settings| (asked, settings, is_refused))
+        };
+        let asked = asked.into_iter().filter_map(counted).collect();
         let succeeded = outcome.passed && outcome.status.is_some_and(|status| status < 400);
         let found = |(check, weight): &(&'static Check, Weight)| **check != PRIVILEGE && *weight != Weight::Note;
-        if let (Some(settings), Some(used)) = (&objects.privilege, used) {
-            if succeeded && !outcome.findings.iter().any(found) {
-                used.teach(settings, trace, ground);
-            }
-        }
+        let teaches = succeeded && !outcome.findings.iter().any(found);
+        let used = used.filter(|_| teaches).zip(objects.privilege.as_ref());
+        Some(Lesson { asked, places, used, now: ground.now })
     }
 }
 

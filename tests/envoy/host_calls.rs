@@ -11,6 +11,7 @@ use serde_json::{json, Value};
 use std::time::Duration;
 
 const CLOCK: &str = "proxy_get_current_time_nanoseconds";
+const BODY: &str = "proxy_get_buffer_bytes";
 const HEADERS: &str = "proxy_get_header_map_pairs";
 const PROPERTY: &str = "proxy_get_property";
 const READ: &str = "proxy_get_shared_data";
@@ -69,6 +70,18 @@ impl Traced {
             let others: Vec<_> = calls.iter().filter(|call| !of_some.contains(&call.as_str())).collect();
             assert_eq!(others, expected, "{calls:?}");
         }
+    }
+
+    /// Sends requests until one of them makes these calls alone, but for those that depend on the pieces that its answer comes in.
+    fn expect_among(&self, expected: &[&str]) {
+        let pieces = [CLOCK, BODY];
+        let without = |calls: &Vec<String>| {
+            let rest = calls.iter().map(String::as_str).filter(|call| !pieces.contains(call));
+            rest.eq(expected.iter().copied())
+        };
+        let is_there = || self.calls().iter().any(without);
+        let send = || (0..20).for_each(|_| self.get());
+        assert!(self.gate.envoy.wait_for(|_| (send(), is_there()).1, SOON), "{:#?}", self.calls());
     }
 }
 
@@ -134,4 +147,26 @@ fn three_limits_and_payloads() {
     ];
     assert_eq!(traced.after_a_pause(), expected);
     traced.expect_at_speed(&[CLOCK, HEADERS, PROPERTY, CLOCK, VERDICT]);
+}
+
+/// Each actor that is remembered has one read for all stages, and one write when the answer is there; each key that a rule counts under has
+/// one read and one write. What all callers do is read a few times a second, and some requests teach others, so the shortest of some counts.
+#[test]
+fn every_stage() {
+    let traced = Traced::start(json!({
+        "routes": [{"name": "health", "path": "/{id}"}],
+        "limits": [limit("source", json!(["source"]))],
+        "inspect": {},
+        "rules": [{"name": "often", "require": "count(actor.source, duration('10s')) < 1000000"}],
+        "workflows": [{"name": "look", "per": "source", "steps": [{"name": "look", "routes": ["health"]}]}],
+        "objects": {"kinds": [{"name": "orders", "routes": ["health"], "id": "path:id"}]},
+        "anomaly": {"interval": "1h"},
+        "behaviour": {},
+        "exposure": {},
+    }));
+    let rule = [READ, WRITE];
+    // The source is looked at by workflows and behaviour, the subject by objects, anomaly and behaviour.
+    let head = [&[HEADERS, PROPERTY][..], &rule, &[READ, READ]].concat();
+    let (answer, end) = ([HEADERS, WRITE], [PROPERTY, PROPERTY, WRITE, VERDICT]);
+    traced.expect_among(&[&head[..], &answer, &end].concat());
 }

@@ -35,7 +35,7 @@ pub(super) const LEAST_ODDNESS: f32 = 0.4;
 pub(super) const LEAST_FAULTS: f32 = 0.1;
 
 /// What is usual on a route.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Copy, Clone)]
 pub(super) struct Usual {
     pub(super) is_known: bool,
     pub(super) answer: Baseline,

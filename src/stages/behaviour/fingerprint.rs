@@ -40,7 +40,8 @@ const PASSING_PREFIXES: &[&str] =
 
 /// The bytes that stand for a program. `valued` are the fields whose values count.
 pub(super) fn fingerprint(headers: &Headers, valued: &[String]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Most fit, so that they do not grow step by step.
+    let mut bytes = Vec::with_capacity(256);
     for (name, value) in headers.iter().filter(|(name, _)| !is_passing(name)) {
         bytes.extend(name);
         if valued.iter().any(|valued| valued.as_bytes() == name) {
@@ -54,8 +55,10 @@ pub(super) fn fingerprint(headers: &Headers, valued: &[String]) -> Vec<u8> {
 }
 
 fn is_passing(name: &[u8]) -> bool {
-    PASSING.iter().any(|passing| passing.as_bytes() == name)
-        || PASSING_PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+    // Most are told apart by their first letter.
+    let begins_alike = |passing: &&&str| passing.as_bytes().first() == name.first();
+    PASSING.iter().filter(begins_alike).any(|passing| passing.as_bytes() == name)
+        || PASSING_PREFIXES.iter().filter(begins_alike).any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@ use crate::config::Config;
 use crate::engine::waiting::Wait;
 use crate::engine::{Engine, Ports, Step};
 use crate::finding::Family;
+use crate::memory::in_process::InProcess;
 use crate::request::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::CHECKS;
+use crate::time::Millis;
 use serde_json::{json, Value};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -23,6 +26,11 @@ struct Site(Engine);
 
 impl Site {
     fn new(more: &Value) -> Self {
+        Self::over(&Rc::default(), more)
+    }
+
+    /// One worker of several.
+    fn over(memory: &Rc<InProcess>, more: &Value) -> Self {
         let mut document = json!({
             "version": 1,
             "mode": "enforce",
@@ -34,7 +42,8 @@ impl Site {
         });
         document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config = Config::parse(document.to_string().as_bytes(), CHECKS).unwrap();
-        Self(Engine::new(config, Ports::in_process([7; 16])))
+        let shared = Box::new(Rc::clone(memory));
+        Self(Engine::new(config, Ports { shared, ..Ports::in_process([7; 16]) }))
     }
 
     /// A request and the service's answer to it, should it pass.
@@ -186,9 +195,13 @@ fn broken_services_are_no_failed_logins() {
     }
 }
 
-fn limited() -> Site {
+fn limits() -> Value {
     let limits = json!([{"name": "search", "routes": ["search"], "key": ["source"], "limit": 2, "window": "1h"}]);
-    Site::new(&json!({"limits": limits}))
+    json!({"limits": limits})
+}
+
+fn limited() -> Site {
+    Site::new(&limits())
 }
 
 #[test]
@@ -200,6 +213,22 @@ fn one_program_that_is_refused_under_many_addresses_rotates() {
     assert_eq!(site.get("192.0.2.1", "/search", 200).checks, [ROTATION_FINGERPRINT.id]);
     let other = [(":path", "/search"), ("accept", "text/html")];
     assert!(site.send("192.0.2.1", 0, &other, "", 200).checks.is_empty(), "another program");
+}
+
+/// Each worker knows sources and subjects at once, and what others have met with a program a quarter of a second later.
+#[test]
+fn what_another_worker_has_met_with_a_program_counts_a_moment_later() {
+    let memory = Rc::<InProcess>::default();
+    let [one, other] = [(); 2].map(|()| Site::over(&memory, &limits()));
+    assert!(other.get("192.0.2.1", "/search", 200).checks.is_empty());
+    for address in 0..60 {
+        (0..6).for_each(|_| drop(one.get(&format!("198.51.100.{address}"), "/search", 200)));
+    }
+    assert_eq!(one.get("192.0.2.1", "/search", 200).checks, [ROTATION_FINGERPRINT.id]);
+    assert!(other.get("192.0.2.2", "/search", 200).checks.is_empty(), "in the same moment");
+    assert_eq!(other.send("192.0.2.2", 1, &[(":path", "/search")], "", 200).checks, [ROTATION_FINGERPRINT.id]);
+    (0..60).for_each(|number| drop(one.get("192.0.2.3", &format!("/admin/{number}"), 404)));
+    assert!(other.get("192.0.2.3", "/", 200).checks.contains(&SCANNING.id), "of a source at once");
 }
 
 /// Some of those who have a popular browser reach a limit: many sources, a small share.

@@ -72,9 +72,9 @@ impl<'a> Scene<'a> {
 
     pub(super) fn plan(&self, status: u16) -> Plan<'a> {
         let exposure = self.exposure;
+        let rules: Vec<&KindRule> = exposure.rules.iter().filter(|rule| self.is_for(&rule.whom, status)).collect();
         let rule = |check: &'static Check| {
-            let rule =
-                exposure.rules.iter().find(|rule| rule.is_about(check.id) && self.is_for(&rule.whom, status))?;
+            let rule = *rules.iter().find(|rule| rule.is_about(check.id))?;
             (rule.action != Treatment::Pass).then(|| self.apply(check, rule.action, rule)).flatten()
         };
         let fields = exposure.fields.iter().find(|rule| self.is_for(&rule.whom, status));

@@ -222,27 +222,38 @@ impl Table {
         Self { detectors, openings: Openings::of(detectors) }
     }
 
-    fn workers<R: Ord + Copy>(&self, ask: impl Fn(usize) -> Option<Asked<R>>) -> Vec<Worker> {
-        let asked: Vec<_> =
-            (0..).zip(self.detectors).map(|(place, detector)| Some((*detector, ask(place)?))).collect();
-        let yielding = |winner| {
-            let yielding = asked.iter().enumerate().filter(|(_, own)| own.is_some_and(|own| yields(own, winner)));
-            bits(yielding.map(|(place, _)| place))
-        };
-        asked.iter().map(|winner| Worker { yielding: winner.map_or(0, yielding), floor: 0 }).collect()
+    fn workers<R>(&self, ask: impl Fn(usize) -> Option<Asked<R>>) -> Vec<Worker<R>> {
+        let worker = |place| Worker { asked: ask(place), yielding: None, floor: 0 };
+        (0..self.detectors.len()).map(worker).collect()
+    }
+
+    /// Who yields to a detector: bits of places in the table. Most texts have nothing in them, so it is told when that has found something.
+    fn yielding<R: Ord + Copy>(&self, workers: &[Worker<R>], winner: usize) -> u32 {
+        let asked = |place: usize| Some((*self.detectors.get(place)?, workers.get(place)?.asked?));
+        let Some(winner) = asked(winner) else { return 0 };
+        bits((0..workers.len()).filter(|place| asked(*place).is_some_and(|own| yields(own, winner))))
     }
 
     /// Lets some detectors, bits of places in the table, look at one place of a text. Not a part of the loop over all of them, whose
     /// registers it would take.
     #[inline(never)]
-    fn look(&self, text: Text<'_>, at: usize, who: u32, workers: &mut [Worker], found: &mut Vec<Match>) {
+    fn look<R: Ord + Copy>(
+        &self,
+        text: Text<'_>,
+        at: usize,
+        who: u32,
+        workers: &mut [Worker<R>],
+        found: &mut Vec<Match>,
+    ) {
         for index in places(who) {
             let Some(worker) = workers.get(index).copied().filter(|worker| at >= worker.floor) else { continue };
             let range = self.detectors.get(index).and_then(|detector| (detector.find)(text, at, worker.floor));
             let Some(range) = range.filter(|range| range.start >= worker.floor && range.end > range.start) else {
                 continue;
             };
-            for other in places(worker.yielding) {
+            let yielding = worker.yielding.unwrap_or_else(|| self.yielding(workers, index));
+            workers.get_mut(index).into_iter().for_each(|worker| worker.yielding = Some(yielding));
+            for other in places(yielding) {
                 workers.get_mut(other).into_iter().for_each(|other| other.floor = other.floor.max(range.end));
             }
             found.push(Match { range, detector: index });
@@ -251,10 +262,12 @@ impl Table {
 }
 
 /// One detector at work.
-#[derive(Debug, Default, Copy, Clone)]
-struct Worker {
-    /// Who yields to it: bits of places in the table.
-    yielding: u32,
+#[derive(Debug, Copy, Clone)]
+struct Worker<R> {
+    /// What is asked of it, if it is asked.
+    asked: Option<Asked<R>>,
+    /// Who yields to it, once that is known.
+    yielding: Option<u32>,
     /// Where the last find ended that it yields to.
     floor: usize,
 }

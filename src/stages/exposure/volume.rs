@@ -15,10 +15,11 @@
 //! is forgotten.
 
 use super::VOLUME;
-use crate::config::exposure::Volume;
+use crate::config::exposure::{Exposure, Volume};
 use crate::finding::{Finding, Findings};
 use crate::memory::record::{Debt, Record, Share, State};
-use crate::memory::{numbered, Hashed, Trace};
+use crate::memory::together::Part;
+use crate::memory::{numbered, Hashed};
 use crate::stages::limits::{fields, Ground, Scene};
 use crate::time::Millis;
 
@@ -139,23 +140,49 @@ impl Tab {
         !self.places.is_empty()
     }
 
-    /// Remembers what a response had. Call it once.
-    pub fn close(&mut self, bytes: u64, trace: &mut Trace, ground: &Ground<'_>) {
-        let Some(exposure) = &ground.config.exposure else { return };
-        let own = std::mem::take(&mut self.places);
-        let places: Vec<Hashed> = own.iter().map(|(_, place)| *place).collect();
-        // Under contention it is forgotten; the retries are counted.
-        let _ = ground.memory.change_all(ground.shared, &places, ground.now, trace, |at, mut record| {
-            let volume = own.get(at).and_then(|(index, _)| exposure.volumes.get(*index))?;
-            let number = window(ground.now, volume);
-            let records = self.records.get(at).copied().unwrap_or_default();
-            let taken = Taken::of(&record, number).with(records, bytes);
-            let most = volume.records_max.or(volume.kib_max).unwrap_or(u32::MAX);
-            let share = Share::of(taken.records.max(taken.kib).into(), most.into());
-            let settled = Millis::new(u64::from(number).saturating_mul(volume.window.as_u64()));
-            record.settle(taken.state(), Debt { share, since: ground.now, settled });
-            Some(record)
-        });
+    /// What is to be remembered of what a response had. Call it once.
+    pub fn close<'a>(&mut self, bytes: u64, ground: &Ground<'a>) -> Option<Bill<'a>> {
+        let exposure = ground.config.exposure.as_ref()?;
+        let (indices, places) = std::mem::take(&mut self.places).into_iter().unzip();
+        Some(Bill {
+            exposure,
+            indices,
+            places,
+            records: std::mem::take(&mut self.records),
+            bytes,
+            now: ground.now,
+        })
+    }
+}
+
+/// What a response adds, to be remembered.
+#[derive(Debug)]
+pub struct Bill<'a> {
+    exposure: &'a Exposure,
+    /// Places of volumes in the configuration.
+    indices: Vec<usize>,
+    places: Vec<Hashed>,
+    records: Vec<u32>,
+    bytes: u64,
+    now: Millis,
+}
+
+/// Under contention it is forgotten.
+impl Part for Bill<'_> {
+    fn places(&self) -> &[Hashed] {
+        &self.places
+    }
+
+    fn step(&mut self, at: usize, mut record: Record) -> Option<Record> {
+        let volume = self.indices.get(at).and_then(|index| self.exposure.volumes.get(*index))?;
+        let number = window(self.now, volume);
+        let records = self.records.get(at).copied().unwrap_or_default();
+        let taken = Taken::of(&record, number).with(records, self.bytes);
+        let most = volume.records_max.or(volume.kib_max).unwrap_or(u32::MAX);
+        let share = Share::of(taken.records.max(taken.kib).into(), most.into());
+        let settled = Millis::new(u64::from(number).saturating_mul(volume.window.as_u64()));
+        record.settle(taken.state(), Debt { share, since: self.now, settled });
+        Some(record)
     }
 }
 

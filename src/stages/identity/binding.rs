@@ -10,10 +10,10 @@
 //! geoip filter that overwrites it: without that filter a client writes it, and can at most avoid this one finding.
 
 use super::Verified;
+use crate::bytes;
 use crate::config::identity::{Bindings, HeaderBinding, IpBinding, SessionBinding};
 use crate::finding::{quoted, Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::jose::Claims;
-use crate::memory::Memory;
 use crate::request::Request;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -41,6 +41,9 @@ pub static SESSION: Check =
 /// Hex digits of the user agent's SHA-256 that a token carries.
 const USER_AGENT_DIGITS: usize = 16;
 
+/// Longest user agent that is remembered beside a token.
+const AGENT_BYTES_MAX: usize = 512;
+
 const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Check {
     let weight = Weight::Score(Score::constant(0.2));
     Check {
@@ -55,42 +58,69 @@ const fn soft(id: &'static str, code: &'static str, means: &'static str) -> Chec
     }
 }
 
+/// What a token says of its holder: the texts of its claims, which are read once. `None` where it says nothing; a claim of
+/// another type binds to nothing that a request could show.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Bound {
+    /// A network; `Err` if the claim is none.
+    ip: Option<Result<IpNet, String>>,
+    device: Option<String>,
+    user_agent: Option<String>,
+    geo: Option<String>,
+    session: Option<String>,
+}
+
+impl Bound {
+    fn read(bindings: &Bindings, claims: &Claims) -> Self {
+        let claimed = |name: &str| {
+            claims.get(name).map(|value| match value {
+                Value::String(text) => text.clone(),
+                _ => String::new(),
+            })
+        };
+        let network = |binding: &IpBinding| {
+            let claimed = claimed(&binding.claim)?;
+            Some(network(&claimed, binding).ok_or(claimed))
+        };
+        Self {
+            ip: bindings.ip.as_ref().and_then(network),
+            device: bindings.device.as_ref().and_then(|binding| claimed(&binding.claim)),
+            user_agent: bindings.user_agent.as_ref().and_then(|claim| claimed(claim)),
+            geo: bindings.geo.as_ref().and_then(|binding| claimed(&binding.claim)),
+            session: bindings.session.as_ref().and_then(|binding| claimed(&binding.claim)),
+        }
+    }
+}
+
 /// Compares every binding that the token carries.
-pub(super) fn check(
-    bindings: &Bindings,
-    verified: &Verified,
-    request: &Request,
-    memory: &Memory,
-    findings: &mut Findings,
-) {
-    let claims = &verified.claims;
+pub(super) fn check(bindings: &Bindings, verified: &Verified, request: &Request, findings: &mut Findings) {
+    let bound = verified.bound.get_or_init(|| Bound::read(bindings, &verified.claims));
     let seen = [
-        bindings.ip.as_ref().and_then(|binding| ip(binding, claims, request)),
-        bindings.device.as_ref().and_then(|binding| device(binding, claims, request)),
-        bindings.user_agent.as_ref().and_then(|claim| user_agent(claim, verified, request, memory)),
-        bindings.geo.as_ref().and_then(|binding| geo(binding, claims, request)),
-        bindings.session.as_ref().and_then(|binding| session(binding, claims, request)),
+        bound.ip.as_ref().and_then(|network| ip(network.as_ref(), request)),
+        bindings
+            .device
+            .as_ref()
+            .zip(bound.device.as_ref())
+            .and_then(|(own, claimed)| device(own, claimed, request)),
+        bound.user_agent.as_ref().and_then(|claimed| user_agent(claimed, verified, request)),
+        bindings.geo.as_ref().zip(bound.geo.as_ref()).and_then(|(own, claimed)| geo(own, claimed, request)),
+        bindings
+            .session
+            .as_ref()
+            .zip(bound.session.as_ref())
+            .and_then(|(own, claimed)| session(own, claimed, request)),
     ];
     seen.into_iter().flatten().for_each(|finding| findings.add(finding));
 }
 
-/// A claim's text. A bound claim of another type binds to nothing that a request could show.
-fn claimed<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
-    claims.get(name).map(|value| match value {
-        Value::String(text) => text,
-        _ => "",
-    })
-}
-
-fn ip(binding: &IpBinding, claims: &Claims, request: &Request) -> Option<Finding> {
-    let claimed = claimed(claims, &binding.claim)?;
+fn ip(network: Result<&IpNet, &String>, request: &Request) -> Option<Finding> {
     let Some(source) = *request.source else {
         return Some(Finding::new(&IP, "the source address is unknown"));
     };
-    match network(claimed, binding) {
-        Some(network) if network.contains(&source) => None,
-        Some(_) => Some(Finding::new(&IP, format!("source {source}"))),
-        None => Some(Finding::new(&IP, format!("claim {} is no address", quoted(claimed)))),
+    match network {
+        Ok(network) if network.contains(&source) => None,
+        Ok(_) => Some(Finding::new(&IP, format!("source {source}"))),
+        Err(claimed) => Some(Finding::new(&IP, format!("claim {} is no address", quoted(claimed)))),
     }
 }
 
@@ -104,27 +134,29 @@ fn network(claimed: &str, binding: &IpBinding) -> Option<IpNet> {
     IpNet::new(address, prefix).ok()
 }
 
-fn device(binding: &HeaderBinding, claims: &Claims, request: &Request) -> Option<Finding> {
-    let claimed = claimed(claims, &binding.claim)?;
-    match request.text(&binding.header) {
-        Some(sent) if sent == claimed && !claimed.is_empty() => None,
-        Some(_) => Some(Finding::new(&DEVICE, format!("`{}` names another device", binding.header))),
-        None => Some(Finding::new(&DEVICE, format!("no `{}`", binding.header))),
+fn device(binding: &HeaderBinding, claimed: &str, request: &Request) -> Option<Finding> {
+    match request.headers.first(&binding.header) {
+        Some(sent) if sent == claimed.as_bytes() && !claimed.is_empty() => None,
+        Some(sent) if std::str::from_utf8(sent).is_ok() => {
+            Some(Finding::new(&DEVICE, format!("`{}` names another device", binding.header)))
+        }
+        _ => Some(Finding::new(&DEVICE, format!("no `{}`", binding.header))),
     }
 }
 
-/// The holder of a token mostly uses one program, whose name is not hashed as the token has it each time.
-fn user_agent(claim: &str, verified: &Verified, request: &Request, memory: &Memory) -> Option<Finding> {
-    let claimed = claimed(&verified.claims, claim)?;
+/// The holder of a token mostly uses one program, whose name is compared with the one before and not hashed each time.
+fn user_agent(claimed: &str, verified: &Verified, request: &Request) -> Option<Finding> {
     let agent = request.headers.first("user-agent").unwrap_or_default();
-    let digest = memory.digest("agent", agent);
-    if verified.agent.get() == Some(digest) {
+    let mut known = verified.agent.borrow_mut();
+    if known.as_deref().is_some_and(|known| bytes::are_equal(known, agent)) {
         return None;
     }
     if !claimed.eq_ignore_ascii_case(&user_agent_hash(agent)) {
         return Some(Finding::new(&USER_AGENT, "another user agent"));
     }
-    verified.agent.set(Some(digest));
+    if agent.len() <= AGENT_BYTES_MAX {
+        *known = Some(agent.into());
+    }
     None
 }
 
@@ -134,14 +166,12 @@ pub fn user_agent_hash(agent: &[u8]) -> String {
     hash.iter().take(USER_AGENT_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn geo(binding: &HeaderBinding, claims: &Claims, request: &Request) -> Option<Finding> {
-    let claimed = claimed(claims, &binding.claim)?;
+fn geo(binding: &HeaderBinding, claimed: &str, request: &Request) -> Option<Finding> {
     let seen = request.text(&binding.header)?;
     (!seen.eq_ignore_ascii_case(claimed)).then(|| Finding::new(&GEO, format!("source in {}", quoted(seen))))
 }
 
-fn session(binding: &SessionBinding, claims: &Claims, request: &Request) -> Option<Finding> {
-    let claimed = claimed(claims, &binding.claim)?;
+fn session(binding: &SessionBinding, claimed: &str, request: &Request) -> Option<Finding> {
     let cookie = request.headers.cookies(&binding.cookie).next();
     let sent = cookie.or_else(|| request.headers.first(&binding.header));
     match sent {

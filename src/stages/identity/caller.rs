@@ -3,12 +3,13 @@
 //! A remembered token is asked the same of each request. What was found of it once and can only change in a known way is kept beside
 //! its claims: until when its dates are in order, under which revocations it is good, which program it is bound to.
 
+use super::binding::Bound;
 use super::token;
-use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer};
+use crate::config::identity::{ApiKey, ApiKeys, Identity, Issuer, Requirement};
 use crate::jose::keys::KeyPrint;
 use crate::jose::Claims;
 use crate::time::Millis;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,8 +35,12 @@ pub struct Verified {
     pub(super) key: Option<KeyPrint>,
     /// Under which revocations it was found not to be revoked; see [`super::revocation`].
     pub(super) cleared: Cell<u64>,
-    /// The user agent that was found to be the token's, by its keyed hash.
-    pub(super) agent: Cell<Option<u64>>,
+    /// The requirement that it was last found to meet, by its place in the configuration.
+    pub(super) met: Cell<Option<*const Requirement>>,
+    /// What it says of its holder, once that was asked for.
+    pub(super) bound: OnceCell<Bound>,
+    /// The user agent that was found to be the token's.
+    pub(super) agent: RefCell<Option<Box<[u8]>>>,
     /// From when to when its dates are known to be in order.
     pub(super) in_date: Cell<(Millis, Millis)>,
 }
@@ -74,8 +79,8 @@ impl Verified {
     }
 
     fn named(origin: Origin, issuer_name: String, claims: Arc<Claims>, name: Option<String>) -> Self {
-        let (cleared, agent, in_date) = Default::default();
-        Self { origin, issuer_name, claims, name, key: None, cleared, agent, in_date }
+        let (cleared, met, bound, agent, in_date) = Default::default();
+        Self { origin, issuer_name, claims, name, key: None, cleared, met, bound, agent, in_date }
     }
 
     /// How far the clock of whoever vouches for it may be from ours.

@@ -7,7 +7,7 @@
 //! Bounds: answers of [`ANSWER_BYTES_MAX`]. Not covered: signed answers (RFC 9701), and two requests with one token that come
 //! at the same moment, which are asked for twice.
 
-use super::cache::Remembered;
+use super::cache::{Kind, Remembered};
 use super::checks::{TOKEN_AUDIENCE, TOKEN_INACTIVE, TOKEN_INTROSPECTION_UNAVAILABLE, TOKEN_TOO_LARGE};
 use super::failures::{self, Tried};
 use super::{Need, Origin, Patience, Proof, Scene, Verified};
@@ -73,7 +73,7 @@ pub(super) fn recall(
         findings.add(Finding::new(&TOKEN_TOO_LARGE, format!("{} bytes", text.len())));
         return Ok(None);
     }
-    let known = scene.cache.borrow().get(text);
+    let known = scene.cache.borrow().get(Kind::Opaque, text);
     match known {
         Some(Remembered::Good(verified)) if verified.is_believed(scene.now) => {
             return Ok(Some((verified, Proof::Remembered)));
@@ -103,7 +103,7 @@ pub(super) fn recall(
         }
         Ok(Said::Inactive(why)) => {
             failures::charge(scene, Tried::Token);
-            scene.cache.borrow_mut().insert(text, Remembered::Bad { check: &TOKEN_INACTIVE, until });
+            scene.cache.borrow_mut().insert(Kind::Opaque, text, Remembered::Bad { check: &TOKEN_INACTIVE, until });
             findings.add(Finding::new(&TOKEN_INACTIVE, why));
             Ok(None)
         }
@@ -124,14 +124,14 @@ fn accept(
     let is_ours = configured.audiences.is_empty()
         || audiences.iter().any(|audience| configured.audiences.iter().any(|ours| ours == audience));
     if !is_ours {
-        scene.cache.borrow_mut().insert(text, Remembered::Bad { check: &TOKEN_AUDIENCE, until });
+        scene.cache.borrow_mut().insert(Kind::Opaque, text, Remembered::Bad { check: &TOKEN_AUDIENCE, until });
         findings.add(Finding::new(&TOKEN_AUDIENCE, "the token is meant for another audience"));
         return None;
     }
     let expires = claims.date("exp").ok().flatten().map(Millis::from_secs);
     let until = expires.map_or(until, |expires| until.min(expires.saturating_add(configured.clock_skew)));
     let verified = Rc::new(Verified::from(Origin::Asked { until }, configured.issuer.clone(), claims));
-    scene.cache.borrow_mut().insert(text, Remembered::Good(Rc::clone(&verified)));
+    scene.cache.borrow_mut().insert(Kind::Opaque, text, Remembered::Good(Rc::clone(&verified)));
     Some((verified, Proof::Asked))
 }
 

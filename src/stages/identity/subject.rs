@@ -38,7 +38,7 @@ pub fn examine(scene: &Scene<'_>, text: &[u8], findings: &mut Findings) -> Resul
         revocation::check(identity, verified, scene, doubts)
     })?;
     if let (Subject::Good(verified, _), Some(identity)) = (&subject, &scene.config.identity) {
-        binding::check(&identity.bindings, verified, scene.request, scene.memory, findings);
+        binding::check(&identity.bindings, verified, scene.request, findings);
     }
     Ok(subject)
 }

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 mod differential;
 pub(super) mod lasting;
 mod logins;
+mod remembered;
 mod signatures;
 mod vectors;
 
@@ -348,7 +349,7 @@ fn remembered(config: &Config, token: &str, moments: &[u64]) -> Vec<(bool, Vec<&
     let bearer = format!("Bearer {token}");
     let request = &Request::new(Headers::from_pairs([(":path", "/"), ("authorization", &bearer)]), || None);
     let judge = |now: &u64| {
-        let known = cache.borrow().get(token.as_bytes()).is_some();
+        let known = cache.borrow().get(super::cache::Kind::Signed, token.as_bytes()).is_some();
         let mut findings = Findings::default();
         check_at(*now, RouteId::Unmatched, config, request, cache, &mut findings);
         (known, findings.iter().map(|finding| finding.check.id).collect())

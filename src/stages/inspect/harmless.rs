@@ -1,14 +1,14 @@
 //! Texts that were looked at before and had nothing in them.
 //!
 //! Programs write the same header fields on every request: the name of the browser, the page before, a device. To look at one
-//! again costs a hash. A worker remembers [`PLACES`] of them by a hash under a secret (SipHash-2-4, 64 bits), so that nobody can make a
+//! again costs a hash. A worker remembers [`PLACES`] of them by a hash under a secret (SipHash-1-3, 64 bits), so that nobody can make a
 //! text that is taken for another: a chance of 2⁻⁶² for each try. A new text takes the last of the [`WAYS`] places that its hash
 //! allows, and each time it is seen again it moves one forward: texts that are seen once do not drive out those that all send.
 //!
 //! Only what needs no configuration to judge is remembered; exclusions and modes change nothing about it. Not for texts that
 //! people write: they seldom come again.
 
-use siphasher::sip::SipHasher24;
+use siphasher::sip::SipHasher13;
 use std::cell::Cell;
 use std::hash::Hasher;
 
@@ -40,7 +40,7 @@ impl Harmless {
 
     /// The text itself, or `None` if it has been looked at before.
     pub fn unknown(&self, text: &str) -> Option<Known> {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        let mut hasher = SipHasher13::new_with_key(&self.secret);
         hasher.write(text.as_bytes());
         // Zero stands for an empty place.
         let hash = hasher.finish().max(1);

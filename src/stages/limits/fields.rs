@@ -10,6 +10,7 @@ use crate::expression::Value as Computable;
 use crate::request::graphql;
 use ipnet::IpNet;
 use serde_json::{Number, Value};
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Every value of a field as text: a header field, cookie or parameter may be repeated.
@@ -29,7 +30,21 @@ pub(in crate::stages) fn values(field: &Field, scene: &Scene<'_>) -> Vec<Vec<u8>
 
 /// The one value of a field. `None` where the request has none, or several: services differ in which of them they take.
 pub(in crate::stages) fn text(field: &Field, scene: &Scene<'_>) -> Option<Vec<u8>> {
-    let mut values = values(field, scene).into_iter();
+    one(field, scene).map(Cow::into_owned)
+}
+
+/// The same, not copied where it stands in the request or in a claim.
+fn one<'a>(field: &'a Field, scene: &Scene<'a>) -> Option<Cow<'a, [u8]>> {
+    let headers = &scene.request.headers;
+    match field {
+        Field::Claim(name) => plain_text(scene.caller.claims()?.get(name)?),
+        Field::Header(name) => only(headers.all(name)).map(Cow::Borrowed),
+        Field::Cookie(name) => only(headers.cookies(name)).map(Cow::Borrowed),
+        _ => only(values(field, scene).into_iter()).map(Cow::Owned),
+    }
+}
+
+fn only<T>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.next().filter(|_| values.next().is_none())
 }
 
@@ -53,10 +68,14 @@ pub(super) fn matches(field: &Field, allowed: &[String], scene: &Scene<'_>) -> b
 
 /// The text of a value that has one.
 pub(in crate::stages) fn plain(value: &Value) -> Option<Vec<u8>> {
+    plain_text(value).map(Cow::into_owned)
+}
+
+fn plain_text(value: &Value) -> Option<Cow<'_, [u8]>> {
     match value {
-        Value::String(text) => Some(text.clone().into_bytes()),
-        Value::Number(number) => Some(number_text(number).into_bytes()),
-        Value::Bool(flag) => Some(flag.to_string().into_bytes()),
+        Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
+        Value::Number(number) => Some(Cow::Owned(number_text(number).into_bytes())),
+        Value::Bool(flag) => Some(Cow::Borrowed(if *flag { b"true" } else { b"false" })),
         _ => None,
     }
 }
@@ -91,14 +110,16 @@ fn graphql_operation(document: Option<&Value>, scene: &Scene<'_>) -> Option<Stri
 pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
     // Most keys fit, so that they do not grow step by step.
     let mut key = Vec::with_capacity(64);
-    for part in &limit.key {
-        let (tag, value) = match value(part, scene) {
-            Some(value) => (1, value),
-            None => (0, source(scene.request.source.as_ref(), limit.prefix_v4, limit.prefix_v6)),
-        };
+    let mut push = |tag: u8, value: &[u8]| {
         key.push(tag);
         key.extend(value.len().to_le_bytes());
-        key.extend(value);
+        key.extend_from_slice(value);
+    };
+    for part in &limit.key {
+        match value(part, scene) {
+            Some(value) => push(1, &value),
+            None => push(0, Network::of(scene.request.source.as_ref(), limit.prefix_v4, limit.prefix_v6).bytes()),
+        }
     }
     key
 }
@@ -107,21 +128,24 @@ pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
 pub(in crate::stages) fn actor(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
     match part {
         KeyPart::Source => scene.request.source.as_ref().map(|address| source(Some(address), 32, 64)),
-        part => value(part, scene).filter(|value| !value.is_empty()),
+        part => value(part, scene).filter(|value| !value.is_empty()).map(Cow::into_owned),
     }
 }
 
 /// `None` where the request has no such part.
-fn value(part: &KeyPart, scene: &Scene<'_>) -> Option<Vec<u8>> {
+fn value<'a>(part: &'a KeyPart, scene: &Scene<'a>) -> Option<Cow<'a, [u8]>> {
     match part {
         KeyPart::Source => None,
-        KeyPart::Subject => subject(scene),
-        KeyPart::Client => ["client_id", "azp"].iter().find_map(|name| plain(scene.caller.claims()?.get(name)?)),
-        KeyPart::Any(fields) => fields.iter().find_map(|field| text(field, scene)),
-        KeyPart::Field(field) => text(field, scene),
-        KeyPart::Computed(own) => computed(own, scene),
-        KeyPart::Route => Some(scene.route.name.as_bytes().to_vec()),
-        KeyPart::Method => Some(method(scene.request.method()).as_bytes().to_vec()),
+        KeyPart::Subject => subject(scene).map(Cow::Owned),
+        KeyPart::Client => {
+            let claims = scene.caller.claims()?;
+            ["client_id", "azp"].iter().find_map(|name| plain_text(claims.get(name)?))
+        }
+        KeyPart::Any(fields) => fields.iter().find_map(|field| one(field, scene)),
+        KeyPart::Field(field) => one(field, scene),
+        KeyPart::Computed(own) => computed(own, scene).map(Cow::Owned),
+        KeyPart::Route => Some(Cow::Borrowed(scene.route.name.as_bytes())),
+        KeyPart::Method => Some(Cow::Borrowed(method(scene.request.method()).as_bytes())),
     }
 }
 
@@ -152,11 +176,32 @@ pub(in crate::stages) fn subject(scene: &Scene<'_>) -> Option<Vec<u8>> {
 
 /// The network that a source belongs to: one subscriber has a whole IPv6 /64.
 pub(in crate::stages) fn source(address: Option<&IpAddr>, prefix_v4: u8, prefix_v6: u8) -> Vec<u8> {
-    let Some(address) = address else { return b"unknown".to_vec() };
-    let prefix = if address.is_ipv4() { prefix_v4 } else { prefix_v6 };
-    let network = IpNet::new(*address, prefix).map(|network| network.network());
-    match network.unwrap_or(*address) {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+    Network::of(address, prefix_v4, prefix_v6).bytes().to_vec()
+}
+
+/// The same as bytes that need no room of their own.
+enum Network {
+    Unknown,
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+impl Network {
+    fn of(address: Option<&IpAddr>, prefix_v4: u8, prefix_v6: u8) -> Self {
+        let Some(address) = address else { return Self::Unknown };
+        let prefix = if address.is_ipv4() { prefix_v4 } else { prefix_v6 };
+        let network = IpNet::new(*address, prefix).map(|network| network.network());
+        match network.unwrap_or(*address) {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => Self::V6(address.octets()),
+        }
+    }
+
+    const fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Unknown => b"unknown",
+            Self::V4(octets) => octets,
+            Self::V6(octets) => octets,
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Use {
     role: Hashed,
     what: Hashed,
     subject: u64,
+    /// Whether it teaches anything, as of what was known before.
+    is_news: bool,
 }
 
 /// What is known of a role.
@@ -57,13 +59,15 @@ pub(super) fn check(settings: &Privilege, scene: &Scene<'_>, findings: &mut Find
         }
         scene.memory.locate(&key, &numbered(&["objects.privilege."], settings.window.as_u64()))
     };
-    let own = Use {
+    let mut own = Use {
+        is_news: true,
         role: place(&[&name]),
         what: place(&[&name, scene.route.name.as_bytes(), method.as_bytes()]),
         subject,
     };
     let records = scene.memory.read(scene.shared, &[own.role, own.what], scene.now);
     let [role, what] = records.as_slice() else { return Some(own) };
+    own.is_news = own.adds(0, role, settings, scene.now).or(own.adds(1, what, settings, scene.now)).is_some();
     let (known, tally) = (Role::of(role), Tally::of(what, half(scene.now, settings.window)));
     if known.is_known(settings, scene.now) && tally.distinct() < settings.subjects {
         let (role, route) = (quoted(&String::from_utf8_lossy(&name)), &scene.route.name);
@@ -76,20 +80,28 @@ pub(super) fn check(settings: &Privilege, scene: &Scene<'_>, findings: &mut Find
 impl Use {
     /// Teaches the role that this belongs to it.
     pub(super) fn teach(&self, settings: &Privilege, trace: &mut Trace, ground: &Ground<'_>) {
+        if !self.is_news {
+            return;
+        }
         let Ground { memory, shared, now, .. } = *ground;
         let places = [self.role, self.what];
         // Under contention it is not learned; the retries are counted.
         let _ = memory.change_all(shared, &places, now, trace, |at, mut record| {
-            let (before, after) = if at == 0 {
-                let role = Role::of(&record);
-                (role.state(), role.with(self.subject, settings, now).state())
-            } else {
-                let tally = Tally::of(&record, half(now, settings.window));
-                (record.state, tally.seeing(self.subject).state())
-            };
-            record.settle(after, worth(now, settings.window));
-            (before != after).then_some(record)
+            record.settle(self.adds(at, &record, settings, now)?, worth(now, settings.window));
+            Some(record)
         });
+    }
+
+    /// What the record of the role, or that of the use, is to hold; `None` if it does.
+    fn adds(&self, at: usize, record: &Record, settings: &Privilege, now: Millis) -> Option<State> {
+        let (before, after) = if at == 0 {
+            let role = Role::of(record);
+            (role.state(), role.with(self.subject, settings, now).state())
+        } else {
+            let tally = Tally::of(record, half(now, settings.window));
+            (record.state, tally.seeing(self.subject).state())
+        };
+        (before != after).then_some(after)
     }
 }
 
