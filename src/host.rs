@@ -242,9 +242,7 @@ impl Loaded {
 impl Drop for Loaded {
     fn drop(&mut self) {
         self.report.end();
-        let mut trace = Trace::default();
-        self.engine.end_all_leases(now(), &mut trace);
-        self.report.memory(trace);
+        self.report.end_leases(&self.engine);
     }
 }
 

@@ -16,7 +16,6 @@ use super::report::Report;
 use crate::engine::answer::{HeldAnswer, WatchedAnswer};
 use crate::engine::waiting::{Held, Wait};
 use crate::engine::{Answer, Body, Done, Engine, Step};
-use crate::memory::Trace;
 use crate::reply::Reply;
 use crate::request::body::Unread;
 use crate::request::headers::Headers;
@@ -147,7 +146,7 @@ impl Exchange {
     /// Carries out what the engine says, from within a callback of the request.
     fn obey(&mut self, step: Step<Body>) -> Action {
         let step = self.advance(step);
-        self.limit_leases();
+        self.report.limit_leases(&self.engine);
         match step {
             Step::Forward(permit, body) => {
                 carry_out(&permit);
@@ -164,15 +163,6 @@ impl Exchange {
                 self.state = State::Wait(wait);
                 Action::Pause
             }
-        }
-    }
-
-    /// What its worker has leased goes back on a tick, if no request gives it back before.
-    fn limit_leases(&self) {
-        if self.engine.holds_leases() && !self.report.hasten() {
-            let mut trace = Trace::default();
-            self.engine.end_all_leases(now(), &mut trace);
-            self.report.memory(trace);
         }
     }
 

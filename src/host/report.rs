@@ -7,10 +7,11 @@
 
 use super::calls::{self, Metric, MetricKind};
 use super::counters::Counters;
+use super::now;
 use crate::config::remote::Document as Served;
 use crate::config::{Config, Mode, RouteId};
 use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
-use crate::engine::{Done, Fetched, Purpose};
+use crate::engine::{Done, Engine, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
 use crate::metrics;
 use crate::metrics::batch::Batch;
@@ -212,9 +213,19 @@ impl Report {
         self.counters.event(self.fleet.place(0, position(&FleetEvent::ALL, &event)), 1);
     }
 
-    /// Something is left to the next tick. Says whether there will be one soon.
-    pub(crate) fn hasten(&self) -> bool {
-        self.counters.hasten()
+    /// What this worker has leased goes back on a tick, if no request gives it back before. Where no tick will come it goes
+    /// back at once.
+    pub(crate) fn limit_leases(&self, engine: &Engine) {
+        if engine.holds_leases() && !self.counters.hasten() {
+            self.end_leases(engine);
+        }
+    }
+
+    /// Has all leases end, and counts what the memory met.
+    pub(crate) fn end_leases(&self, engine: &Engine) {
+        let mut trace = Trace::default();
+        engine.end_all_leases(now(), &mut trace);
+        self.memory(trace);
     }
 
     /// A tick has come, with a heartbeat or without.

@@ -18,7 +18,8 @@
 //! Bounds: [`SEATS`] keys of a worker at a time. A key that finds its seat taken is counted without a lease.
 //!
 //! Not leased: limits that adapt, are shared with other Envoys, or count what is in flight. Lost, until the memory forgets
-//! them as units that were spent: what a worker holds when its VM dies, and what cannot be given back under contention.
+//! them as units that were spent: what a worker holds when its VM dies, what cannot be given back under contention, and
+//! what was leased of a record that was evicted meanwhile.
 
 use super::{begun, Call, Ground};
 use crate::config::limits::Limit;
