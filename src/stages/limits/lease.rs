@@ -122,7 +122,9 @@ fn change(
 ) -> Result<(Taken, Leased), Contended> {
     let (Call { limit, place, cost, .. }, now) = (*call, ground.now);
     ground.memory.change(ground.shared, place, now, trace, |mut record| {
-        let state = renewal.give_back(limit, begun(limit, rate, &record, now), now);
+        let begun = begun(limit, rate, &record, now);
+        // Evicted meanwhile: what was leased is part of the bucket's debt.
+        let state = if record.is_new() { begun } else { renewal.give_back(limit, begun, now) };
         let taken = limit.algorithm.take(state, rate, now, cost);
         // A refusal costs nothing. A newcomer that begins with a debt is remembered all the same: as nobody's debt it would
         // be settled at another limit's pace.
