@@ -212,6 +212,23 @@ fn what_a_bucket_gets_back_is_all_that_was_not_spent() {
 }
 
 #[test]
+fn nothing_goes_back_into_a_record_that_is_new() {
+    // A key is crowded out by others that owe more, while its worker holds units: its debt is the bucket's now.
+    let remaining = |worker: usize| {
+        let crew = Crew::new(2, "fixed_window", 100_000);
+        (0..1000).for_each(|_| assert!(crew.take(0, "k", 1, 0).allowed));
+        assert!(crew.held() > 0);
+        for key in 0..5000 {
+            crew.take(1, &key.to_string(), 30_000, 0);
+        }
+        assert_eq!(crew.left("k", 0), 100_000, "it is gone");
+        // More than is leased, so that the memory is asked.
+        crew.take(worker, "k", UNITS_MAX + 1, 1).remaining
+    };
+    assert_eq!(remaining(0), remaining(1));
+}
+
+#[test]
 fn what_was_leased_of_a_window_that_another_worker_has_begun_goes_back_to_that_window() {
     for algorithm in ["fixed_window", "sliding_window"] {
         let crew = Crew::new(2, algorithm, 10_000);
