@@ -15,7 +15,7 @@ use crate::stages::business;
 use crate::stages::exposure::volume::{self, Tab};
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
-use crate::stages::limits::{self, Ledger, Scene};
+use crate::stages::limits::{self, Ledger};
 use crate::stages::manipulation;
 use crate::stages::objects;
 use crate::stages::quotes::{self, Heard};
@@ -97,12 +97,10 @@ impl Case {
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
     pub(super) fn limit(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
+        let config = &world.config;
         let route = config.routes.get(self.route);
-        let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene =
-            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
+        let scene = world.scene(route, request, body, &self.caller, risk, now);
         limits::recognise(&scene, &mut self.ledger);
         behaviour::recognise(&scene, &mut self.watch);
         volume::recognise(&scene, &mut self.tab);
@@ -141,17 +139,15 @@ impl Case {
     /// an endpoint of ours is no business of theirs.
     pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
+        let config = &world.config;
         let route = config.routes.get(self.route);
         let names = if body.is_some() { &route.watched.body } else { &route.watched.query };
         let is_free = route.rules.is_empty() && names.is_empty();
         if is_free || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }
-        let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene =
-            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
+        let scene = world.scene(route, request, body, &self.caller, risk, now);
         business::check(&scene, &mut self.findings, &mut self.ledger.trace);
     }
 
@@ -159,7 +155,7 @@ impl Case {
     /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
     pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
+        let config = &world.config;
         let route = config.routes.get(self.route);
         let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
         let has_part =
@@ -167,10 +163,8 @@ impl Case {
         if !has_part || self.endpoint.is_some() || risk::is_refused(config, route, &self.findings) {
             return;
         }
-        let (shared, caller) = (shared.as_ref(), &self.caller);
         let risk = risk::so_far(config, route, &self.findings);
-        let scene =
-            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
+        let scene = world.scene(route, request, body, &self.caller, risk, now);
         workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
         match body {
             None => self.heard.listen(&scene),
@@ -200,36 +194,21 @@ impl Case {
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
     pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
+        let config = &world.config;
         let route = config.routes.get(self.route);
         if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
             return;
         }
-        let (shared, caller, risk) = (shared.as_ref(), &self.caller, 0);
-        let scene =
-            Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now };
+        let scene = world.scene(route, request, body, &self.caller, 0, now);
         objects::check(&scene, &mut self.objects, &mut self.findings);
     }
 
     /// Adds what is known of the actors it belongs to. Once.
     pub(super) fn recall(&mut self, request: &Request, now: Millis) {
         let world = Rc::clone(&self.world);
-        let World { config, memory, shared, once, outbox, leases, .. } = world.as_ref();
-        let (route, shared, caller) = (config.routes.get(self.route), shared.as_ref(), &self.caller);
-        let scene = Scene {
-            config,
-            memory,
-            shared,
-            once,
-            outbox,
-            leases,
-            route,
-            request,
-            body: None,
-            caller,
-            risk: 0,
-            now,
-        };
+        let config = &world.config;
+        let route = config.routes.get(self.route);
+        let scene = world.scene(route, request, None, &self.caller, 0, now);
         if config.anomaly.is_some() {
             anomaly::check(&scene, &world.usual, self.anomaly.get_or_insert_default(), &mut self.findings);
         }

@@ -13,7 +13,6 @@ use crate::request::body::{self, Unread};
 use crate::rls::{Fault, Question, Reply as FleetReply};
 use crate::stages::identity::{self, Need, Patience};
 use crate::stages::limits::fleet::{self, Asked};
-use crate::stages::limits::Scene;
 use crate::stages::shape;
 use crate::time::Millis;
 use std::rc::Rc;
@@ -222,20 +221,8 @@ impl Asking {
         let world = Rc::clone(&open.case.world);
         let _sight = world.shared.sight();
         let case = &mut open.case;
-        let scene = Scene {
-            config: &world.config,
-            memory: &world.memory,
-            shared: world.shared.as_ref(),
-            once: &world.once,
-            outbox: &world.outbox,
-            leases: &world.leases,
-            route: world.config.routes.get(case.route),
-            request: &open.request,
-            body: None,
-            caller: &case.caller,
-            risk: 0,
-            now: open.now,
-        };
+        let route = world.config.routes.get(case.route);
+        let scene = world.scene(route, &open.request, None, &case.caller, 0, open.now);
         fleet::take_in(&asked, answer, &scene, &mut case.findings, &mut case.ledger);
         open.conclude(body_bytes)
     }

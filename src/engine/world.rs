@@ -9,15 +9,16 @@ use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::{Memory, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
+use crate::request::body::Body;
 use crate::request::Request;
 use crate::stages::anomaly;
 use crate::stages::behaviour;
 use crate::stages::identity::cache::TokenCache;
 use crate::stages::identity::keys::KeyRing;
 use crate::stages::identity::revocation::Revocations;
-use crate::stages::identity::{self, Patience};
+use crate::stages::identity::{self, Caller, Patience};
 use crate::stages::inspect::inspector::Inspector;
-use crate::stages::limits::{Ground, Leases, Outbox};
+use crate::stages::limits::{self, Ground, Leases, Outbox};
 use crate::time::Millis;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -105,6 +106,21 @@ impl World {
         } else {
             Patience::Fresh
         }
+    }
+
+    /// What the stages that count see of a request. `risk` is that of what was found so far, in thousandths.
+    pub(super) fn scene<'a>(
+        &'a self,
+        route: &'a Route,
+        request: &'a Request,
+        body: Option<&'a Body>,
+        caller: &'a Caller,
+        risk: u32,
+        now: Millis,
+    ) -> limits::Scene<'a> {
+        let Self { config, memory, once, outbox, leases, .. } = self;
+        let shared = self.shared.as_ref();
+        limits::Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now }
     }
 
     pub(super) fn ground(&self, now: Millis) -> Ground<'_> {

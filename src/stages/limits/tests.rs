@@ -45,29 +45,26 @@ impl World {
             let claims = crate::jose::Claims::new(claims.as_object().unwrap().clone());
             Caller::Verified(Rc::new(Verified::new(0, "https://id.example".to_owned(), claims)))
         });
-        let Self { config, shared, memory, once, outbox, leases } = self;
-        let now = Millis::new(START.saturating_add(sent.at));
-        let (caller, risk, body) = (&caller, sent.risk, None);
-        let before = Scene {
-            config,
-            memory,
-            shared,
-            once,
-            outbox,
-            leases,
-            route,
-            request: &request,
-            body,
-            caller,
-            risk,
-            now,
-        };
+        let before = self.scene(route, &request, &caller, sent.risk, sent.at);
         let (mut findings, mut ledger) = Default::default();
         recognise(&before, &mut ledger);
         check(&before, &mut findings, &mut ledger);
         let body = Body::read(sent.body.as_bytes());
         check(&Scene { body: Some(&body), ..before }, &mut findings, &mut ledger);
         (findings, ledger)
+    }
+
+    fn scene<'a>(
+        &'a self,
+        route: &'a Route,
+        request: &'a Request,
+        caller: &'a Caller,
+        risk: u32,
+        at: u64,
+    ) -> Scene<'a> {
+        let Self { config, shared, memory, once, outbox, leases } = self;
+        let (body, now) = (None, Millis::new(START.saturating_add(at)));
+        Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now }
     }
 
     /// How many of so many equal requests pass.
@@ -610,23 +607,8 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
         let asked = fleet::question(&world.config, &mut ledger).unwrap();
         assert_eq!(asked.question().counts[0].units, 1);
         let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
-        let World { config, memory, shared, once, outbox, leases } = &world;
-        let route = config.routes.get(RouteId::Unmatched);
-        let (caller, body, risk, now) = (&Caller::Anonymous, None, 0, Millis::new(START));
-        let scene = Scene {
-            config,
-            memory,
-            shared,
-            once,
-            outbox,
-            leases,
-            route,
-            request: &request,
-            body,
-            caller,
-            risk,
-            now,
-        };
+        let route = world.config.routes.get(RouteId::Unmatched);
+        let scene = world.scene(route, &request, &Caller::Anonymous, 0, 0);
         fleet::take_in(&asked, answer, &scene, &mut findings, &mut ledger);
         let found: Vec<_> = findings.iter().map(|finding| (finding.check.id, finding.weight)).collect();
         (ledger.applied[0].decision, ledger.applied[0].remaining, found)
