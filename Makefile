@@ -52,6 +52,7 @@ compose-check: wasm ## Start the same, send traffic, ask Prometheus all that the
 test: check wasm envoy redis ## Run everything: check, then every test, natively and in a real Envoy
 	@mkdir -p target; status=0; \
 	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
+	sed -n '/^---- .* stdout ----$$/,/^failures:$$/p' target/test.log; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
 		END { printf "\ntotal: %d passed, %d failed, %d ignored\n", passed, failed, ignored }' target/test.log; \
 	exit $$status

@@ -12,6 +12,7 @@ use portcullis_lab::redis::Redis;
 use portcullis_lab::upstream::Upstream;
 use serde_json::{json, Value};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Units a day. Windows begin at midnight (UTC), and no test lasts long.
 const LIMIT: u64 = 20;
@@ -260,19 +261,25 @@ fn a_service_killed_under_load_hangs_nobody() {
         Envoy::start(&bootstrap.ratelimit(service.address()).unwrap()).unwrap()
     };
     let envoys = [start("strict"), start("synced")];
-    let sent = std::thread::scope(|scope| {
-        let senders: Vec<_> = envoys
-            .iter()
-            .flat_map(|envoy| [Client::http1(envoy.address()), Client::http2(envoy.address())])
-            .map(|client| {
-                scope.spawn(move || (0..60).filter(|_| [200, 429].contains(&hit(&client, "ada").status)).count())
-            })
-            .collect();
-        assert!(envoys[0].wait_for(|_| service.requests() > 5, SOON));
+    let gone = AtomicBool::new(false);
+    // Sends until the service is gone, and some more; each key is new, so that there is always something to ask or to report.
+    let sender = |client: Client| {
+        let send = |request: u32| passed(&hit(&client, &request.to_string()));
+        let before = (0..).take_while(|request| send(*request) && !gone.load(Ordering::SeqCst)).count();
+        assert!((1_000_000..1_000_060).all(send), "every request has an answer, and passes");
+        before
+    };
+    let before = std::thread::scope(|scope| {
+        let clients =
+            envoys.iter().flat_map(|envoy| [Client::http1(envoy.address()), Client::http2(envoy.address())]);
+        let senders: Vec<_> = clients.map(|client| scope.spawn(|| sender(client))).collect();
+        let asked = envoys[0].wait_for(|_| service.requests() > 5, SOON);
         redis.stop();
         service.stop();
-        senders.into_iter().map(|sender| sender.join().unwrap()).sum::<usize>()
+        gone.store(true, Ordering::SeqCst);
+        assert!(asked, "the service is asked before it goes");
+        senders.into_iter().map(|sender| sender.join().unwrap()).collect::<Vec<_>>()
     });
-    assert_eq!(sent, 240, "every request has an answer");
+    assert!(before.iter().all(|sent| *sent > 0), "{before:?}");
     assert!(envoys[1].wait_for(|envoy| reports(envoy, "unavailable") + reports(envoy, "timeout") > 0, SOON));
 }
