@@ -22,7 +22,7 @@ help: ## List the verbs
 wasm: $(WASM) ## Build the filter: target/portcullis.wasm
 
 # The directories count too, so that a deleted file is noticed. Who names a toolchain gets a module built by it.
-$(WASM): $(if $(PORTCULLIS_WASM_TOOLCHAIN),always) envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src)
+$(WASM): $(if $(PORTCULLIS_WASM_TOOLCHAIN),always) envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src crates)
 	@envoy/build-wasm.sh
 
 .PHONY: always
@@ -71,7 +71,7 @@ check: toolchain ## Check the format and the lints, of the native build and the 
 	fi
 	@if ! cargo clippy --version >/dev/null 2>&1; then :; \
 	elif [ -d "$$(rustc --print target-libdir --target $(TARGET))" ]; then \
-		cargo clippy --quiet --locked --package portcullis --lib --target $(TARGET) -- -D warnings; \
+		cargo clippy --quiet --locked --package portcullis --package portcullis-base --package portcullis-config --package portcullis-jose --lib --target $(TARGET) -- -D warnings; \
 	else \
 		echo 'skipped: the lints of the wasm build, as rustc has no library for $(TARGET)'; \
 	fi

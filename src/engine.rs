@@ -24,7 +24,7 @@ pub mod waiting;
 mod world;
 
 pub use self::chores::Former;
-pub use self::documents::{Fetch, Fetched, Purpose};
+pub use self::documents::{documents, Fetch, Fetched, Purpose};
 pub use self::world::Ports;
 
 use self::case::Case;

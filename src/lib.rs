@@ -11,41 +11,35 @@
 //!
 //! # Who may know whom
 //!
-//! `host → engine → endpoints → stages → {config, memory, rate, rls, remote, request, response, jose, json} → {finding, expression} → {time, entropy, nearest, gather}`.
+//! `host → engine → endpoints → stages`, in this crate, and below it the crates
+//! [`portcullis_config`] → [`portcullis_jose`] → [`portcullis_base`].
 //!
 //! - `host` alone knows proxy-wasm, and exists in the wasm build alone. It alone reads the clock.
 //! - Everything else is pure: the same core runs in the filter, in tests, in benches and in tools.
 //! - A stage knows earlier stages, never a later one, the engine or the host.
-//! - `config::raw` is known within `config` alone; everybody else sees the validated form.
+//! - A configuration as it is written is known within its crate alone; everybody else sees the validated form.
+//! - What every request runs through stands in this crate and in `base`, which are built for speed; the others are built
+//!   for size (`Cargo.toml`).
 //!
-//! `tests/tidy.rs` holds these rules.
+//! `tests/tidy.rs` holds the rules that Cargo does not.
 
 // What clippy.toml cannot say: a test that overflows stops with a message, as it should.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
-mod bytes;
-pub mod config;
-pub mod decimal;
 pub mod endpoints;
 pub mod engine;
-pub mod entropy;
-pub mod expression;
-pub mod finding;
-mod gather;
-pub mod jose;
-pub mod json;
-pub mod memory;
-pub mod metrics;
-pub mod nearest;
-pub mod rate;
 mod receipt;
-pub mod remote;
 pub mod reply;
-pub mod request;
-pub mod response;
-pub mod rls;
 pub mod stages;
-pub mod time;
+
+pub use portcullis_base::{
+    decimal, entropy, expression, finding, json, memory, metrics, nearest, rate, remote, request, response, rls,
+    time,
+};
+pub use portcullis_config as config;
+pub use portcullis_jose as jose;
+
+use portcullis_base::{bytes, gather};
 
 #[cfg(target_arch = "wasm32")]
 mod host;

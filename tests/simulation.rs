@@ -327,7 +327,7 @@ impl World {
     }
 
     /// What a life takes and what any earlier one of the same key took must together be within the limit: so one
-    /// eviction gives nothing away (`src/memory/bucket.rs`). Who is refused may owe the debt of others.
+    /// eviction gives nothing away (`crates/base/src/memory/bucket.rs`). Who is refused may owe the debt of others.
     fn judge_lives(&self, key: u64, now: u64, cost: u64, taken: bool, life: Life) -> Result<(), String> {
         let events = self.events.borrow();
         let own: Vec<Event> = events.iter().filter(|event| event.key == key).copied().collect();

@@ -79,18 +79,16 @@ impl Fetch {
     }
 }
 
-impl Config {
-    /// The documents that are fetched.
-    pub fn documents(&self) -> impl Iterator<Item = (Purpose, &Document)> {
-        self.identity.iter().flat_map(|identity| {
-            let keys = identity.issuers.iter().enumerate().filter_map(|(place, issuer)| match &issuer.keys {
-                Keys::Served(document) => Some((Purpose::Keys(place), document)),
-                Keys::Written(_) | Keys::Minted(_) => None,
-            });
-            let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
-            keys.chain(list.map(|document| (Purpose::Revocations, document)))
-        })
-    }
+/// The documents that a configuration has fetched.
+pub fn documents(config: &Config) -> impl Iterator<Item = (Purpose, &Document)> {
+    config.identity.iter().flat_map(|identity| {
+        let keys = identity.issuers.iter().enumerate().filter_map(|(place, issuer)| match &issuer.keys {
+            Keys::Served(document) => Some((Purpose::Keys(place), document)),
+            Keys::Written(_) | Keys::Minted(_) => None,
+        });
+        let list = identity.revocation.as_ref().and_then(|revocation| revocation.list.as_ref());
+        keys.chain(list.map(|document| (Purpose::Revocations, document)))
+    })
 }
 
 impl Engine {
@@ -107,11 +105,11 @@ impl Engine {
         let state = |(purpose, document): (Purpose, &Document)| {
             (purpose, document.remote.state(self.world.shared.as_ref()))
         };
-        self.config().documents().map(state).collect()
+        documents(self.config()).map(state).collect()
     }
 
     fn document(&self, purpose: Purpose) -> Option<&Document> {
-        self.config().documents().find(|(other, _)| *other == purpose).map(|(_, document)| document)
+        documents(self.config()).find(|(other, _)| *other == purpose).map(|(_, document)| document)
     }
 
     /// Takes out what this worker has to fetch now.
@@ -121,7 +119,7 @@ impl Engine {
             let location = document.location.clone();
             Some(Fetch { purpose, lease, location, discovering: document.discovery })
         };
-        self.config().documents().filter_map(begin).collect()
+        documents(self.config()).filter_map(begin).collect()
     }
 
     /// The call that a fetch takes. `None` for a document that is no longer needed.

@@ -11,7 +11,7 @@ use super::now;
 use crate::config::remote::Document as Served;
 use crate::config::{Config, Mode, RouteId};
 use crate::endpoints::audit::{Act, MINTING, REVOCATIONS};
-use crate::engine::{Done, Engine, Fetched, Purpose};
+use crate::engine::{documents, Done, Engine, Fetched, Purpose};
 use crate::memory::{Survey, Trace};
 use crate::metrics;
 use crate::metrics::batch::Batch;
@@ -123,7 +123,7 @@ impl Report {
             tokens.declare(metrics::TOKENS.name, &[], "event", &mut all);
         }
         let acts = acts(config, &mut all);
-        let documents = config.documents().map(|document| Document::new(document, &mut all)).collect();
+        let documents = documents(config).map(|document| Document::new(document, &mut all)).collect();
         let duration = calls::define_metric(MetricKind::Histogram, metrics::DURATION.name);
         Self {
             requests,

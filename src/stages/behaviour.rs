@@ -150,36 +150,36 @@ enum What {
     Chain,
 }
 
-impl Outcome<'_> {
-    /// Whether a check by itself kept the request back, or would have: not the risk, not this stage, and nothing that
-    /// happens to honest callers every day.
-    fn is_refused(&self) -> bool {
-        self.findings.iter().any(|(check, weight)| {
-            let counts = check.family == Family::Limits || Stage::of(check).is_some();
-            // Nor what the service gave away: its callers are served.
-            let is_about_request = !matches!(check.family, Family::Behaviour | Family::Exposure);
-            counts && is_about_request && matches!(weight, Weight::Challenge | Weight::Refuse)
-        })
-    }
-
+impl What {
     /// Whether the request went wrong in the sense of a record. `None` if it says nothing about that.
-    fn is_wrong(&self, what: &What, settings: &Behaviour) -> Option<bool> {
-        let status = self.status?;
-        match what {
+    fn went_wrong(&self, outcome: &Outcome<'_>, settings: &Behaviour) -> Option<bool> {
+        let status = outcome.status?;
+        match self {
             // Who may not, or not so often, has not met a fault, and has not been served either.
-            What::Paths => {
+            Self::Paths => {
                 let faulty = settings.scanning.statuses.contains(&status);
-                ((self.passed || self.is_refused()) && (faulty || status < 400)).then_some(faulty)
+                ((outcome.passed || is_refused(outcome)) && (faulty || status < 400)).then_some(faulty)
             }
             // The service's busy and broken moments say nothing about passwords.
-            What::Accounts { failed_statuses } | What::Sources { failed_statuses } => {
+            Self::Accounts { failed_statuses } | Self::Sources { failed_statuses } => {
                 let failed = failed_statuses.contains(&status);
-                (self.passed && (failed || status < 400)).then_some(failed)
+                (outcome.passed && (failed || status < 400)).then_some(failed)
             }
-            What::Identities | What::UserAgents => Some(self.is_refused() || (self.passed && status == 429)),
-            What::Chain => None,
+            Self::Identities | Self::UserAgents => Some(is_refused(outcome) || (outcome.passed && status == 429)),
+            Self::Chain => None,
         }
     }
+}
+
+/// Whether a check by itself kept the request back, or would have: not the risk, not this stage, and nothing that
+/// happens to honest callers every day.
+fn is_refused(outcome: &Outcome<'_>) -> bool {
+    outcome.findings.iter().any(|(check, weight)| {
+        let counts = check.family == Family::Limits || Stage::of(check).is_some();
+        // Nor what the service gave away: its callers are served.
+        let is_about_request = !matches!(check.family, Family::Behaviour | Family::Exposure);
+        counts && is_about_request && matches!(weight, Weight::Challenge | Weight::Refuse)
+    })
 }
 
 /// Notes what a request is watched under: before its body is there what the head tells, afterwards the rest.
@@ -369,7 +369,7 @@ impl Watch {
             let change = match entry.what {
                 What::Chain if staged.is_empty() => continue,
                 What::Chain => Change::Chain,
-                ref what => match outcome.is_wrong(what, settings) {
+                ref what => match what.went_wrong(outcome, settings) {
                     None => continue,
                     Some(false) if entry.is_clean => continue,
                     Some(false) => Change::Tally(None),

@@ -2,7 +2,7 @@
 //!
 //! Connections are dealt out to the workers in turn, so each of them counts, and all at the same time. No test waits for
 //! a window: token buckets refill once in hours, and the windows of the clock are [`LIFETIME`] long, so that none begins
-//! while a test runs. The arithmetic itself is tested beside it (`src/rate`), the memory in `tests/simulation.rs`.
+//! while a test runs. The arithmetic itself is tested beside it (`crates/base/src/rate`), the memory in `tests/simulation.rs`.
 
 use super::{code, enforcing, Gate, Scratch, SOON};
 use portcullis_lab::bootstrap::Bootstrap;
@@ -383,7 +383,7 @@ fn who_is_crowded_out_does_not_regain_its_burst() {
     let all_pass = |statuses: Vec<u16>| assert!(statuses.iter().all(|status| *status == 200));
     all_pass(send(CLIENTS, &|number| post(format!("client-{number}"))));
     all_pass(send(40_000, &|number| post(format!("stranger-{number}"))));
-    // One after the other: newcomers would crowd out each other where all the others owe more (`src/memory/bucket.rs`).
+    // One after the other: newcomers would crowd out each other where all the others owe more (`crates/base/src/memory/bucket.rs`).
     let passed: Vec<usize> =
         (0..CLIENTS).map(|client| gate.passed("/own", &format!("client-{client}"), 20)).collect();
     // Eleven are left to who was not crowded out. A debt left behind is rounded up, sometimes twice, which tells who was.

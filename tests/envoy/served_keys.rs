@@ -1,6 +1,6 @@
 //! Keys that an issuer serves: one fetch for all workers, rotation that refuses nobody, and an issuer that fails in every way.
 //!
-//! When a fetch is due is tested beside the core (`src/remote`); here are real calls, real workers and real time.
+//! When a fetch is due is tested beside the core (`crates/base/src/remote`); here are real calls, real workers and real time.
 //! Not covered: several Envoys, each of which fetches by itself.
 
 use super::{code, enforcing, Gate, Scratch, Stop, SOON};

@@ -300,7 +300,7 @@ fn everyday_refusals_do_not_count() {
     let findings = |id: &str, weight| {
         let check = *CHECKS.iter().find(|check| check.id == id).unwrap();
         let findings = [(check, weight)];
-        Outcome { status: Some(401), passed: false, findings: &findings }.is_refused()
+        is_refused(&Outcome { status: Some(401), passed: false, findings: &findings })
     };
     for (id, counts) in [
         ("limits.exceeded", true),

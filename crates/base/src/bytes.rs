@@ -1,0 +1,56 @@
+//! Loops over many bytes, so written that the compiler makes vectors of them (wasm's SIMD128).
+//!
+//! The standard library's own look at one byte at a time in wasm (`memcmp`) or at four.
+
+/// Whether all are ASCII.
+pub fn is_ascii(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    let seen = words.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
+    seen & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()
+}
+
+/// Whether two texts are the same. Of the same length, they are compared by their ends, which overlap in short ones.
+/// Called from many places, and once in the module.
+#[inline(never)]
+pub fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && match one.len() {
+            0..4 => one.iter().zip(other).fold(true, |same, (one, other)| same & (one == other)),
+            4..8 => ends_are_equal::<4>(one, other),
+            8..=16 => ends_are_equal::<8>(one, other),
+            _ => {
+                let (words, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+                let pairs = words.iter().map(|word| u64::from_ne_bytes(*word)).zip(others);
+                let differing = pairs.fold(0, |seen, (one, other)| seen | (one ^ u64::from_ne_bytes(*other)));
+                differing == 0 && one.last_chunk::<8>() == other.last_chunk()
+            }
+        }
+}
+
+fn ends_are_equal<const BYTES: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<BYTES>() == other.first_chunk() && one.last_chunk::<BYTES>() == other.last_chunk()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..70), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+            let mut other = one.clone();
+            prop_assert!(are_equal(&one, &other));
+            prop_assert_eq!(is_ascii(&one), one.is_ascii());
+            let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
+            prop_assert!(is_ascii(&ascii));
+            other.push(0);
+            prop_assert!(!are_equal(&one, &other));
+            let at = at.index(other.len());
+            other[at] ^= 1 << bit;
+            let mut changed = other.clone();
+            changed[at] ^= 1 << bit;
+            prop_assert!(!are_equal(&changed, &other));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The `oauth` section, validated: where an authorization server's endpoints are, and what may be asked of them.
+//!
+//! Endpoints are routes, so that hosts, modes, limits and statistics apply to them as to any other. Such a route has no
+//! `methods`: an endpoint that is also reached by another method would be reached past its rules.
+//! Bounds: [`CLIENTS_MAX`], [`URIS_MAX`], [`NAMES_MAX`]. Not covered: clients that register themselves (RFC 7591).
+
+pub mod redirect;
+
+pub use self::redirect::RedirectUri;
+
+use super::{raw, ConfigError};
+use portcullis_base::gather;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Clients of one endpoint at most.
+const CLIENTS_MAX: usize = 4096;
+
+/// Redirect URIs of one client at most.
+const URIS_MAX: usize = 64;
+
+/// Names, response types or grant types of one list at most.
+const NAMES_MAX: usize = 64;
+
+/// The methods of endpoints (RFC 6749 §3.1, §3.2).
+const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
+
+/// Good practice for OAuth (RFC 9700).
+#[derive(Debug)]
+pub struct Oauth {
+    /// Parameters that are tokens, and may stand in no query.
+    pub query_token_names: Vec<String>,
+    /// Whether a route is an endpoint.
+    pub has_endpoints: bool,
+}
+
+/// What a route of an authorization server is.
+#[derive(Debug)]
+pub enum Endpoint {
+    /// Where authorization is asked for (RFC 6749 §3.1).
+    Authorization(Authorization),
+    /// Where a client leaves such a request beforehand (RFC 9126 §2).
+    Pushed(Authorization),
+    /// Where tokens are asked for (RFC 6749 §3.2).
+    Token {
+        /// The grants that may be presented.
+        grant_types: BTreeSet<String>,
+    },
+}
+
+/// What may be asked of an authorization endpoint.
+#[derive(Debug, Clone)]
+pub struct Authorization {
+    /// The response types that may be asked for, each as the set of its words (RFC 6749 §3.1.1).
+    pub response_types: Vec<BTreeSet<String>>,
+    /// The redirect URIs of each client; `None` where clients are not known here.
+    pub clients: Option<BTreeMap<String, Vec<RedirectUri>>>,
+    /// Whether a request may have been pushed.
+    pub takes_pushed: bool,
+}
+
+/// Endpoints by the name of their route.
+pub(super) type Endpoints = BTreeMap<String, Arc<Endpoint>>;
+
+impl Oauth {
+    /// The section, and what its routes are. `key_parameter` is where clients' own keys may stand in a query.
+    pub(super) fn new(
+        written: &raw::Oauth,
+        routes: &[raw::Route],
+        key_parameter: Option<&str>,
+    ) -> Result<(Self, Endpoints), ConfigError> {
+        let names = &written.query_token_names;
+        check_list(names, "oauth.query_token_names")?;
+        if let Some(at) = names.iter().position(|name| !is_plain(name)) {
+            let fault = "expected letters, digits, `_`, `-` and `.`";
+            return Err(ConfigError::new(format!("oauth.query_token_names[{at}]"), fault));
+        }
+        let is_key = |name: &String| key_parameter.is_some_and(|key| key.eq_ignore_ascii_case(name));
+        if let Some(at) = names.iter().position(is_key).filter(|_| written.no_query_tokens) {
+            let fault = "is `identity.api_keys.query`, so no such key could ever be used";
+            return Err(ConfigError::new(format!("oauth.query_token_names[{at}]"), fault));
+        }
+        let mut placed = Placed { routes, endpoints: BTreeMap::new() };
+        for (index, endpoint) in written.authorization_endpoints.iter().enumerate() {
+            let path = format!("oauth.authorization_endpoints[{index}]");
+            let rules = authorization(endpoint, &path)?;
+            if !endpoint.pushed_routes.is_empty() {
+                let pushed = Arc::new(Endpoint::Pushed(rules.clone()));
+                placed.put(&endpoint.pushed_routes, &pushed, &format!("{path}.pushed_routes"))?;
+            }
+            placed.put(&endpoint.routes, &Arc::new(Endpoint::Authorization(rules)), &format!("{path}.routes"))?;
+        }
+        for (index, endpoint) in written.token_endpoints.iter().enumerate() {
+            let path = format!("oauth.token_endpoints[{index}]");
+            let grant_types = grant_types(&endpoint.grant_types, &format!("{path}.grant_types"))?;
+            placed.put(&endpoint.routes, &Arc::new(Endpoint::Token { grant_types }), &format!("{path}.routes"))?;
+        }
+        placed.check_neighbours()?;
+        let query_token_names = if written.no_query_tokens { names.clone() } else { Vec::new() };
+        Ok((Self { query_token_names, has_endpoints: !placed.endpoints.is_empty() }, placed.endpoints))
+    }
+}
+
+/// Endpoints that have found their routes.
+struct Placed<'w> {
+    routes: &'w [raw::Route],
+    endpoints: Endpoints,
+}
+
+impl Placed<'_> {
+    fn put(&mut self, names: &[String], endpoint: &Arc<Endpoint>, path: &str) -> Result<(), ConfigError> {
+        if names.is_empty() {
+            return Err(ConfigError::new(path, "names no route"));
+        }
+        for (at, name) in names.iter().enumerate() {
+            let place = format!("{path}[{at}]");
+            let known = self.routes.iter().map(|route| route.name.as_str());
+            let Some(route) = self.routes.iter().find(|route| route.name == *name) else {
+                return Err(ConfigError::unknown(place, "route", name, known));
+            };
+            if !route.methods.is_empty() {
+                let fault =
+                    format!("route `{name}` is for some methods only, and others would escape these rules");
+                return Err(ConfigError::new(place, fault));
+            }
+            match self.endpoints.entry(name.clone()) {
+                Entry::Vacant(entry) => entry.insert(Arc::clone(endpoint)),
+                Entry::Occupied(_) => {
+                    return Err(ConfigError::new(place, format!("route `{name}` is an endpoint already")))
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// A route for one of an endpoint's methods at the same place would take the requests away from it.
+    fn check_neighbours(&self) -> Result<(), ConfigError> {
+        let takes = |route: &raw::Route| route.methods.iter().any(|method| METHODS.contains(&method.as_str()));
+        for (index, route) in self.routes.iter().enumerate().filter(|(_, route)| takes(route)) {
+            let same = |other: &&raw::Route| other.path == route.path && other.hosts == route.hosts;
+            let is_endpoint = |other: &raw::Route| self.endpoints.contains_key(&other.name);
+            if let Some(endpoint) = self.routes.iter().filter(same).find(|other| is_endpoint(other)) {
+                let fault = format!("takes requests away from `{}`, which `oauth` names", endpoint.name);
+                return Err(ConfigError::new(format!("routes[{index}].methods"), fault));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn authorization(written: &raw::AuthorizationEndpoint, path: &str) -> Result<Authorization, ConfigError> {
+    let place = format!("{path}.response_types");
+    check_list(&written.response_types, &place)?;
+    let words = |text: &String| gather::set(text.split(' ').map(str::to_owned));
+    let response_types: Vec<_> = written.response_types.iter().map(words).collect();
+    for (at, words) in response_types.iter().enumerate() {
+        if words.contains("token") || !words.contains("code") {
+            let fault = "expected `code`, perhaps with `id_token`: without a code, or with a token, it is the implicit grant (RFC 9700 §2.1.2)";
+            return Err(ConfigError::new(format!("{place}[{at}]"), fault));
+        }
+    }
+    let clients = written.clients.as_ref().map(|clients| read_clients(clients, &format!("{path}.clients")));
+    Ok(Authorization {
+        response_types,
+        clients: clients.transpose()?,
+        takes_pushed: !written.pushed_routes.is_empty(),
+    })
+}
+
+fn read_clients(
+    written: &[raw::OauthClient],
+    path: &str,
+) -> Result<BTreeMap<String, Vec<RedirectUri>>, ConfigError> {
+    if written.is_empty() || written.len() > CLIENTS_MAX {
+        let fault = format!("has {} clients, expected 1 to {CLIENTS_MAX}", written.len());
+        return Err(ConfigError::new(path, fault));
+    }
+    let mut clients = BTreeMap::new();
+    for (index, client) in written.iter().enumerate() {
+        let place = format!("{path}[{index}]");
+        if client.id.is_empty() {
+            return Err(ConfigError::new(format!("{place}.id"), "is empty"));
+        }
+        if client.redirect_uris.is_empty() || client.redirect_uris.len() > URIS_MAX {
+            let fault = format!("has {} URIs, expected 1 to {URIS_MAX}", client.redirect_uris.len());
+            return Err(ConfigError::new(format!("{place}.redirect_uris"), fault));
+        }
+        let uri = |(at, text): (usize, &String)| {
+            let wrong = |fault: &str| ConfigError::new(format!("{place}.redirect_uris[{at}]"), fault);
+            if text.contains('*') {
+                return Err(wrong("has a `*`: URIs are compared exactly (RFC 9700 §2.1)"));
+            }
+            RedirectUri::new(text).map_err(|fault| wrong(fault.reason()))
+        };
+        let uris = client.redirect_uris.iter().enumerate().map(uri).collect::<Result<Vec<_>, _>>()?;
+        if clients.insert(client.id.clone(), uris).is_some() {
+            let fault = format!("`{}` is configured twice", client.id.escape_debug());
+            return Err(ConfigError::new(format!("{place}.id"), fault));
+        }
+    }
+    Ok(clients)
+}
+
+fn grant_types(written: &[String], path: &str) -> Result<BTreeSet<String>, ConfigError> {
+    check_list(written, path)?;
+    let given_up =
+        |name: &String| ["password", "implicit"].iter().any(|old| name.trim().eq_ignore_ascii_case(old));
+    if let Some(at) = written.iter().position(given_up) {
+        let fault = "is a grant that OAuth 2.1 has given up (RFC 9700 §2.1.2, §2.4)";
+        return Err(ConfigError::new(format!("{path}[{at}]"), fault));
+    }
+    Ok(gather::set(written.iter().cloned()))
+}
+
+fn check_list(written: &[String], path: &str) -> Result<(), ConfigError> {
+    if written.is_empty() || written.len() > NAMES_MAX {
+        let fault = format!("has {} entries, expected 1 to {NAMES_MAX}", written.len());
+        return Err(ConfigError::new(path, fault));
+    }
+    match written.iter().position(String::is_empty) {
+        Some(at) => Err(ConfigError::new(format!("{path}[{at}]"), "is empty")),
+        None => Ok(()),
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! What the configuration says of single checks and of families: the `checks` section and `risk.family_caps`.
+
+use super::raw::{self, Effect, TunedMode};
+use super::{score, ConfigError};
+use portcullis_base::finding::{Check, Family, Score, Weight};
+use portcullis_base::gather;
+use std::collections::BTreeMap;
+
+/// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
+const FAMILY_CAP: f64 = 0.65;
+
+/// The same for payloads, of which one that is surely an attack denies alone, and for what the business allows: several rules
+/// that are violated at once are proof enough.
+const CERTAIN_CAP: f64 = 0.9;
+
+/// What the configuration says about one check.
+#[derive(Debug, Default, Copy, Clone)]
+pub(super) struct Tuning {
+    pub(super) mode: Option<TunedMode>,
+    pub(super) weight: Option<Weight>,
+}
+
+/// How much a family contributes at most unless configured.
+pub(super) const fn default_cap(family: Family) -> Score {
+    Score::constant(match family {
+        Family::Payload | Family::Business => CERTAIN_CAP,
+        _ => FAMILY_CAP,
+    })
+}
+
+/// The caps of families, by the names that the document uses.
+pub(super) fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, Score>, ConfigError> {
+    let cap = |(name, value): (&String, &f64)| {
+        let path = format!("risk.family_caps.{name}");
+        let family = Family::ALL.into_iter().find(|family| family.name() == name);
+        let family = family.ok_or_else(|| {
+            ConfigError::unknown("risk.family_caps", "family", name, Family::ALL.map(Family::name))
+        })?;
+        Ok((family, score(*value, &path)?))
+    };
+    gather::try_map(written.iter().map(cap))
+}
+
+/// The checks that are tuned, by their ids.
+pub(super) fn tunings(
+    written: &[raw::Tuning],
+    checks: &[&'static Check],
+) -> Result<BTreeMap<&'static str, Tuning>, ConfigError> {
+    let mut tunings = BTreeMap::new();
+    for (index, raw) in written.iter().enumerate() {
+        let path = format!("checks[{index}]");
+        let check = checks.iter().find(|check| check.id == raw.id);
+        let check = check.ok_or_else(|| {
+            ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
+        })?;
+        if !check.tunable {
+            let fault =
+                format!("`{}` cannot be tuned: nothing else guards a request that it would let pass", raw.id);
+            return Err(ConfigError::new(format!("{path}.id"), fault));
+        }
+        if tunings.insert(check.id, tuning(raw, &path)?).is_some() {
+            return Err(ConfigError::new(format!("{path}.id"), format!("`{}` is tuned twice", raw.id)));
+        }
+    }
+    Ok(tunings)
+}
+
+fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
+    let weight = match (written.effect, written.score) {
+        (None, None) => None,
+        (Some(Effect::Note), None) => Some(Weight::Note),
+        (Some(Effect::Challenge), None) => Some(Weight::Challenge),
+        (Some(Effect::Refuse), None) => Some(Weight::Refuse),
+        (None, Some(value)) => Some(Weight::Score(score(value, &format!("{path}.score"))?)),
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
+        }
+    };
+    Ok(Tuning { mode: written.mode, weight })
+}
