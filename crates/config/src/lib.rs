@@ -185,6 +185,8 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] for the first fault found, a variable that is not there among them.
+    // Not inlined: what it does would be built for speed where it is called.
+    #[inline(never)]
     pub fn parse_with(
         document: &[u8],
         checks: &[&'static Check],
@@ -292,6 +294,7 @@ impl Config {
     }
 }
 
+#[inline(never)]
 fn read(document: &[u8]) -> Result<Document, ConfigError> {
     if document.trim_ascii().is_empty() {
         return Err(ConfigError::new(

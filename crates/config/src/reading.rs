@@ -77,7 +77,18 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+// None is inlined: they stand behind every field of every structure.
 impl Error for Fault {
+    #[inline(never)]
+    fn duplicate_field(name: &'static str) -> Self {
+        Self::new(format!("duplicate field `{name}`"))
+    }
+
+    #[inline(never)]
+    fn missing_field(name: &'static str) -> Self {
+        Self::new(format!("missing field `{name}`"))
+    }
+
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }
@@ -241,6 +252,7 @@ struct Items<'a> {
 impl<'a> SeqAccess<'a> for Items<'a> {
     type Error = Fault;
 
+    #[inline(never)]
     fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         let Some((item, rest)) = self.items.split_first() else { return Ok(None) };
         let index = self.next;
@@ -274,6 +286,7 @@ impl<'a> MapAccess<'a> for Members<'a> {
         seed.deserialize(key).map(Some).map_err(|fault| fault.of_member(name))
     }
 
+    #[inline(never)]
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         let (name, value) = self.current.take().ok_or_else(|| Fault::custom("a value without a name"))?;
         seed.deserialize(Node(value)).map_err(|fault| fault.of_member(name))
