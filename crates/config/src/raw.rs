@@ -52,14 +52,13 @@ pub(crate) use self::usage::Usage;
 pub(crate) use self::workflows::{Step, StepToken, Workflow};
 
 use super::units::{ByteSize, Duration};
+use crate::reading::{Fault, Node, Written};
 use portcullis_base::finding::Weight;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The whole document.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Document {
@@ -132,7 +131,7 @@ pub(crate) struct Document {
 }
 
 /// Whether verdicts are carried out.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -154,7 +153,7 @@ impl Mode {
 }
 
 /// Limits on the form of requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RequestLimits {
@@ -176,7 +175,7 @@ pub(crate) struct RequestLimits {
 }
 
 /// What a request gets that could not be judged.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RequestOnError {
@@ -199,7 +198,7 @@ impl Default for RequestLimits {
 }
 
 /// How much of responses is read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ResponseLimits {
@@ -216,7 +215,7 @@ impl Default for ResponseLimits {
 }
 
 /// Where requests go: a path, narrowed by methods and hosts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Route {
@@ -243,7 +242,7 @@ pub(crate) struct Route {
 }
 
 /// What a request gets that could not be judged. Every such decision is counted.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum FailurePolicy {
@@ -268,7 +267,7 @@ impl FailurePolicy {
 }
 
 /// Where risk turns into a verdict.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Risk {
@@ -280,7 +279,7 @@ pub(crate) struct Risk {
 }
 
 /// Where risk turns into a challenge and into a denial: 0 < challenge <= deny <= 1.
-#[derive(Debug, Copy, Clone, Deserialize)]
+#[derive(Debug, Copy, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Thresholds {
@@ -297,7 +296,7 @@ impl Default for Thresholds {
 }
 
 /// One check, adjusted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tuning {
@@ -312,7 +311,7 @@ pub(crate) struct Tuning {
 }
 
 /// Whether a check is in force.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TunedMode {
@@ -323,7 +322,7 @@ pub(crate) enum TunedMode {
 }
 
 /// What a finding does to the verdict.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Effect {
@@ -336,7 +335,7 @@ pub(crate) enum Effect {
 }
 
 /// What is reported.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Telemetry {
@@ -355,12 +354,10 @@ pub(crate) struct Telemetry {
 #[derive(Default)]
 pub(crate) struct Secret(pub(crate) String);
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(text)),
-            _ => Err(D::Error::custom("expected a string")),
-        }
+impl Written for Secret {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        let text = node.0.as_str().ok_or_else(|| Fault::custom("expected a string"))?;
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -1,20 +1,34 @@
 //! Reads the document into its written form (`raw`), and says where in it a fault is.
 //!
-//! A deserializer over a parsed document (serde.rs, "Implementing a Deserializer") whose errors gather the names and places that they
-//! pass on their way out. The libraries for that wrap every type once more: they were an eighth of the module.
+//! What can be read is [`Written`]; for structures `#[derive(Written)]` makes it of serde's attributes. Of a structure each member is looked for by
+//! its name, and each type is read in one place: serde's visitors, which are shown one member after the other and are a function
+//! of their own for each structure, were a tenth of the module. Texts of faults are serde's.
 
+use portcullis_base::gather;
+pub(crate) use portcullis_config_derive::Written;
 use serde::de::value::StrDeserializer;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
+use serde::de::{DeserializeOwned, Error, Expected, Unexpected};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt;
+
+/// What can be read from a value of the document.
+pub(crate) trait Written: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The first fault.
+    fn read(node: Node<'_>) -> Result<Self, Fault>;
+
+    /// What stands for a member that is not there. `None` if it has to be.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
 
 /// What is wrong with a document, and where. In a box: every way out of the reading of every structure moves one.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Told>);
+pub(crate) struct Fault(Box<Told>);
 
 #[derive(Debug)]
 struct Told {
@@ -33,8 +47,8 @@ enum Step {
 ///
 /// # Errors
 /// The first fault.
-pub(super) fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Fault> {
-    T::deserialize(Node(document))
+pub(super) fn read<T: Written>(document: &Value) -> Result<T, Fault> {
+    T::read(Node(document))
 }
 
 impl Fault {
@@ -103,131 +117,12 @@ impl Error for Fault {
 
 /// A value of the document.
 #[derive(Copy, Clone)]
-struct Node<'a>(&'a Value);
+pub(crate) struct Node<'a>(pub(crate) &'a Value);
 
-impl<'de> Deserializer<'de> for Node<'de> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(flag) => visitor.visit_bool(*flag),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(whole), _) => visitor.visit_u64(whole),
-                (_, Some(whole)) => visitor.visit_i64(whole),
-                _ => visitor.visit_f64(number.as_f64().unwrap_or_default()),
-            },
-            Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => visitor.visit_seq(Items { items, next: 0 }),
-            Value::Object(members) => visitor.visit_map(Members::new(members)),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::String(name) => visitor.visit_enum(Variant { name, content: None }),
-            Value::Object(members) => match members.iter().next().filter(|_| members.len() == 1) {
-                Some((name, content)) => visitor.visit_enum(Variant { name, content: Some(Node(content)) }),
-                None => Err(Fault::invalid_value(Unexpected::Map, &"an object with one member")),
-            },
-            _ => Err(self.is_not(&visitor)),
-        }
-    }
-
-    // Each type is asked for what it can be alone: what a visitor is never shown is not in the module. That halved what the
-    // structures of the configuration take.
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Object(members) => visitor.visit_map(Members::new(members)),
-            _ => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Array(items) => visitor.visit_seq(Items { items, next: 0 }),
-            _ => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Bool(flag) => visitor.visit_bool(*flag),
-            _ => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0.as_u64() {
-            Some(whole) => visitor.visit_u64(whole),
-            None => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_u64(visitor)
-    }
-
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_u64(visitor)
-    }
-
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_u64(visitor)
-    }
-
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0.as_f64() {
-            Some(number) => visitor.visit_f64(number),
-            None => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::String(text) => visitor.visit_borrowed_str(text),
-            _ => Err(self.is_not(&visitor)),
-        }
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
-    }
-}
-
-impl Node<'_> {
+impl<'a> Node<'a> {
     /// The fault of a value that is not of the type asked for.
-    fn is_not(self, expected: &dyn Expected) -> Fault {
+    #[inline(never)]
+    pub(crate) fn is_not(self, expected: &dyn Expected) -> Fault {
         let unexpected = match self.0 {
             Value::Null => Unexpected::Unit,
             Value::Bool(flag) => Unexpected::Bool(*flag),
@@ -242,108 +137,212 @@ impl Node<'_> {
         };
         Fault::invalid_type(unexpected, expected)
     }
-}
 
-struct Items<'a> {
-    items: &'a [Value],
-    next: usize,
-}
+    /// Its text.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(crate) fn text(self, expected: &dyn Expected) -> Result<&'a str, Fault> {
+        self.0.as_str().ok_or_else(|| self.is_not(expected))
+    }
 
-impl<'a> SeqAccess<'a> for Items<'a> {
-    type Error = Fault;
-
+    /// The members of a structure that knows these.
+    ///
+    /// # Errors
+    /// If it is no object, or has a member of another name.
     #[inline(never)]
-    fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
-        let Some((item, rest)) = self.items.split_first() else { return Ok(None) };
-        let index = self.next;
-        (self.items, self.next) = (rest, index.saturating_add(1));
-        seed.deserialize(Node(item)).map(Some).map_err(|fault| fault.within(Step::Item(index)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
-    }
-}
-
-struct Members<'a> {
-    members: serde_json::map::Iter<'a>,
-    current: Option<(&'a str, &'a Value)>,
-}
-
-impl<'a> Members<'a> {
-    fn new(members: &'a Map<String, Value>) -> Self {
-        Self { members: members.iter(), current: None }
-    }
-}
-
-impl<'a> MapAccess<'a> for Members<'a> {
-    type Error = Fault;
-
-    fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        self.current = Some((name, value));
-        let key: StrDeserializer<'a, Fault> = name.as_str().into_deserializer();
-        seed.deserialize(key).map(Some).map_err(|fault| fault.of_member(name))
-    }
-
-    #[inline(never)]
-    fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Fault> {
-        let (name, value) = self.current.take().ok_or_else(|| Fault::custom("a value without a name"))?;
-        seed.deserialize(Node(value)).map_err(|fault| fault.of_member(name))
-    }
-}
-
-/// A variant of an enumeration: a name alone, or an object with the name as its one member.
-struct Variant<'a> {
-    name: &'a str,
-    content: Option<Node<'a>>,
-}
-
-impl<'a> EnumAccess<'a> for Variant<'a> {
-    type Error = Fault;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
-        let name: StrDeserializer<'a, Fault> = self.name.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'a> VariantAccess<'a> for Variant<'a> {
-    type Error = Fault;
-
-    fn unit_variant(self) -> Result<(), Fault> {
-        match self.content {
-            None | Some(Node(Value::Null)) => Ok(()),
-            Some(_) => Err(Fault::invalid_type(Unexpected::Map, &"a name alone")),
+    pub(crate) fn members(self, expected: &str, known: &'static [&'static str]) -> Result<Members<'a>, Fault> {
+        let Value::Object(members) = self.0 else { return Err(self.is_not(&expected)) };
+        match members.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(Fault::unknown_field(name, known).of_member(name)),
+            None => Ok(Members(members)),
         }
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, Fault> {
-        let name = self.name;
-        let content = self.content.ok_or_else(|| Fault::invalid_type(Unexpected::UnitVariant, &"a value"))?;
-        seed.deserialize(content).map_err(|fault| fault.of_member(name))
+    /// The place of a name among those known: a variant is a name alone, or an object with the name as its one member and nothing in it.
+    ///
+    /// # Errors
+    /// If it is another name, or none.
+    #[inline(never)]
+    pub(crate) fn choice(self, expected: &str, known: &'static [&'static str]) -> Result<usize, Fault> {
+        let name = self.name(expected)?;
+        known.iter().position(|other| *other == name).ok_or_else(|| Fault::unknown_variant(name, known))
     }
 
-    fn tuple_variant<V: Visitor<'a>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
-        Err(Fault::custom("a variant of several values has no written form"))
+    #[inline(never)]
+    fn name(self, expected: &str) -> Result<&'a str, Fault> {
+        match self.0 {
+            Value::String(name) => Ok(name),
+            Value::Object(members) => match members.iter().next().filter(|_| members.len() == 1) {
+                Some((name, Value::Null)) => Ok(name),
+                Some(_) => Err(Fault::invalid_type(Unexpected::Map, &"a name alone")),
+                None => Err(Fault::invalid_value(Unexpected::Map, &"an object with one member")),
+            },
+            _ => Err(self.is_not(&expected)),
+        }
     }
 
-    fn struct_variant<V: Visitor<'a>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
-        let name = self.name;
-        let content = self.content.ok_or_else(|| Fault::invalid_type(Unexpected::UnitVariant, &"a value"))?;
-        content.deserialize_map(visitor).map_err(|fault| fault.of_member(name))
+    /// A whole number.
+    fn whole<T: TryFrom<u64>>(self, expected: &str) -> Result<T, Fault> {
+        let number = self.0.as_u64().ok_or_else(|| self.is_not(&expected))?;
+        T::try_from(number).map_err(|_| Fault::invalid_value(Unexpected::Unsigned(number), &expected))
     }
+}
+
+/// The members of a structure, by name. What each of these does is in the module once for each type.
+pub(crate) struct Members<'a>(&'a Map<String, Value>);
+
+impl Members<'_> {
+    /// A member that has to be there, unless its type says what stands for it.
+    #[inline(never)]
+    pub(crate) fn get<T: Written>(&self, name: &'static str) -> Result<T, Fault> {
+        match self.0.get(name) {
+            Some(value) => T::read(Node(value)).map_err(|fault| fault.of_member(name)),
+            None => T::absent().ok_or_else(|| Fault::missing_field(name)),
+        }
+    }
+
+    /// A member, or what stands for it.
+    #[inline(never)]
+    pub(crate) fn get_or<T: Written>(&self, name: &'static str, absent: fn() -> T) -> Result<T, Fault> {
+        match self.0.get(name) {
+            Some(value) => T::read(Node(value)).map_err(|fault| fault.of_member(name)),
+            None => Ok(absent()),
+        }
+    }
+
+    /// Puts a member that is there in the place of what stands for it.
+    #[inline(never)]
+    pub(crate) fn put<T: Written>(&self, name: &'static str, place: &mut T) -> Result<(), Fault> {
+        self.put_by(name, place, T::read)
+    }
+
+    /// The same of one that is read by a function of its own.
+    pub(crate) fn put_by<T>(
+        &self,
+        name: &'static str,
+        place: &mut T,
+        read: fn(Node<'_>) -> Result<T, Fault>,
+    ) -> Result<(), Fault> {
+        if let Some(value) = self.0.get(name) {
+            *place = read(Node(value)).map_err(|fault| fault.of_member(name))?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Written> Written for Option<T> {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        match node.0 {
+            Value::Null => Ok(None),
+            _ => T::read(node).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Written> Written for Vec<T> {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        let Value::Array(values) = node.0 else { return Err(node.is_not(&"a sequence")) };
+        let mut items = Self::with_capacity(values.len());
+        for (index, value) in values.iter().enumerate() {
+            items.push(T::read(Node(value)).map_err(|fault| fault.within(Step::Item(index)))?);
+        }
+        Ok(items)
+    }
+}
+
+impl<T: Written> Written for BTreeMap<String, T> {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        let Value::Object(members) = node.0 else { return Err(node.is_not(&"a map")) };
+        gather::try_map(members.iter().map(|(name, value)| match T::read(Node(value)) {
+            Ok(value) => Ok((name.clone(), value)),
+            Err(fault) => Err(fault.of_member(name)),
+        }))
+    }
+}
+
+impl Written for String {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.text(&"a string").map(str::to_owned)
+    }
+}
+
+impl Written for bool {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.0.as_bool().ok_or_else(|| node.is_not(&"a boolean"))
+    }
+}
+
+impl Written for u8 {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.whole("u8")
+    }
+}
+
+impl Written for u16 {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.whole("u16")
+    }
+}
+
+impl Written for u32 {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.whole("u32")
+    }
+}
+
+impl Written for u64 {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.whole("u64")
+    }
+}
+
+impl Written for f64 {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.0.as_f64().ok_or_else(|| node.is_not(&"f64"))
+    }
+}
+
+impl Written for Value {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        Ok(node.0.clone())
+    }
+}
+
+impl Written for Map<String, Value> {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        node.0.as_object().cloned().ok_or_else(|| node.is_not(&"a map"))
+    }
+}
+
+impl Written for portcullis_jose::Algorithm {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        named(node, "enum Algorithm")
+    }
+}
+
+impl Written for portcullis_base::rate::Algorithm {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        named(node, "enum Algorithm")
+    }
+}
+
+/// A variant of an enumeration that is not of the configuration alone.
+fn named<T: DeserializeOwned>(node: Node<'_>, expected: &str) -> Result<T, Fault> {
+    T::deserialize(StrDeserializer::<Fault>::new(node.name(expected)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Written)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         items: Vec<Inner>,
@@ -352,7 +351,7 @@ mod tests {
         either: Option<Either>,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Written)]
     #[serde(deny_unknown_fields)]
     struct Inner {
         count: u8,
@@ -360,11 +359,11 @@ mod tests {
         ratio: f64,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "lowercase")]
+    #[derive(Debug, PartialEq, Written)]
+    #[serde(rename_all = "snake_case")]
     enum Either {
         Alone,
-        With(u8),
+        ByName,
     }
 
     fn fault(document: &Value) -> (String, String) {
@@ -374,10 +373,11 @@ mod tests {
 
     #[test]
     fn what_is_well_formed_is_read() {
-        let document = json!({"items": [{"count": 1, "ratio": 2}], "table": {"a": 3}, "either": {"with": 4}});
+        let document =
+            json!({"items": [{"count": 1, "ratio": 2}], "table": {"a": 3}, "either": {"by_name": null}});
         let items = vec![Inner { count: 1, ratio: 2.0 }];
         let table = BTreeMap::from([("a".to_owned(), 3)]);
-        assert_eq!(read::<Outer>(&document).unwrap(), Outer { items, table, either: Some(Either::With(4)) });
+        assert_eq!(read::<Outer>(&document).unwrap(), Outer { items, table, either: Some(Either::ByName) });
         let either = read::<Outer>(&json!({"items": [], "either": "alone"})).unwrap().either;
         assert_eq!(either, Some(Either::Alone));
         assert_eq!(read::<Outer>(&json!({"items": [], "either": null})).unwrap().either, None);
@@ -403,11 +403,12 @@ mod tests {
                 "table.a.b",
                 "invalid value: integer `300`, expected u8",
             ),
-            (json!({"items": [], "either": {"with": []}}), "either.with", "invalid type: sequence, expected u8"),
+            (json!({"items": [], "either": {"alone": 1}}), "either", "invalid type: map, expected a name alone"),
+            (json!({"items": [], "either": 1}), "either", "invalid type: integer `1`, expected enum Either"),
             (
                 json!({"items": [], "either": "none"}),
                 "either",
-                "unknown variant `none`, expected `alone` or `with`",
+                "unknown variant `none`, expected `alone` or `by_name`",
             ),
             (json!([]), "", "invalid type: sequence, expected struct Outer"),
         ] {

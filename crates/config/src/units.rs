@@ -1,8 +1,8 @@
 //! Quantities with their unit: `"30s"`, `"64KiB"`. A bare number is refused, since nobody can tell what it counts.
 
+use crate::reading::{Fault, Node, Written};
 use portcullis_base::time::Millis;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use std::fmt;
+use serde::de::{Error, Unexpected};
 
 /// A span of time: a whole number and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -30,40 +30,27 @@ pub(super) type Unit = (&'static str, u64);
 pub(super) const TIME: &[Unit] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 pub(super) const SIZE: &[Unit] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wanted = Quantity { units: TIME, expected: "a duration such as \"30s\" (units: ms, s, m, h, d)" };
-        deserializer.deserialize_str(wanted).map(|millis| Self(Millis::new(millis)))
+impl Written for Duration {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        quantity(node, TIME, "a duration such as \"30s\" (units: ms, s, m, h, d)")
+            .map(|millis| Self(Millis::new(millis)))
     }
 }
 
-impl<'de> Deserialize<'de> for ByteSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wanted = Quantity { units: SIZE, expected: "a size such as \"64KiB\" (units: B, KiB, MiB, GiB)" };
-        deserializer.deserialize_str(wanted).map(Self)
+impl Written for ByteSize {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        quantity(node, SIZE, "a size such as \"64KiB\" (units: B, KiB, MiB, GiB)").map(Self)
     }
 }
 
-struct Quantity {
-    units: &'static [Unit],
-    expected: &'static str,
-}
-
-impl Visitor<'_> for Quantity {
-    type Value = u64;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.expected)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let parsed = text.split_at_checked(digits).and_then(|(number, unit)| {
-            let (_, factor) = self.units.iter().find(|(name, _)| *name == unit)?;
-            number.parse::<u64>().ok()?.checked_mul(*factor)
-        });
-        parsed.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-    }
+fn quantity(node: Node<'_>, units: &[Unit], expected: &str) -> Result<u64, Fault> {
+    let text = node.text(&expected)?;
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let parsed = text.split_at_checked(digits).and_then(|(number, unit)| {
+        let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+        number.parse::<u64>().ok()?.checked_mul(*factor)
+    });
+    parsed.ok_or_else(|| Fault::invalid_value(Unexpected::Str(text), &expected))
 }
 
 #[cfg(test)]
@@ -71,14 +58,14 @@ mod tests {
     use super::*;
 
     fn duration(text: &str) -> Result<Duration, String> {
-        serde_json::from_value(text.into()).map_err(|fault| fault.to_string())
+        Duration::read(Node(&text.into())).map_err(|fault| fault.to_string())
     }
 
     #[test]
     fn quantities_need_a_known_unit() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
-        assert_eq!(serde_json::from_value::<ByteSize>("64KiB".into()).unwrap(), ByteSize::kib(64));
+        assert_eq!(ByteSize::read(Node(&"64KiB".into())).unwrap(), ByteSize::kib(64));
         for bad in
             ["", "30", "s", "-1s", "1.5s", "1 s", "1S", "1kb", "99999999999999999999s", "999999999999999999d"]
         {

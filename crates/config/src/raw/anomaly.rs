@@ -1,10 +1,10 @@
 //! The `anomaly` section as it is written.
 
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// When something unusual is told.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Anomaly {

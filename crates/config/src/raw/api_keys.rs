@@ -1,11 +1,11 @@
 //! The `identity.api_keys` section as it is written.
 
 use super::{Moment, Secret};
-use serde::Deserialize;
+use crate::reading::Written;
 use serde_json::{Map, Value};
 
 /// API keys.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKeys {
@@ -25,7 +25,7 @@ pub(crate) struct ApiKeys {
 }
 
 /// One key, by its hash.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKey {

@@ -1,10 +1,10 @@
 //! The `behaviour` section as it is written.
 
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// What actors are watched for over several requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Behaviour {
@@ -27,7 +27,7 @@ pub(crate) struct Behaviour {
 }
 
 /// Who looks for what is not there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Scanning {
@@ -42,7 +42,7 @@ pub(crate) struct Scanning {
 }
 
 /// Routes on which accounts are logged in to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoginRoute {
@@ -56,7 +56,7 @@ pub(crate) struct LoginRoute {
 }
 
 /// Who tries passwords of many accounts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Stuffing {
@@ -69,7 +69,7 @@ pub(crate) struct Stuffing {
 }
 
 /// Who comes back under other names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rotation {
@@ -84,7 +84,7 @@ pub(crate) struct Rotation {
 }
 
 /// Who goes through several stages of an attack.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Chain {

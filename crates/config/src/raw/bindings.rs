@@ -1,9 +1,9 @@
 //! The `identity.bindings` section as it is written.
 
-use serde::Deserialize;
+use crate::reading::Written;
 
 /// Claims of a token that are compared with the request.
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Bindings {
@@ -20,7 +20,7 @@ pub(crate) struct Bindings {
 }
 
 /// The binding to the source address.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IpBinding {
@@ -35,7 +35,7 @@ pub(crate) struct IpBinding {
 }
 
 /// The binding to the device.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DeviceBinding {
@@ -48,7 +48,7 @@ pub(crate) struct DeviceBinding {
 }
 
 /// The binding to the user agent.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UserAgentBinding {
@@ -59,7 +59,7 @@ pub(crate) struct UserAgentBinding {
 }
 
 /// The binding to the location.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct GeoBinding {
@@ -72,7 +72,7 @@ pub(crate) struct GeoBinding {
 }
 
 /// The binding to the session.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SessionBinding {

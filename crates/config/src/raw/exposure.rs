@@ -1,13 +1,13 @@
 //! The `exposure` section as it is written.
 
 use super::Secret;
+use crate::reading::Written;
 use crate::units::{ByteSize, Duration};
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What responses may say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Exposure {
@@ -50,7 +50,7 @@ impl Default for Exposure {
 }
 
 /// What is done with what, from least to most.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
@@ -68,7 +68,7 @@ pub enum Treatment {
 }
 
 /// How something is made unreadable.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Mask {
@@ -81,7 +81,7 @@ pub enum Mask {
 }
 
 /// Whose response, and which.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ExposureRule {
@@ -104,7 +104,7 @@ pub(crate) struct ExposureRule {
 }
 
 /// Which fields may pass.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FieldRule {
@@ -127,7 +127,7 @@ pub(crate) struct FieldRule {
 }
 
 /// Header fields that tell of programs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HeaderRule {
@@ -146,7 +146,7 @@ impl Default for HeaderRule {
 }
 
 /// How much an actor may take.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Volume {
@@ -172,7 +172,7 @@ pub(crate) struct Volume {
 }
 
 /// What becomes of a response that cannot be checked.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ExposureOnError {
@@ -193,7 +193,7 @@ pub(crate) struct ExposureOnError {
 }
 
 /// What becomes of a response that cannot be checked. Every such decision is counted.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Unchecked {

@@ -1,13 +1,12 @@
 //! The `identity.holder` section as it is written.
 
+use crate::reading::{Fault, Node, Written};
 use crate::units::Duration;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::Deserialize;
+use serde_json::Value;
 use std::fmt;
 
 /// How tokens are bound to who holds them.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Holder {
@@ -21,7 +20,7 @@ pub(crate) struct Holder {
 }
 
 /// Client certificates. `true` stands for one without keys.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Certificate {
@@ -30,7 +29,7 @@ pub(crate) struct Certificate {
 }
 
 /// What a proxy before Envoy says of client certificates.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forwarded {
@@ -42,7 +41,7 @@ pub(crate) struct Forwarded {
 }
 
 /// Whose word counts, of several proxies in a row.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
@@ -66,30 +65,16 @@ enum Switch {
 }
 
 /// A section, `true` for one of defaults, or `false` for none.
-fn switched<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Certificate>, D::Error> {
-    struct Written;
-
-    impl<'de> Visitor<'de> for Written {
-        type Value = Option<Certificate>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("true, false or a section")
-        }
-
-        fn visit_bool<E: Error>(self, on: bool) -> Result<Self::Value, E> {
-            Ok(on.then(Certificate::default))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            Certificate::deserialize(MapAccessDeserializer::new(map)).map(Some)
-        }
+fn switched(node: Node<'_>) -> Result<Option<Certificate>, Fault> {
+    match node.0 {
+        Value::Bool(on) => Ok(on.then(Certificate::default)),
+        Value::Object(_) => Certificate::read(node).map(Some),
+        _ => Err(node.is_not(&"true, false or a section")),
     }
-
-    deserializer.deserialize_any(Written)
 }
 
 /// Proofs of possession.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Dpop {
@@ -110,7 +95,7 @@ impl Default for Dpop {
 }
 
 /// Nonces of ours that proofs must contain.
-#[derive(Deserialize)]
+#[derive(Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Nonce {
@@ -136,7 +121,7 @@ impl fmt::Debug for Nonce {
 }
 
 /// Which binding a route demands.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {

@@ -1,14 +1,14 @@
 //! The `identity` section as it is written.
 
 use super::{ApiKeys, Bindings, Bound, FailurePolicy, Holder, Introspection, Secret, Served, Usage};
+use crate::reading::Written;
 use crate::units::{ByteSize, Duration};
 use portcullis_jose::Algorithm;
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Who is believed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
@@ -66,7 +66,7 @@ pub(crate) struct Identity {
 }
 
 /// What satisfies a challenge: one of these, or both.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepUp {
@@ -78,7 +78,7 @@ pub(crate) struct StepUp {
 }
 
 /// What a request gets whose token nobody can judge.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IdentityOnError {
@@ -87,7 +87,7 @@ pub(crate) struct IdentityOnError {
 }
 
 /// How many tokens of one source may fail.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Failures {
@@ -105,7 +105,7 @@ impl Default for Failures {
 }
 
 /// The memory of what may be seen once.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Replay {
@@ -122,7 +122,7 @@ impl Default for Replay {
 }
 
 /// What is revoked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revocation {
@@ -136,7 +136,7 @@ pub(crate) struct Revocation {
 }
 
 /// Where tokens are revoked by request (RFC 7009).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RevocationEndpoint {
@@ -156,7 +156,7 @@ pub(crate) struct RevocationEndpoint {
 }
 
 /// Who is believed, and with which keys.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Issuer {
@@ -189,7 +189,7 @@ pub(crate) struct Issuer {
 }
 
 /// What kind of tokens an issuer's are.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 pub(crate) enum Profile {
     /// Access tokens (RFC 9068).
@@ -198,7 +198,7 @@ pub(crate) enum Profile {
 }
 
 /// Where a token may stand in a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenSource {
@@ -211,7 +211,7 @@ pub(crate) struct TokenSource {
 }
 
 /// Whether a route asks for a token.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Demand {
@@ -225,7 +225,7 @@ pub enum Demand {
 }
 
 /// What routes ask of their callers.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Requirement {

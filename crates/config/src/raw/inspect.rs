@@ -1,10 +1,10 @@
 //! The `inspect` section as it is written.
 
 use super::FailurePolicy;
-use serde::Deserialize;
+use crate::reading::Written;
 
 /// How payloads are inspected.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Inspect {
@@ -44,7 +44,7 @@ impl Default for Inspect {
 }
 
 /// What a GraphQL request may ask for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Graphql {
@@ -76,7 +76,7 @@ impl Default for Graphql {
 }
 
 /// What a request gets of which something could not be inspected.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct InspectOnError {
@@ -91,7 +91,7 @@ impl Default for InspectOnError {
 }
 
 /// Where a detector is not believed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Exclusion {

@@ -2,15 +2,13 @@
 
 use super::super::units::{ByteSize, Duration};
 use super::{FailurePolicy, Mode, Secret};
+use crate::reading::{Fault, Node, Written};
 use portcullis_base::rate::Algorithm;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The memory that all workers share.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Memory {
@@ -27,7 +25,7 @@ impl Default for Memory {
 }
 
 /// What a request gets whose count could not be kept.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MemoryOnError {
@@ -42,7 +40,7 @@ impl Default for MemoryOnError {
 }
 
 /// How often.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limit {
@@ -100,33 +98,19 @@ impl Default for When {
     }
 }
 
-impl<'de> Deserialize<'de> for When {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EitherWhen)
-    }
-}
-
-/// Tells by its type which of the two is written.
-struct EitherWhen;
-
-impl<'de> Visitor<'de> for EitherWhen {
-    type Value = When;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a condition, or an object with values")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<When, E> {
-        Ok(When::Condition(text.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<When, A::Error> {
-        WhenValues::deserialize(MapAccessDeserializer::new(members)).map(When::Values)
+/// Its type tells which of the two is written.
+impl Written for When {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        match node.0 {
+            Value::String(text) => Ok(Self::Condition(text.clone())),
+            Value::Object(_) => WhenValues::read(node).map(Self::Values),
+            _ => Err(node.is_not(&"a condition, or an object with values")),
+        }
     }
 }
 
 /// Conditions that must all hold.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WhenValues {
@@ -147,7 +131,7 @@ pub(crate) struct WhenValues {
 }
 
 /// How many units a request takes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Cost {
@@ -170,7 +154,7 @@ impl Default for Cost {
 }
 
 /// What a limit is multiplied by.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Adapt {
@@ -197,7 +181,7 @@ impl Default for Adapt {
 }
 
 /// How the actor's past changes a limit.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdaptReputation {
@@ -214,7 +198,7 @@ impl Default for AdaptReputation {
 }
 
 /// A factor for a span of the day.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hours {
@@ -232,7 +216,7 @@ pub(crate) struct Hours {
 }
 
 /// A day of the week.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Day {
@@ -253,7 +237,7 @@ pub(crate) enum Day {
 }
 
 /// Factors by location.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Geo {
@@ -268,7 +252,7 @@ pub(crate) struct Geo {
 }
 
 /// How an actor's past is weighed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Reputation {
@@ -285,7 +269,7 @@ impl Default for Reputation {
 }
 
 /// How a limit is shared by several Envoys.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum FleetMode {
@@ -296,7 +280,7 @@ pub enum FleetMode {
 }
 
 /// The service by which several Envoys share limits.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fleet {
@@ -320,7 +304,7 @@ pub(crate) struct Fleet {
 }
 
 /// What a request gets without the fleet's answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FleetOnError {

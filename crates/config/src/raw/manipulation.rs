@@ -1,11 +1,11 @@
 //! The `manipulation` section as it is written.
 
 use super::Mode;
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// Who plays with prices, carts, discounts and stock.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manipulation {
@@ -34,7 +34,7 @@ pub(crate) struct Manipulation {
 }
 
 /// One indicator.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Indicator {

@@ -1,14 +1,14 @@
 //! The `minting` section as it is written.
 
+use crate::reading::{Fault, Node, Written};
 use crate::units::Duration;
 use portcullis_jose::Algorithm;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
 
 /// The tokens that the filter issues itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Minting {
@@ -42,7 +42,7 @@ pub(crate) struct Minting {
 }
 
 /// Routes on which the service grants tokens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
@@ -54,7 +54,7 @@ pub(crate) struct Login {
 }
 
 /// A key that signs tokens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MintingKey {
@@ -71,7 +71,7 @@ pub(crate) struct MintingKey {
 }
 
 /// A claim that ties a token to where and by whom it is used.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SoftBinding {
@@ -93,20 +93,23 @@ pub(crate) enum PrivateKey {
     Env(String),
 }
 
-impl<'de> Deserialize<'de> for PrivateKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "expected PEM text, a JWK with its private members, or {\"env\": \"NAME\"}";
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            Value::Object(members) if members.contains_key("kty") => {
-                Ok(Self::Text(Value::Object(members).to_string()))
-            }
-            Value::Object(members) => match (members.len(), members.get("env")) {
-                (1, Some(Value::String(name))) => Ok(Self::Env(name.clone())),
-                _ => Err(D::Error::custom(expected)),
+impl Written for PrivateKey {
+    fn read(node: Node<'_>) -> Result<Self, Fault> {
+        match node.0 {
+            Value::String(text) => Ok(Self::Text(text.clone())),
+            Value::Object(members) if members.contains_key("kty") => Ok(Self::Text(node.0.to_string())),
+            Value::Object(members) if members.len() == 1 => match members.get("env") {
+                Some(Value::String(name)) => Ok(Self::Env(name.clone())),
+                _ => Err(Self::fault()),
             },
-            _ => Err(D::Error::custom(expected)),
+            _ => Err(Self::fault()),
         }
+    }
+}
+
+impl PrivateKey {
+    fn fault() -> Fault {
+        Fault::custom("expected PEM text, a JWK with its private members, or {\"env\": \"NAME\"}")
     }
 }
 
@@ -117,7 +120,7 @@ impl fmt::Debug for PrivateKey {
 }
 
 /// A moment: RFC 3339 text, or seconds since 1970.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 pub(crate) struct Moment(pub(crate) Value);
 

@@ -1,9 +1,9 @@
 //! The `oauth` section as it is written.
 
-use serde::Deserialize;
+use crate::reading::Written;
 
 /// Good practice for OAuth 2.1 (RFC 9700).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Oauth {
@@ -22,7 +22,7 @@ pub(crate) struct Oauth {
 }
 
 /// Where authorization is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthorizationEndpoint {
@@ -40,7 +40,7 @@ pub(crate) struct AuthorizationEndpoint {
 }
 
 /// A client of the authorization endpoint.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OauthClient {
@@ -51,7 +51,7 @@ pub(crate) struct OauthClient {
 }
 
 /// Where tokens are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenEndpoint {

@@ -1,11 +1,11 @@
 //! The `objects` section as it is written.
 
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Whose things may be asked for, and how many.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Objects {
@@ -16,7 +16,7 @@ pub(crate) struct Objects {
 }
 
 /// A kind of objects.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Kind {
@@ -38,7 +38,7 @@ pub(crate) struct Kind {
 }
 
 /// Who may ask for all objects.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Unless {
@@ -49,7 +49,7 @@ pub(crate) struct Unless {
 }
 
 /// How many different objects an actor may ask for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Enumeration {
@@ -66,7 +66,7 @@ pub(crate) struct Enumeration {
 }
 
 /// What roles usually do.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Privilege {

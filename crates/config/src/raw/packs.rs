@@ -1,11 +1,11 @@
 //! The `packs` section as it is written.
 
 use super::Mode;
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// Ready-made rules and workflows for what most sites have.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Packs {
@@ -22,7 +22,7 @@ pub(crate) struct Packs {
 }
 
 /// Rules for logins.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoginPack {
@@ -47,7 +47,7 @@ pub(crate) struct LoginPack {
 }
 
 /// Rules for sign-ups.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignupPack {
@@ -69,7 +69,7 @@ pub(crate) struct SignupPack {
 }
 
 /// A workflow and a rule for carts and payments.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckoutPack {
@@ -97,7 +97,7 @@ pub(crate) struct CheckoutPack {
 }
 
 /// Rules and a workflow for resets of passwords.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordResetPack {
@@ -126,7 +126,7 @@ pub(crate) struct PasswordResetPack {
 }
 
 /// Rules for codes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GiftCardsPack {

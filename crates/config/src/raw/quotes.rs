@@ -1,12 +1,12 @@
 //! The `quotes` section as it is written.
 
 use super::{Effect, FailurePolicy, Mode};
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// What the service has said, and clients have to keep to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quote {
@@ -30,7 +30,7 @@ pub(crate) struct Quote {
 }
 
 /// Where the service tells a quote.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Capture {
@@ -48,7 +48,7 @@ pub(crate) struct Capture {
 }
 
 /// Where clients have to keep to a quote.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assert {
@@ -82,7 +82,7 @@ pub(crate) struct Assert {
 }
 
 /// How what a client sends has to compare with what was quoted.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Compare {
@@ -96,7 +96,7 @@ pub enum Compare {
 }
 
 /// How many of an item.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quantity {
@@ -113,7 +113,7 @@ pub(crate) struct Quantity {
 }
 
 /// How far a value may be off.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tolerance {

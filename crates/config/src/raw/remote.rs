@@ -1,11 +1,11 @@
 //! What other services are asked for, as it is written: documents, and what opaque tokens are worth.
 
 use super::{FailurePolicy, Secret};
+use crate::reading::Written;
 use crate::units::{ByteSize, Duration};
-use serde::Deserialize;
 
 /// Keys that an issuer serves.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Served {
@@ -35,7 +35,7 @@ pub(crate) struct Served {
 }
 
 /// A service that says what an opaque token is worth.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Introspection {

@@ -1,10 +1,10 @@
 //! The `rules` section as it is written.
 
 use super::{Effect, FailurePolicy, Mode};
-use serde::Deserialize;
+use crate::reading::Written;
 
 /// What the business allows, in one sentence.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {

@@ -1,10 +1,10 @@
 //! The `identity.usage` section as it is written.
 
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// How the uses of one token are compared with each other.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Usage {

@@ -1,11 +1,11 @@
 //! The `workflows` section as it is written.
 
 use super::{Effect, Mode, Secret};
+use crate::reading::Written;
 use crate::units::Duration;
-use serde::Deserialize;
 
 /// What is done in which order.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Workflow {
@@ -30,7 +30,7 @@ pub(crate) struct Workflow {
 }
 
 /// One step.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
@@ -56,7 +56,7 @@ pub(crate) struct Step {
 }
 
 /// A signed token in place of memory.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepToken {
@@ -69,7 +69,7 @@ pub(crate) struct StepToken {
 }
 
 /// A key that signs such tokens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepKey {
