@@ -10,9 +10,10 @@
 # Each toolchain has a target directory of its own, so that neither the other one nor the native tests, whose
 # flags differ, make it build everything again.
 #
-# Size is time: Envoy compiles all of a module before it serves, 0.6 s a MiB. wasm-opt makes it a fifth smaller, half of
-# that by leaving out the names of functions; for speed, since for size (-Oz) 1 % more comes off and requests take longer. Where root can install it (Debian's binaryen), it is; where it cannot be had,
-# the module is published as rustc wrote it and works just the same. Without names Envoy's log of a crash still has the
+# Size is time: Envoy compiles all of a module before it serves, 0.6 s a MiB. wasm-opt makes it a fifth smaller, half of that by leaving
+# out the names of functions. It optimises for speed, but inlines less than it would for it (LLVM has done so before, and knew more), and may
+# count on it that nothing lies in the first KiB of the memory, which is the far end of the stack. Where root can install it
+# (Debian's binaryen), it is; where it cannot be had, the module is published as rustc wrote it and works just the same. Without names Envoy's log of a crash still has the
 # panic's message with file and line, but numbers in place of the functions it came through: the same code with its names is
 # portcullis.debug.wasm, which can be loaded in its place.
 set -euo pipefail
@@ -35,6 +36,8 @@ readonly BUILD=(build --locked --release --lib --package portcullis --target "$T
 readonly WASM_FEATURES=(
     --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
 )
+
+readonly WASM_OPT=(-O3 --flexible-inline-max-function-size 5 --low-memory-unused)
 
 # What Envoy is to call, and the ABI's own. Each callback has a price for each request (docs/cost.md), and the SDK exports all of
 # them: those that the filter does not answer (`src/host`) Envoy then leaves out, `proxy_on_done` above all.
@@ -149,7 +152,7 @@ publish() {
     if ! command -v wasm-opt >/dev/null; then
         cp "$built" "$named"
         cp "$built" "$next"
-    elif keep_exports "$built" "$next.kept" && wasm-opt -O3 -g "${WASM_FEATURES[@]}" "$next.kept" -o "$named" &&
+    elif keep_exports "$built" "$next.kept" && wasm-opt "${WASM_OPT[@]}" -g "${WASM_FEATURES[@]}" "$next.kept" -o "$named" &&
         wasm-opt --strip-debug "${WASM_FEATURES[@]}" "$named" -o "$next"; then
         how+=", wasm-opt"
     else
