@@ -97,6 +97,7 @@ impl Request {
 
     /// Whether the method is of upper-case letters and hyphens, and nothing asks the service to take another one: some
     /// servers take `get` for `GET`, and some services obey a header field (see [`Request::method_override`]).
+    #[inline]
     pub fn has_one_method(&self) -> bool {
         let method = self.method();
         !method.is_empty()

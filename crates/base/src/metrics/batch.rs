@@ -42,6 +42,7 @@ impl Batch {
     }
 
     /// Adds to the counter at a place; there may be none.
+    #[inline]
     pub fn count(&mut self, place: usize, times: u32) {
         let Some(count) = self.counts.get_mut(place).filter(|_| times > 0) else { return };
         if *count == 0 {

@@ -101,6 +101,7 @@ impl Headers {
     }
 
     /// The fields that a service takes for one of that name which takes an underscore for a hyphen ([`same_field`]).
+    #[inline]
     pub fn alike<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
         let pairs = self.printed(Print::of(name.as_bytes())).map(|field| (self.name(field), self.value(field)));
         pairs.filter(move |(field, _)| same_field(field, name.as_bytes()))
@@ -170,6 +171,7 @@ impl Headers {
     }
 
     /// Bytes of all names and values.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.fields
             .iter()

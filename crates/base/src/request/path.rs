@@ -74,6 +74,7 @@ impl fmt::Display for Ambiguity {
 }
 
 /// The path without its query (RFC 3986 §3.4).
+#[inline]
 pub fn without_query(target: &[u8]) -> &[u8] {
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     target.get(..end).unwrap_or_default()
