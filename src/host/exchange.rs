@@ -12,6 +12,7 @@ use self::clock::{millis, now, Clock};
 use self::facts::{certificate, fallback_id, peer, response_bytes, response_status, source};
 use super::callout;
 use super::calls::{self, Buffer, Map};
+use super::contexts::Action;
 use super::report::Report;
 use crate::engine::answer::{HeldAnswer, WatchedAnswer};
 use crate::engine::waiting::{Held, Wait};
@@ -25,7 +26,6 @@ use crate::stages::identity::introspection;
 use crate::stages::risk::Permit;
 use crate::time::Millis;
 use log::Level;
-use proxy_wasm::types::Action;
 use std::rc::Rc;
 
 /// What a stream does.
@@ -222,9 +222,14 @@ impl Exchange {
         }
     }
 
+    /// Whether it waits for the answer to that callout.
+    pub(crate) fn awaits(&self, token: u32) -> bool {
+        self.token == Some(token)
+    }
+
     /// What came of a callout, if this stream waits for it. The answer is read in the context whose callback this is.
     pub(crate) fn answered(&mut self, token: u32) -> Option<Step<Body>> {
-        if self.token != Some(token) {
+        if !self.awaits(token) {
             return None;
         }
         self.token = None;
