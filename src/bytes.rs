@@ -9,6 +9,18 @@ pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
     seen & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()
 }
 
+/// Whether one of some bytes is there. It does not stop at the first one, so that many are looked at at once.
+pub(crate) fn has_one_of<const WANTED: usize>(bytes: &[u8], wanted: [u8; WANTED]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let mut seen = [0_u8; 16];
+    for block in blocks {
+        for (seen, byte) in seen.iter_mut().zip(block) {
+            *seen |= wanted.iter().fold(0, |seen, one| seen | u8::from(byte == one));
+        }
+    }
+    seen != [0; 16] || rest.iter().any(|byte| wanted.contains(byte))
+}
+
 /// Whether two texts are the same. Of the same length, they are compared by their ends, which overlap in short ones.
 /// Called from many places, and once in the module.
 #[inline(never)]
@@ -27,6 +39,12 @@ pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
         }
 }
 
+/// Whether a text is a secret. How much of it is right does not show in the time, other than its length.
+pub(crate) fn is_secret(text: &[u8], secret: &[u8]) -> bool {
+    let differing = text.iter().zip(secret).fold(0, |seen, (one, other)| seen | (one ^ other));
+    text.len() == secret.len() && std::hint::black_box(differing) == 0
+}
+
 fn ends_are_equal<const BYTES: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<BYTES>() == other.first_chunk() && one.last_chunk::<BYTES>() == other.last_chunk()
 }
@@ -42,6 +60,7 @@ mod tests {
             let mut other = one.clone();
             prop_assert!(are_equal(&one, &other));
             prop_assert_eq!(is_ascii(&one), one.is_ascii());
+            prop_assert_eq!(has_one_of(&one, [1, 200]), one.contains(&1) || one.contains(&200));
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
             other.push(0);
@@ -51,6 +70,7 @@ mod tests {
             let mut changed = other.clone();
             changed[at] ^= 1 << bit;
             prop_assert!(!are_equal(&changed, &other));
+            prop_assert!(is_secret(&one, &one.clone()) && !is_secret(&one, &changed) && !is_secret(&changed, &other));
         }
     }
 }

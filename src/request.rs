@@ -213,7 +213,7 @@ fn host(authority: &[u8]) -> Option<String> {
 fn is_name(name: &[u8]) -> bool {
     let mut before = b'.';
     for byte in name {
-        let is_in_label = byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let is_in_label = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if !is_in_label && (*byte != b'.' || before == b'.') {
             return false;
         }
@@ -224,7 +224,7 @@ fn is_name(name: &[u8]) -> bool {
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
 fn request_id(value: &[u8]) -> Option<String> {
-    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(harmless);
     std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }

@@ -108,11 +108,15 @@ impl Headers {
 
     /// The name of the first field whose value is not UTF-8.
     pub fn not_utf8(&self) -> Option<&[u8]> {
-        let start = self.fields.first()?.start;
-        if bytes::is_ascii(self.buffer.get(start..).unwrap_or_default()) {
+        if bytes::is_ascii(self.section()) {
             return None;
         }
         self.iter().find(|(_, value)| std::str::from_utf8(value).is_err()).map(|(name, _)| name)
+    }
+
+    /// Whether one of some bytes, none of them NUL, is in any name or value.
+    pub fn has_one_of<const WANTED: usize>(&self, wanted: [u8; WANTED]) -> bool {
+        bytes::has_one_of(self.section(), wanted)
     }
 
     /// The names of the fields that a service takes for ones that begin so, if it takes an underscore for a hyphen. `start` has a
@@ -181,6 +185,11 @@ impl Headers {
     fn printed(&self, print: Print) -> impl Iterator<Item = &Field> {
         let candidates = if self.marks & print.mark() == 0 { &[][..] } else { &self.fields };
         candidates.iter().filter(move |field| field.print == print)
+    }
+
+    /// All names and values, with a NUL behind each.
+    fn section(&self) -> &[u8] {
+        self.fields.first().and_then(|first| self.buffer.get(first.start..)).unwrap_or_default()
     }
 
     fn name(&self, field: &Field) -> &[u8] {

@@ -100,8 +100,8 @@ pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
 fn normal_already(raw: &[u8]) -> Option<&str> {
     let mut before = 0;
     for byte in raw {
-        let is_plain = byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte);
-        if !is_plain || (before == b'/' && b"/.".contains(byte)) {
+        let is_plain = byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
+        if !is_plain || (before == b'/' && matches!(byte, b'/' | b'.')) {
             return None;
         }
         before = *byte;
