@@ -115,7 +115,7 @@ impl Headers {
     }
 
     /// Whether one of some bytes, none of them NUL, is in any name or value.
-    pub fn has_one_of<const WANTED: usize>(&self, wanted: [u8; WANTED]) -> bool {
+    pub fn has_one_of(&self, wanted: &[u8]) -> bool {
         bytes::has_one_of(self.section(), wanted)
     }
 
