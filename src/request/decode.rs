@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub const ROUNDS_MAX: u8 = 3;
 
 /// Shortest text that may be base64: shorter ones look like words.
-const BASE64_BYTES_MIN: usize = 16;
+pub const BASE64_BYTES_MIN: usize = 16;
 
 /// Bytes that the shortest base64 stands for.
 pub const BEGINNING_BYTES: usize = 12;

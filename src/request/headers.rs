@@ -88,6 +88,16 @@ impl Headers {
         headers
     }
 
+    /// The place of the first field of that name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.iter().position(|(own, _)| own == name.as_bytes())
+    }
+
+    /// The value of the field at a place; empty if there is none.
+    pub fn value_at(&self, place: Option<usize>) -> &[u8] {
+        place.and_then(|place| self.fields.get(place)).map(|field| self.value(field)).unwrap_or_default()
+    }
+
     /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
         let is_named = |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
@@ -115,7 +125,7 @@ impl Headers {
     }
 
     /// Whether one of some bytes, none of them NUL, is in any name or value.
-    pub fn has_one_of(&self, wanted: &[u8]) -> bool {
+    pub fn has_one_of<const WANTED: usize>(&self, wanted: [u8; WANTED]) -> bool {
         bytes::has_one_of(self.section(), wanted)
     }
 
@@ -137,7 +147,9 @@ impl Headers {
     /// Every value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
     pub fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
+            // Most have another name, which shows at once.
             let pair = pair.trim_ascii();
+            let pair = Some(pair).filter(|pair| pair.starts_with(name.as_bytes()))?;
             let at = pair.iter().position(|byte| *byte == b'=')?;
             let (key, value) = pair.split_at_checked(at)?;
             (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())

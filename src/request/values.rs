@@ -51,7 +51,7 @@ const fn quiet_headers(name_bytes: usize) -> &'static [&'static str] {
 }
 
 /// What nobody has reason to write into a quiet header field, and look-ups for loggers need.
-const LOUD: &[u8] = b"$<`{\n";
+const LOUD: [u8; 5] = *b"$<`{\n";
 
 /// Where a value stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn a_quiet_field_is_looked_at_where_something_loud_is_in_it() {
         for loud in LOUD {
-            let value = format!("text/html; {}", char::from(*loud));
+            let value = format!("text/html; {}", char::from(loud));
             assert_eq!(head(&[("accept", &value), ("te", "trailers")]), [format!("header.accept={value}")]);
         }
     }

@@ -165,11 +165,13 @@ impl Inspector {
     /// Whether a value of a head needs no look, by its bytes as they were sent: it is so plain that nothing can be wrong with it,
     /// which to see takes less than to remember it, or a program wrote it as it stands and it was looked at before.
     pub fn knows(&self, part: Part, sent: &[u8]) -> bool {
-        let signs = Signs::of_bytes(sent);
-        // What is encoded in a cookie is another text once it is decoded.
-        let is_text = part == Part::Header || (part == Part::Cookie && !signs.may_be_encoded());
-        (signs.is_plain(sent) && !signs.may_be_base64())
-            || (is_text && self.harmless.knows(self.harmless.hashed(sent)))
+        // What is longer may be base64, however plain.
+        if sent.len() < decode::BASE64_BYTES_MIN && Signs::of_bytes(sent).is_plain(sent) {
+            return true;
+        }
+        // An escape in a cookie stands for another text.
+        let is_text = part == Part::Header || (part == Part::Cookie && !sent.contains(&b'%'));
+        is_text && self.harmless.knows(self.harmless.hashed(sent))
     }
 
     /// Judges what a value is the base64 of: a text, or an object that would be read.
