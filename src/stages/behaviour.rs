@@ -184,7 +184,13 @@ impl Outcome<'_> {
 
 /// Notes what a request is watched under: before its body is there what the head tells, afterwards the rest.
 pub fn recognise(scene: &Scene<'_>, watch: &mut Watch) {
-    let Some(settings) = &scene.config.behaviour else { return };
+    if let Some(settings) = &scene.config.behaviour {
+        recognise_actors(scene, settings, watch);
+    }
+}
+
+#[inline(never)]
+fn recognise_actors(scene: &Scene<'_>, settings: &Behaviour, watch: &mut Watch) {
     let source = scene.request.source.as_ref();
     // All whom Envoy does not know would be one actor.
     let network = source.map(|source| fields::source(Some(source), settings.prefix_v4, settings.prefix_v6));
@@ -246,7 +252,19 @@ fn recognise_login(
 
 /// Adds what those that a request belongs to have done before.
 pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
-    let Some(settings) = &ground.config.behaviour else { return };
+    if let Some(settings) = &ground.config.behaviour {
+        judge_actors(ground, settings, programs, watch, findings);
+    }
+}
+
+#[inline(never)]
+fn judge_actors(
+    ground: &Ground<'_>,
+    settings: &Behaviour,
+    programs: &RefCell<Programs>,
+    watch: &mut Watch,
+    findings: &mut Findings,
+) {
     let records = known(ground, programs, watch);
     let half = half(ground.now, settings.window);
     let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);

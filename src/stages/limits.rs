@@ -32,6 +32,7 @@ pub use self::reputation::Deed;
 use self::advice::exceeded;
 use self::charge::{applies, cost};
 use self::reputation::Past;
+use crate::config::adapt::Adapt;
 use crate::config::limits::Limit;
 use crate::config::{Config, FailurePolicy, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
@@ -238,7 +239,7 @@ fn apply(
     ledger: &mut Ledger,
 ) -> Decision {
     let call = Call { index, limit, place: scene.memory.locate(key, &limit.owner), cost };
-    let factors = limit.adapt.as_ref().map(|adapt| Factors::new(adapt, scene, || past(scene, ledger)));
+    let factors = limit.adapt.as_ref().map(|adapt| factors(adapt, scene, ledger));
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());
     let mut applied = Applied { limit: index, decision: Decision::Allow, rate, factors, remaining, reset };
@@ -259,6 +260,12 @@ fn apply(
     }
     ledger.applied.push(applied);
     applied.decision
+}
+
+// Few limits have any.
+#[inline(never)]
+fn factors(adapt: &Adapt, scene: &Scene<'_>, ledger: &mut Ledger) -> Factors {
+    Factors::new(adapt, scene, || past(scene, ledger))
 }
 
 /// What has to be done when the request is over.
@@ -378,6 +385,7 @@ fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decis
     }
 }
 
+#[cold]
 fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
     let weight = policy.weight();
     Finding::new(&CONTENDED, format!("limit `{}`", limit.name)).weighing(weight)

@@ -112,7 +112,9 @@ pub(super) fn take(
     Ok(taken)
 }
 
-/// Takes the units of a request from the memory, and tells what its worker has leased with them.
+/// Takes the units of a request from the memory, and tells what its worker has leased with them. Once in some dozens of requests
+/// of a busy key.
+#[inline(never)]
 fn change(
     call: &Call<'_>,
     rate: &Rate,
