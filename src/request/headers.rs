@@ -146,14 +146,12 @@ impl Headers {
 
     /// Every value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
     pub fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
-            // Most have another name, which shows at once.
-            let pair = pair.trim_ascii();
-            let pair = Some(pair).filter(|pair| pair.starts_with(name.as_bytes()))?;
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (key, value) = pair.split_at_checked(at)?;
-            (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
-        })
+        self.all("cookie").flat_map(move |line| cookies(line, name))
+    }
+
+    /// The first of them.
+    pub fn first_cookie<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.all("cookie").find_map(|line| cookies(line, name).next())
     }
 
     /// How often a cookie's name stands before an equals sign, in any letter case and wherever in a cookie line: some
@@ -214,6 +212,17 @@ impl Headers {
     }
 }
 
+/// Every value of a cookie in one line.
+fn cookies<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    line.split(|byte| *byte == b';').filter_map(move |pair| {
+        // Most have another name, which shows at once.
+        let pair = Some(pair.trim_ascii()).filter(|pair| pair.starts_with(name.as_bytes()))?;
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = pair.split_at_checked(at)?;
+        (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
+    })
+}
+
 /// Whether two names of fields are the same to a service that takes an underscore for a hyphen. `wanted` has hyphens.
 pub fn same_field(name: &[u8], wanted: &[u8]) -> bool {
     let same = |(byte, wanted): (&u8, &u8)| byte == wanted || (*byte == b'_' && *wanted == b'-');
@@ -251,6 +260,7 @@ mod tests {
         let headers = Headers::from_pairs([("cookie", "a=1; session=x=y"), ("Cookie", "session=2;b")]);
         assert_eq!(headers.cookies("session").collect::<Vec<_>>(), [b"x=y".as_slice(), b"2"]);
         assert_eq!(headers.cookies("b").count(), 0);
+        assert_eq!((headers.first_cookie("session"), headers.first_cookie("b")), (Some(&b"x=y"[..]), None));
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn geo(binding: &HeaderBinding, claimed: &str, request: &Request) -> Option<Find
 }
 
 fn session(binding: &SessionBinding, claimed: &str, request: &Request) -> Option<Finding> {
-    let cookie = request.headers.cookies(&binding.cookie).next();
+    let cookie = request.headers.first_cookie(&binding.cookie);
     let sent = cookie.or_else(|| request.headers.first(&binding.header));
     match sent {
         // A session id is a secret: how much of it is right must not show in the time.

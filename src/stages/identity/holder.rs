@@ -54,25 +54,24 @@ pub(super) fn check(
     effort: Effort,
     scene: &Scene<'_>,
 ) -> Result<Option<Unrecorded>, Finding> {
-    let confirmation = verified.claims.get("cnf");
-    let is_bound = confirmation.is_some() || presented.kind == Kind::Proven;
+    let is_bound = verified.names_holder || presented.kind == Kind::Proven;
     if !is_bound && scene.route.requirement.binding.is_none() {
         return Ok(None);
     }
-    check_bound(identity, confirmation, presented, effort, scene)
+    check_bound(identity, verified, presented, effort, scene)
 }
 
 /// The same for a token that is bound, or has to be.
 #[inline(never)]
 fn check_bound(
     identity: &Identity,
-    confirmation: Option<&Value>,
+    verified: &Verified,
     presented: &Presented<'_>,
     effort: Effort,
     scene: &Scene<'_>,
 ) -> Result<Option<Unrecorded>, Finding> {
     let none = Map::new();
-    let confirmation = match confirmation {
+    let confirmation = match verified.claims.get("cnf") {
         None => &none,
         Some(Value::Object(members)) if !members.is_empty() => members,
         Some(_) => return Err(Finding::new(&TOKEN_UNKNOWN_BINDING, "its `cnf` names nothing")),
