@@ -144,7 +144,6 @@ function start(module, counts) {
   shared.clear();
   guest._initialize();
   guest.proxy_on_context_create(ROOT, 0);
-  guest.proxy_on_vm_start(ROOT, 0);
   if (!guest.proxy_on_configure(ROOT, rules.length)) throw new Error('the rules were refused');
 }
 

@@ -36,16 +36,6 @@ readonly WASM_FEATURES=(
     --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
 )
 
-# What Envoy is to call, and the ABI's own. Each callback has a price for each request (docs/cost.md), and the SDK exports all of
-# them: those that the filter does not answer (`src/host`) Envoy then leaves out, `proxy_on_done` above all.
-readonly EXPORTS=(
-    memory _initialize proxy_abi_version_0_2_1 proxy_on_memory_allocate
-    proxy_on_vm_start proxy_on_configure proxy_on_tick proxy_on_http_call_response
-    proxy_on_context_create proxy_on_log proxy_on_delete
-    proxy_on_request_headers proxy_on_request_body proxy_on_request_trailers
-    proxy_on_response_headers proxy_on_response_body proxy_on_response_trailers
-)
-
 main() {
     choose_toolchain
     prepare_wasm_opt
@@ -145,11 +135,11 @@ encode() {
 # Replaces the output in one step: an Envoy that starts meanwhile reads the old module or the new one.
 publish() {
     local built="$1" next="$OUTPUT.$$" named="$DEBUG_OUTPUT.$$" how="$toolchain"
-    trap 'rm -f "$OUTPUT.$$" "$DEBUG_OUTPUT.$$" "$OUTPUT.$$".*' EXIT
+    trap 'rm -f "$OUTPUT.$$" "$DEBUG_OUTPUT.$$"' EXIT
     if ! command -v wasm-opt >/dev/null; then
         cp "$built" "$named"
         cp "$built" "$next"
-    elif keep_exports "$built" "$next.kept" && wasm-opt -O3 -g "${WASM_FEATURES[@]}" "$next.kept" -o "$named" &&
+    elif wasm-opt -O3 -g "${WASM_FEATURES[@]}" "$built" -o "$named" &&
         wasm-opt --strip-debug "${WASM_FEATURES[@]}" "$named" -o "$next"; then
         how+=", wasm-opt"
     else
@@ -160,16 +150,6 @@ publish() {
     mv -f "$named" "$DEBUG_OUTPUT"
     mv -f "$next" "$OUTPUT"
     echo "$OUTPUT: $(($(wc -c <"$OUTPUT") / 1024)) KiB ($how)"
-}
-
-# Takes from a module what is not among the exports. wasm-metadce wants a graph of what reaches what from outside.
-keep_exports() {
-    local graph='' name
-    for name in "${EXPORTS[@]}"; do
-        graph+="${graph:+, }{\"name\": \"$name\", \"export\": \"$name\", \"root\": true}"
-    done
-    echo "[$graph]" >"$2.json"
-    wasm-metadce -g "${WASM_FEATURES[@]}" "$1" -f "$2.json" -o "$2" >/dev/null
 }
 
 fail() {

@@ -9,6 +9,7 @@
 
 mod callout;
 mod calls;
+mod contexts;
 mod counters;
 mod exchange;
 mod fetching;
@@ -32,8 +33,6 @@ use crate::stages::limits::fleet;
 use crate::stages::CHECKS;
 use crate::time::Millis;
 use log::Level;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -57,11 +56,6 @@ thread_local! {
     static FORMER: RefCell<Option<Former>> = const { RefCell::new(None) };
 }
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|id| Box::new(Root { id, loaded: None }));
-}}
-
 /// One context of the plugin.
 struct Root {
     id: u32,
@@ -81,8 +75,13 @@ struct Loaded {
     survey_from: u64,
 }
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+impl Root {
+    const fn new(id: u32) -> Self {
+        Self { id, loaded: None }
+    }
+
+    /// A callout has been answered, of whoever made it.
+    fn answer(&mut self, token: u32) {
         let id = self.id;
         let Some(loaded) = &mut self.loaded else { return };
         let now = now();
@@ -105,10 +104,9 @@ impl Context for Root {
             }
         }
     }
-}
 
-impl RootContext for Root {
-    fn on_configure(&mut self, _: usize) -> bool {
+    /// Takes up the configuration. Whether it holds.
+    fn configure(&mut self) -> bool {
         let began = calls::now_nanos();
         let document = calls::buffer(Buffer::PluginConfiguration, usize::MAX).unwrap_or_default();
         let config = match Config::parse_with(&document, CHECKS, &environment) {
@@ -152,7 +150,7 @@ impl RootContext for Root {
         true
     }
 
-    fn on_tick(&mut self) {
+    fn tick(&mut self) {
         let now = now();
         if let Some(loaded) = &mut self.loaded {
             loaded.engine.look();
@@ -163,13 +161,10 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+    /// A new stream, if there is a configuration for it.
+    fn stream(&self, id: u32) -> Option<Stream> {
         let Loaded { engine, report, waiting, .. } = self.loaded.as_ref()?;
-        Some(Box::new(Stream::new(id, engine.clone(), Rc::clone(report), waiting.clone())))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Some(Stream::new(id, engine.clone(), Rc::clone(report), waiting.clone()))
     }
 }
 

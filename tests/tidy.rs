@@ -161,44 +161,6 @@ fn the_raw_configuration_stays_inside() {
 }
 
 #[test]
-fn the_host_calls_envoy_through_its_own_calls() {
-    let allowed = [
-        "traits::{Context, HttpContext, RootContext}",
-        "traits::{Context, HttpContext}",
-        "traits::Context;",
-        "types::",
-        "main!",
-        "set_log_level",
-        "set_root_context",
-    ];
-    for path in rust_files("src/host").into_iter().chain([root().join("src/host.rs")]) {
-        for line in code(&path).lines().filter(|line| line.contains("proxy_wasm::")) {
-            assert!(
-                allowed.iter().any(|part| line.contains(&format!("proxy_wasm::{part}"))),
-                "{}: {line}",
-                path.display()
-            );
-        }
-    }
-}
-
-/// Envoy does not call what is not exported.
-#[test]
-fn every_callback_that_is_answered_is_exported() {
-    let script = fs::read_to_string(root().join("envoy/build-wasm.sh")).unwrap();
-    let mut answered = 0;
-    for path in rust_files("src/host").into_iter().chain([root().join("src/host.rs")]) {
-        let (text, mark) = (code(&path), "    fn on_");
-        for name in text.lines().filter_map(|line| line.strip_prefix(mark)?.split('(').next()) {
-            let name = if name == "http_call_response" { name } else { name.trim_start_matches("http_") };
-            assert!(script.contains(&format!(" proxy_on_{name}")), "{}: on_{name}", path.display());
-            answered += 1;
-        }
-    }
-    assert!(answered >= 10, "{answered}");
-}
-
-#[test]
 fn every_file_says_what_it_is_for() {
     for path in every_rust_file() {
         let first = fs::read_to_string(&path).unwrap().lines().next().unwrap_or_default().to_owned();
@@ -226,7 +188,7 @@ fn files_and_functions_stay_small() {
     }
 }
 
-/// Name and length of each function. rustfmt puts the closing brace under the line that began it.
+/// Name and length of each function with a body. rustfmt puts the closing brace under the line that began it.
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
@@ -241,6 +203,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         }) else {
             continue;
         };
+        let head = lines[start..].iter().find(|line| line.ends_with(['{', '}', ';']));
+        if head.is_some_and(|line| line.ends_with(';')) {
+            continue;
+        }
         let name = rest.1.split(['(', '<']).next().unwrap_or_default().to_owned();
         let closing = format!("{}}}", " ".repeat(indent));
         if let Some(length) = lines[start..].iter().position(|line| *line == closing) {
@@ -252,7 +218,8 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 
 #[test]
 fn the_length_of_functions_is_measured() {
-    let text = "    pub(crate) const fn one(a: u8) -> u8 {\n        a\n    }\nfn two<T>() {\n}\n";
+    let text =
+        "    pub(crate) const fn one(a: u8) -> u8 {\n        a\n    }\nfn declared(\n) -> u8;\nfn two<T>() {\n}\n";
     assert_eq!(functions(text), [("one".to_owned(), 3), ("two".to_owned(), 2)]);
 }
 

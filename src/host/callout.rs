@@ -1,9 +1,7 @@
 //! Calls to other services, through clusters of Envoy.
 //!
 //! A gRPC call is made in the form of an HTTP call: Envoy's HTTP calls hand over all of an answer, and fail at once where a
-//! cluster is unknown or has no healthy host. The SDK has to make the call, since it alone knows which context an answer
-//! belongs to; of its own ways to call a host this one has no status left to panic at (Envoy answers `Ok`, `BadArgument`
-//! or `InternalFailure`). Envoy's time-out may still never fire, so whoever calls keeps a deadline of its own.
+//! cluster is unknown or has no healthy host. Envoy's time-out may never fire, so whoever calls keeps a deadline of its own.
 
 use super::calls::{self, Buffer, Map};
 use crate::remote::answer::{self, Answer};
@@ -11,49 +9,35 @@ use crate::remote::call::Call;
 use crate::request::headers::Headers;
 use crate::rls::{self, Fault, Question, Reply};
 use crate::time::Millis;
-use proxy_wasm::traits::Context;
-use std::time::Duration;
 
 /// Largest answer that is read, in bytes: the largest question has 500 counts, whose replies are some dozens of bytes each.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
-struct Sdk;
-
-impl Context for Sdk {}
+const NO_HOST: &str = "the cluster is unknown or has no healthy host";
 
 /// Asks the fleet. Returns the token that the answer will carry.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] when Envoy does not make the call.
-#[expect(clippy::disallowed_methods, reason = "see the top of the file")]
 pub(crate) fn ask(question: &Question, cluster: &str, timeout: Millis) -> Result<u32, Fault> {
-    let headers = vec![
+    let headers = [
         (":method", "POST"),
         (":path", rls::PATH),
         (":authority", cluster),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     ];
-    let timeout = Duration::from_millis(timeout.as_u64().max(1));
-    Sdk.dispatch_http_call(cluster, headers, Some(&question.encode()), Vec::new(), timeout)
-        .map_err(|_| Fault::Unavailable("the cluster is unknown or has no healthy host"))
+    calls::http_call(cluster, &headers, &question.encode(), timeout).map_err(|_| Fault::Unavailable(NO_HOST))
 }
 
 /// Makes a call. Returns the token that the answer will carry.
 ///
 /// # Errors
 /// [`answer::Fault`] when Envoy does not make the call.
-#[expect(clippy::disallowed_methods, reason = "see the top of the file")]
 pub(crate) fn call(call: &Call) -> Result<u32, answer::Fault> {
-    let timeout = Duration::from_millis(call.timeout.as_u64().max(1));
-    Sdk.dispatch_http_call(
-        &call.cluster,
-        call.fields(),
-        call.body.as_deref().map(str::as_bytes),
-        Vec::new(),
-        timeout,
-    )
-    .map_err(|_| answer::Fault("the cluster is unknown or has no healthy host".to_owned()))
+    let body = call.body.as_deref().unwrap_or_default();
+    calls::http_call(&call.cluster, &call.fields(), body.as_bytes(), call.timeout)
+        .map_err(|_| answer::Fault(NO_HOST.to_owned()))
 }
 
 /// Reads the answer to a call that a callback is about.

@@ -1,17 +1,18 @@
 //! The host calls we use, made so that none of them can panic.
 //!
-//! The SDK's own wrappers panic when the host answers with a status they did not expect and when a header value is
-//! not UTF-8, and a panic kills the VM of a worker: one packet would take the sidecar down. These return `None` or
-//! [`Failed`], and hand out bytes. ABI: proxy-wasm 0.2.1.
+//! A panic kills the VM of a worker: one packet would take the sidecar down. So none of these depends on which status the host answers
+//! with, or on a value being UTF-8, as those of the SDK do (`proxy-wasm` 0.2.5): they return `None` or [`Failed`], and hand out bytes. ABI:
+//! proxy-wasm 0.2.1.
 //!
-//! All memory that the host gives us was allocated by the SDK's `proxy_on_memory_allocate` with exactly the size that
-//! is reported, which is what makes taking it over sound.
+//! All memory that the host gives us was allocated by [`allocate`] with exactly the size that is reported, which is what makes taking
+//! it over sound.
 
 #![expect(
     unsafe_code,
     reason = "calls into the host are foreign calls; this file is the only one that makes them"
 )]
 
+use crate::time::Millis;
 use log::Level;
 use std::ptr;
 
@@ -55,6 +56,7 @@ pub(crate) enum MetricKind {
 pub(crate) struct Metric(u32);
 
 const OK: u32 = 0;
+const CRITICAL: u32 = 5;
 const REQUEST_STREAM: u32 = 0;
 const RESPONSE_STREAM: u32 = 1;
 
@@ -99,6 +101,18 @@ extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -112,10 +126,20 @@ extern "C" {
     ) -> u32;
 }
 
+/// Memory of that size for the host to write into.
+pub(crate) fn allocate(size: usize) -> *mut u8 {
+    Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
+}
+
 /// Writes to Envoy's log. The text must already be on one line and free of control characters.
 pub(crate) fn log(level: Level, message: &str) {
     // A log line that is lost is no reason to do anything about it.
     let _ = unsafe { proxy_log(number(level), message.as_ptr(), message.len()) };
+}
+
+/// The same for what ends a VM, under the highest level that Envoy has.
+pub(crate) fn log_critical(message: &str) {
+    let _ = unsafe { proxy_log(CRITICAL, message.as_ptr(), message.len()) };
 }
 
 /// The ABI's number of a level.
@@ -236,6 +260,34 @@ pub(crate) fn record(metric: Metric, value: u64) {
     let _ = unsafe { proxy_record_metric(metric.0, value) };
 }
 
+/// Calls a service through a cluster. Returns the token that the answer will carry. Fails where the cluster is unknown or has no healthy
+/// host; that its time is up Envoy may never tell.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: Millis,
+) -> Result<u32, Failed> {
+    let (headers, trailers) = (encode_pairs(headers), encode_pairs::<&str>(&[]));
+    let timeout = u32::try_from(timeout.as_u64().max(1)).unwrap_or(u32::MAX);
+    let mut token = 0;
+    done(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout,
+            &mut token,
+        )
+    })
+    .map(|()| token)
+}
+
 /// Answers the client in the upstream's place.
 pub(crate) fn send_local_response(
     status: u16,
@@ -260,15 +312,15 @@ pub(crate) fn send_local_response(
 }
 
 /// The host's encoding of header fields; see `request/headers.rs`, which reads it.
-fn encode_pairs(pairs: &[(&str, String)]) -> Vec<u8> {
+fn encode_pairs<Value: AsRef<str>>(pairs: &[(&str, Value)]) -> Vec<u8> {
     let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut encoded = size(pairs.len()).to_vec();
     for (name, value) in pairs {
         encoded.extend(size(name.len()));
-        encoded.extend(size(value.len()));
+        encoded.extend(size(value.as_ref().len()));
     }
     for (name, value) in pairs {
-        encoded.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+        encoded.extend([name.as_bytes(), b"\0", value.as_ref().as_bytes(), b"\0"].concat());
     }
     encoded
 }
@@ -290,6 +342,6 @@ fn taken(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
     if data.is_null() {
         return Some(Vec::new());
     }
-    // See the top of the file: `data` came from a `Vec` of exactly this capacity.
+    // See the top of the file: `data` came from a box of exactly this size.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }

@@ -1,4 +1,4 @@
-//! One HTTP stream as the SDK knows it, and those that wait.
+//! One HTTP stream, and those that wait.
 //!
 //! A request that waits is known to the [`Waiting`] of its configuration, whose tick ends every wait that lasts too long:
 //! Envoy's own time-outs may not fire, and an Envoy without `allow_on_headers_stop_iteration` never shows the body of a
@@ -9,8 +9,6 @@ use super::exchange::Exchange;
 use super::report::Report;
 use crate::engine::Engine;
 use crate::time::Millis;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -49,17 +47,19 @@ impl Waiting {
         }
     }
 
-    /// Hands over the answer to a callout that was made in the root's name: one of a stream whose wait for its body ended
-    /// on a tick.
+    /// Hands over the answer to a callout, which is that of the current callback. Leaves the effective context at that of the stream which
+    /// waited for it, if one did.
     pub(crate) fn answer(&self, token: u32) {
-        for (id, exchange) in self.streams() {
-            let mut exchange = exchange.borrow_mut();
-            if let Some(step) = exchange.answered(token) {
-                if calls::set_effective_context(id).is_ok() {
-                    exchange.resume(step);
-                }
-                self.forget_unless_waiting(id, &exchange);
+        let waits = |(id, exchange): (&u32, &Rc<RefCell<Exchange>>)| {
+            exchange.borrow().awaits(token).then(|| (*id, Rc::clone(exchange)))
+        };
+        let Some((id, exchange)) = self.0.borrow().iter().find_map(waits) else { return };
+        let mut exchange = exchange.borrow_mut();
+        if let Some(step) = exchange.answered(token) {
+            if calls::set_effective_context(id).is_ok() {
+                exchange.resume(step);
             }
+            self.forget_unless_waiting(id, &exchange);
         }
     }
 
@@ -80,7 +80,8 @@ impl Stream {
         Self { id, exchange: Rc::new(RefCell::new(Exchange::new(engine, report))), waiting }
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut Exchange) -> R) -> R {
+    /// Does something about its exchange, and remembers whether it waits then.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Exchange) -> R) -> R {
         let mut exchange = self.exchange.borrow_mut();
         let waited = exchange.waits();
         let result = act(&mut exchange);
@@ -92,45 +93,5 @@ impl Stream {
             _ => {}
         }
         result
-    }
-}
-
-impl Context for Stream {
-    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
-        self.with(|exchange| {
-            if let Some(step) = exchange.answered(token) {
-                exchange.resume(step);
-            }
-        });
-    }
-}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.with(|exchange| exchange.head(end_of_stream))
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.with(|exchange| exchange.body(size, end_of_stream))
-    }
-
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.with(Exchange::trailers)
-    }
-
-    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.with(|exchange| exchange.answer_head(end_of_stream))
-    }
-
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.with(|exchange| exchange.answer_body(size, end_of_stream))
-    }
-
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.with(Exchange::answer_trailers)
-    }
-
-    fn on_log(&mut self) {
-        self.with(Exchange::log);
     }
 }

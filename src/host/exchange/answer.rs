@@ -10,10 +10,10 @@ use super::facts::broke_off;
 use super::{remove, send, Exchange, State};
 use crate::engine::answer::{Changes, Course, HeldAnswer, WatchedAnswer};
 use crate::host::calls::{self, Buffer, Failed, Map};
+use crate::host::contexts::Action;
 use crate::request::headers::Headers;
 use crate::response::{Head, Unread};
 use log::Level;
-use proxy_wasm::types::Action;
 
 /// What Envoy answers where the connection to the service broke.
 const BROKEN: u16 = 503;
