@@ -251,20 +251,9 @@ fn recognise_login(
 }
 
 /// Adds what those that a request belongs to have done before.
-pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
-    if let Some(settings) = &ground.config.behaviour {
-        judge_actors(ground, settings, programs, watch, findings);
-    }
-}
-
 #[inline(never)]
-fn judge_actors(
-    ground: &Ground<'_>,
-    settings: &Behaviour,
-    programs: &RefCell<Programs>,
-    watch: &mut Watch,
-    findings: &mut Findings,
-) {
+pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
+    let Some(settings) = &ground.config.behaviour else { return };
     let records = known(ground, programs, watch);
     let half = half(ground.now, settings.window);
     let (mut suspected, mut refused_by, mut is_astray) = (Chain::default(), 0, false);
