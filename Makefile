@@ -122,6 +122,10 @@ SOAK_SECONDS ?= 600
 soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a million and a half of clients; watch the memory
 	@SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test all -- --ignored --nocapture --test-threads=1 envoy::soak envoy::limits
 
+.PHONY: footprint
+footprint: wasm envoy ## Count what a request runs through, in Envoy and in the filter: instructions, cache lines of code (Linux)
+	@cargo bench --locked --bench footprint
+
 # Under which rules (benches/envoy/rules.rs), and what is asked (benches/envoy/shapes.rs).
 RULES ?= everything
 SHAPE ?= page

@@ -48,7 +48,7 @@ pub fn values(row: &Row) -> Vec<String> {
     let mut take = |_: Part, _: Place<'_>, text: &str| values.push(text.to_owned());
     let kind = request.text("content-type").unwrap_or_default();
     if kind.is_empty() {
-        values::of_head(&request, &mut take);
+        values::of_head(&request, &|_, _| false, &mut take);
     } else if kind.contains("json") {
         let body = Body::read(sent.body.as_bytes());
         values::of_document(&body, &mut take);

@@ -146,6 +146,7 @@ const ROUTE: [&str; 9] = [
 ];
 
 /// Compares a request, and what the actor did before it, with what is usual. Once a request.
+#[inline(never)]
 pub fn check(scene: &Scene<'_>, known: &RefCell<Known>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &scene.config.anomaly else { return };
     let Scene { memory, shared, now, .. } = *scene;

@@ -184,7 +184,13 @@ fn is_refused(outcome: &Outcome<'_>) -> bool {
 
 /// Notes what a request is watched under: before its body is there what the head tells, afterwards the rest.
 pub fn recognise(scene: &Scene<'_>, watch: &mut Watch) {
-    let Some(settings) = &scene.config.behaviour else { return };
+    if let Some(settings) = &scene.config.behaviour {
+        recognise_actors(scene, settings, watch);
+    }
+}
+
+#[inline(never)]
+fn recognise_actors(scene: &Scene<'_>, settings: &Behaviour, watch: &mut Watch) {
     let source = scene.request.source.as_ref();
     // All whom Envoy does not know would be one actor.
     let network = source.map(|source| fields::source(Some(source), settings.prefix_v4, settings.prefix_v6));
@@ -245,6 +251,7 @@ fn recognise_login(
 }
 
 /// Adds what those that a request belongs to have done before.
+#[inline(never)]
 pub fn check(ground: &Ground<'_>, programs: &RefCell<Programs>, watch: &mut Watch, findings: &mut Findings) {
     let Some(settings) = &ground.config.behaviour else { return };
     let records = known(ground, programs, watch);

@@ -116,10 +116,12 @@ pub fn check_head(
         return;
     }
     let mut whole = Findings::default();
-    agents::check_head(inspector.unnamed(), request, &mut whole);
+    let agent = agents::check_head(inspector, request, &mut whole);
     add_believed(inspect, route, &whole, findings);
     let mut scene = Scene { inspector, inspect, route, findings };
-    if !values::of_head(request, &mut |part, place, text| scene.look(part, place, text)) {
+    let is_agent = |sent: &[u8]| agent.is_some_and(|agent| std::ptr::eq(agent, sent));
+    let known = |part: Part, sent: &[u8]| is_agent(sent) || inspector.knows(part, sent);
+    if !values::of_head(request, &known, &mut |part, place, text| scene.look(part, place, text)) {
         findings.add(uninspected(inspect, "the head has more values than are looked at"));
     }
 }
@@ -269,13 +271,11 @@ impl Scene<'_> {
             self.search(part, place, text);
             return;
         }
-        if self.inspector.is_harmless(text) {
-            return;
-        }
-        if let Some(unknown) = self.inspector.harmless().unknown(text) {
-            if !self.search(part, place, text) {
-                self.inspector.harmless().remember(unknown);
-            }
+        // As it was sent it was unknown. What it was decoded to may be known.
+        let harmless = self.inspector.harmless();
+        let hashed = harmless.hashed(text.as_bytes());
+        if !harmless.knows(hashed) && !self.search(part, place, text) {
+            harmless.remember(hashed);
         }
     }
 

@@ -32,6 +32,7 @@ pub use self::reputation::Deed;
 use self::advice::exceeded;
 use self::charge::{applies, cost};
 use self::reputation::Past;
+use crate::config::adapt::Adapt;
 use crate::config::limits::Limit;
 use crate::config::{Config, FailurePolicy, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
@@ -210,6 +211,7 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
 }
 
 fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
+    let mut key = Vec::new();
     for index in &scene.route.limits {
         let limit = scene.config.limits.get(*index);
         let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))
@@ -217,7 +219,11 @@ fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
             continue;
         };
         let cost = cost(limit, scene);
-        if cost > 0 && apply(*index, limit, cost, scene, findings, ledger) == Decision::Refuse {
+        if cost == 0 {
+            continue;
+        }
+        fields::write_key(limit, scene, &mut key);
+        if apply(*index, limit, cost, &key, scene, findings, ledger) == Decision::Refuse {
             return;
         }
     }
@@ -227,13 +233,13 @@ fn apply(
     index: usize,
     limit: &Limit,
     cost: u64,
+    key: &[u8],
     scene: &Scene<'_>,
     findings: &mut Findings,
     ledger: &mut Ledger,
 ) -> Decision {
-    let key = fields::key(limit, scene);
-    let call = Call { index, limit, place: scene.memory.locate(&key, &limit.owner), cost };
-    let factors = limit.adapt.as_ref().map(|adapt| Factors::new(adapt, scene, || past(scene, ledger)));
+    let call = Call { index, limit, place: scene.memory.locate(key, &limit.owner), cost };
+    let factors = limit.adapt.as_ref().map(|adapt| factors(adapt, scene, ledger));
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());
     let mut applied = Applied { limit: index, decision: Decision::Allow, rate, factors, remaining, reset };
@@ -242,7 +248,7 @@ fn apply(
             applied = Applied { remaining: taken.remaining, reset: taken.reset, ..applied };
             if taken.allowed {
                 passed(&call, scene, ledger);
-                fleet::note(&call, &key, scene, ledger);
+                fleet::note(&call, key, scene, ledger);
             } else {
                 applied.decision = refuse(exceeded(limit, &applied, taken.retry_after), scene, findings);
             }
@@ -254,6 +260,12 @@ fn apply(
     }
     ledger.applied.push(applied);
     applied.decision
+}
+
+// Few limits have any.
+#[inline(never)]
+fn factors(adapt: &Adapt, scene: &Scene<'_>, ledger: &mut Ledger) -> Factors {
+    Factors::new(adapt, scene, || past(scene, ledger))
 }
 
 /// What has to be done when the request is over.
@@ -373,6 +385,7 @@ fn refuse(finding: Finding, scene: &Scene<'_>, findings: &mut Findings) -> Decis
     }
 }
 
+#[cold]
 fn contended(limit: &Limit, policy: FailurePolicy) -> Finding {
     let weight = policy.weight();
     Finding::new(&CONTENDED, format!("limit `{}`", limit.name)).weighing(weight)

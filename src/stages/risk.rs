@@ -66,6 +66,13 @@ pub struct Permit {
     _proof: Judged,
 }
 
+impl Permit {
+    /// One that changes nothing yet.
+    const fn new() -> Self {
+        Self { remove: Vec::new(), add: Vec::new(), _proof: Judged }
+    }
+}
+
 /// Private, so that a permit cannot be written down elsewhere.
 #[derive(Debug)]
 struct Judged;
@@ -159,6 +166,15 @@ pub fn judge_response(config: &Config, route: &Route, findings: &Findings, judge
 /// Turns findings into a judgement and a ruling. `proved` tells whether the caller has proved already what a challenge would
 /// ask for: that satisfies a challenge and no denial.
 pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
+    // Almost always. Thresholds are greater than nothing.
+    if findings.is_empty() {
+        return (Judgement::default(), Ruling::Forward(Permit::new()));
+    }
+    judge_findings(config, route, findings, proved)
+}
+
+#[inline(never)]
+fn judge_findings(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
     let weigh = |finding: &Finding| {
         let (weight, mode) = config.weigh(finding, route.mode)?;
         Some(Weighed { finding: finding.clone(), weight, mode })
@@ -171,10 +187,7 @@ pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) 
     let refused = refusal(verdict, in_force(&weighed));
     let would_be_refused = refusal(would, weighed.iter());
     let code = refused.as_ref().or(would_be_refused.as_ref()).map(|refusal| refusal.code.clone());
-    let ruling = refused.map_or_else(
-        || Ruling::Forward(Permit { remove: Vec::new(), add: Vec::new(), _proof: Judged }),
-        Ruling::Refuse,
-    );
+    let ruling = refused.map_or_else(|| Ruling::Forward(Permit::new()), Ruling::Refuse);
     (Judgement { verdict, would, risk, weighed, code, satisfied, dropped: findings.dropped() }, ruling)
 }
 

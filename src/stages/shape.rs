@@ -203,7 +203,7 @@ fn check_target(request: &Request, findings: &mut Findings) {
 }
 
 fn check_path(limits: &RequestLimits, request: &Request, findings: &mut Findings) {
-    let length = request.headers.first(":path").unwrap_or_default().len();
+    let length = request.target().len();
     if length > limits.path_bytes_max {
         findings.add(Finding::new(&PATH_TOO_LONG, format!("{length} bytes")));
     }

@@ -53,8 +53,9 @@ impl Crewed for World {
     fn act(&self) {
         let now = self.time.get() - self.crew.below(2) as u64 * APART;
         let (actor, thing, once) = (self.crew.below(2) as u8, self.crew.below(THINGS), self.crew.below(20));
+        let before = self.past.borrow().len();
         let reasons = self.crew.work(|worker| self.send(&worker, actor, thing, once, now));
-        self.judge(actor, thing, now, &reasons);
+        self.judge(actor, thing, now, before, &reasons);
         let known = reasons.iter().any(|reason| reason.starts_with("`once`"));
         self.fresh.borrow_mut().extend((!known).then(|| once.to_string()));
     }
@@ -96,26 +97,30 @@ impl World {
         done.findings().iter().map(|weighed| weighed.finding.reason.to_string()).collect()
     }
 
-    /// What is told of a request against everything that was counted before it; clocks may be apart.
-    fn judge(&self, actor: u8, thing: usize, now: u64, reasons: &[String]) {
+    /// What is told of a request against everything that was counted: at least what was there `before` it began, and at most what is
+    /// there when it is over, with those that are still on their way. Clocks may be apart.
+    fn judge(&self, actor: u8, thing: usize, now: u64, before: usize, reasons: &[String]) {
         self.past.borrow_mut().push((actor, thing, now));
         let past = self.past.borrow();
         let told =
             reasons.iter().find_map(|reason| reason.strip_prefix("`told`, count ")).expect("every request tells");
         let (count, distinct) = told.split_once(", distinct ").unwrap();
-        let since = |span: u64| -> Vec<usize> {
-            let recent = past.iter().filter(|(who, _, at)| *who == actor && at + span > now);
+        let since = |span: u64, counted: usize| -> Vec<usize> {
+            let recent = past.iter().take(counted).filter(|(who, _, at)| *who == actor && at + span > now);
             recent.map(|(_, thing, _)| *thing).collect()
         };
         let different = |things: &[usize]| things.iter().collect::<BTreeSet<_>>().len();
-        // Requests that others counted while this one was on its way may stand before it or after it.
-        let open = DEPTH_MAX + 1;
-        let (least, most) = (since(WINDOW - APART), since(WINDOW / 5 * 6 + APART));
+        let (least, most) = (since(WINDOW - APART, before), since(WINDOW / 5 * 6 + APART, past.len()));
         let count: usize = count.parse().unwrap();
-        assert!(count + open >= least.len() && count <= most.len() + open, "{self:?}: {told} of {}", least.len());
-        let (least, most) = (different(&least), different(&since(WINDOW / 2 * 3 + APART)));
+        assert!(
+            count > least.len() && count <= most.len() + DEPTH_MAX,
+            "{self:?}: {told} of {} to {}",
+            least.len() + 1,
+            most.len()
+        );
+        let (least, most) = (different(&least), different(&since(WINDOW / 2 * 3 + APART, past.len())));
         let distinct: usize = distinct.parse().unwrap();
-        assert!(distinct + open >= least && distinct <= most + open, "{self:?}: {told}, {least} to {most}");
+        assert!(distinct >= least && distinct <= most + DEPTH_MAX, "{self:?}: {told}, {least} to {most}");
     }
 }
 

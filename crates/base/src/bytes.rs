@@ -9,6 +9,63 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
     seen & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()
 }
 
+/// What a byte of a name or a path is: a bit for each kind.
+#[derive(Debug, Copy, Clone)]
+pub(crate) struct Kinds(u8);
+
+impl Kinds {
+    /// A letter or a digit, of ASCII.
+    pub(crate) const ALPHANUMERIC: Self = Self(1);
+    /// A hyphen or an underscore.
+    pub(crate) const JOINT: Self = Self(2);
+    /// A full stop.
+    pub(crate) const STOP: Self = Self(4);
+    /// A slash.
+    pub(crate) const SLASH: Self = Self(8);
+    /// A tilde.
+    pub(crate) const TILDE: Self = Self(16);
+
+    const OF: [Self; 256] = {
+        let mut kinds = [Self(0); 256];
+        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
+        while let Some((first, tail)) = rest.split_first_mut() {
+            *first = Self::of_byte(byte);
+            byte = byte.wrapping_add(1);
+            rest = tail;
+        }
+        kinds
+    };
+
+    const fn of_byte(byte: u8) -> Self {
+        match byte {
+            b'-' | b'_' => Self::JOINT,
+            b'.' => Self::STOP,
+            b'/' => Self::SLASH,
+            b'~' => Self::TILDE,
+            _ if byte.is_ascii_alphanumeric() => Self::ALPHANUMERIC,
+            _ => Self(0),
+        }
+    }
+
+    /// These and those.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether every byte is of one of these.
+    pub(crate) fn are_all(self, bytes: &[u8]) -> bool {
+        let is_one = |byte: u8| Self::OF.get(usize::from(byte)).is_some_and(|kind| kind.0 & self.0 != 0);
+        bytes.iter().fold(true, |all, byte| all & is_one(*byte))
+    }
+}
+
+/// Whether one of some bytes is there. It does not stop at the first one, so that many are looked at at once.
+#[inline(never)]
+pub(crate) fn has_one_of<const WANTED: usize>(bytes: &[u8], wanted: [u8; WANTED]) -> bool {
+    let is_wanted = |byte: u8| wanted.iter().fold(0, |seen, one| seen | u8::from(byte == *one));
+    bytes.iter().fold(0, |seen, byte| seen | is_wanted(*byte)) != 0
+}
+
 /// Whether two texts are the same. Of the same length, they are compared by their ends, which overlap in short ones.
 /// Called from many places, and once in the module.
 #[inline(never)]
@@ -27,6 +84,12 @@ pub fn are_equal(one: &[u8], other: &[u8]) -> bool {
         }
 }
 
+/// Whether a text is a secret. How much of it is right does not show in the time, other than its length.
+pub(crate) fn is_secret(text: &[u8], secret: &[u8]) -> bool {
+    let differing = text.iter().zip(secret).fold(0, |seen, (one, other)| seen | (one ^ other));
+    text.len() == secret.len() && std::hint::black_box(differing) == 0
+}
+
 fn ends_are_equal<const BYTES: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<BYTES>() == other.first_chunk() && one.last_chunk::<BYTES>() == other.last_chunk()
 }
@@ -42,8 +105,11 @@ mod tests {
             let mut other = one.clone();
             prop_assert!(are_equal(&one, &other));
             prop_assert_eq!(is_ascii(&one), one.is_ascii());
+            prop_assert_eq!(has_one_of(&one, [1, 200]), one.contains(&1) || one.contains(&200));
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
+            let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+            prop_assert_eq!(Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP).are_all(&ascii), ascii.iter().all(is_kind));
             other.push(0);
             prop_assert!(!are_equal(&one, &other));
             let at = at.index(other.len());
@@ -51,6 +117,7 @@ mod tests {
             let mut changed = other.clone();
             changed[at] ^= 1 << bit;
             prop_assert!(!are_equal(&changed, &other));
+            prop_assert!(is_secret(&one, &one.clone()) && !is_secret(&one, &changed) && !is_secret(&changed, &other));
         }
     }
 }

@@ -255,6 +255,8 @@ pub struct Finding {
 
 impl Finding {
     /// An observation with the check's own weight. The reason is cut at [`REASON_BYTES_MAX`].
+    #[cold]
+    #[inline(never)]
     pub fn new(check: &'static Check, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             check,
@@ -288,11 +290,16 @@ pub struct Findings {
 impl Findings {
     /// Adds what a later stage has found.
     pub fn append(&mut self, later: Self) {
+        if later.kept.is_empty() {
+            return;
+        }
         self.dropped = self.dropped.saturating_add(later.dropped);
         later.kept.into_iter().for_each(|finding| self.add(finding));
     }
 
     /// Adds one; beyond [`FINDINGS_MAX`] it is only counted.
+    #[cold]
+    #[inline(never)]
     pub fn add(&mut self, finding: Finding) {
         if self.kept.len() < FINDINGS_MAX {
             self.kept.push(finding);

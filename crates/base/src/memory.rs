@@ -5,9 +5,9 @@
 //! *load → pure step → compare-and-swap*, repeated a bounded number of times: no update is lost, whatever the number
 //! of workers. When the repeats do not suffice the caller learns it and its failure policy decides.
 //!
-//! A key's bucket and its fingerprint come from a keyed hash (SipHash-2-4, 128 bits) whose key is random and shared by
-//! the workers, so nobody can aim at a bucket, or at somebody else's record. Two keys are taken for one with a chance
-//! of 2⁻⁶⁴ per pair in a bucket.
+//! A key's bucket and its fingerprint come from keyed hashes (SipHash-1-3: 128 bits of the actor, 64 of the owner) whose key is
+//! random and shared by the workers, so nobody can aim at a bucket, or at somebody else's record. Two keys are taken for one
+//! with a chance of 2⁻⁶⁴ per pair in a bucket.
 //!
 //! Not covered: durability. A restart of Envoy forgets everything.
 
@@ -27,7 +27,8 @@ use self::kept::Kept;
 use self::record::Record;
 use self::swap::{alter, look, update};
 use crate::time::Millis;
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip;
+use siphasher::sip128::{Hasher128, SipHasher13, SipHasher24};
 use std::hash::Hasher;
 
 /// Attempts at one change before it is given up. With W workers an attempt fails only because another one succeeded.
@@ -89,20 +90,11 @@ impl Hashed {
     }
 }
 
-/// An actor, hashed as far as all of its records have in common. Its two steps are called from many places, and once in the module.
+/// An actor, hashed: what all of its records have in common.
+#[derive(Copy, Clone)]
 struct Actor {
     bucket: u64,
-    hasher: SipHasher24,
-}
-
-impl Actor {
-    #[inline(never)]
-    fn place(&self, owner: &str) -> Hashed {
-        let mut hasher = self.hasher;
-        hasher.write(owner.as_bytes());
-        // Zero stands for an empty place.
-        Hashed { bucket: self.bucket, fingerprint: hasher.finish128().h2.max(1) }
-    }
+    print: u64,
 }
 
 /// Every attempt at a change met somebody else's.
@@ -168,24 +160,30 @@ impl Memory {
 
     /// Where the record of `owner` for `actor` is. Records of one actor share a bucket, whoever owns them.
     pub fn locate(&self, actor: &[u8], owner: &str) -> Hashed {
-        self.actor(actor).place(owner)
+        self.place(self.actor(actor), owner)
     }
 
     /// Where the records of several owners for one actor are.
     pub fn locate_all<const N: usize>(&self, actor: &[u8], owners: [&str; N]) -> [Hashed; N] {
         let actor = self.actor(actor);
-        owners.map(|owner| actor.place(owner))
+        owners.map(|owner| self.place(actor, owner))
+    }
+
+    // Both steps are called from many places, and once in the module.
+    #[inline(never)]
+    fn actor(&self, actor: &[u8]) -> Actor {
+        let mut hasher = SipHasher13::new_with_key(&self.secret);
+        hasher.write(actor);
+        let hash = hasher.finish128();
+        Actor { bucket: hash.h1.checked_rem(self.buckets).unwrap_or_default(), print: hash.h2 }
     }
 
     #[inline(never)]
-    fn actor(&self, actor: &[u8]) -> Actor {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
-        hasher.write(actor);
-        let bucket = hasher.finish128().h1.checked_rem(self.buckets).unwrap_or_default();
-        // The actor's bytes may end like an owner's name begins. No owner's name, which is UTF-8, contains 0xFF, so the last
-        // one is where the name begins.
-        hasher.write_u8(0xff);
-        Actor { bucket, hasher }
+    fn place(&self, actor: Actor, owner: &str) -> Hashed {
+        let mut hasher = sip::SipHasher13::new_with_key(&self.secret);
+        hasher.write(owner.as_bytes());
+        // Zero stands for an empty place.
+        Hashed { bucket: actor.bucket, fingerprint: (actor.print ^ hasher.finish()).max(1) }
     }
 
     /// A hash of some names together, under the secret of the workers: nobody outside can find another list with the same one.

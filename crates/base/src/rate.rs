@@ -9,7 +9,7 @@ pub mod shared_window;
 pub mod sliding_window;
 pub mod token_bucket;
 
-use crate::memory::record::{Debt, Share, State};
+use crate::memory::record::{product, Debt, Share, State};
 use crate::time::Millis;
 
 /// How requests are counted.
@@ -150,6 +150,11 @@ fn is_alien(begins_millis: u64, now: Millis) -> bool {
 /// The workers of one process read the same clock, at moments a few milliseconds apart; the rest is for a clock that is
 /// put right.
 const CLOCKS_APART_MAX: Millis = Millis::from_secs(60);
+
+/// A product, or as much of it as there is room for.
+fn times(one: u64, other: u64) -> u64 {
+    product(one, other).unwrap_or(u64::MAX)
+}
 
 /// Two numbers as a state.
 fn pack(first: u64, second: u64) -> State {

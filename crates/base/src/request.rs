@@ -17,6 +17,7 @@ pub mod values;
 
 use self::headers::Headers;
 use self::path::{Ambiguity, Path};
+use crate::bytes::Kinds;
 use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
@@ -54,7 +55,9 @@ pub struct Request {
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
     method: Cow<'static, str>,
-    /// Where the query begins in `:path`, its question mark included.
+    /// Which field is `:path`.
+    target: Option<usize>,
+    /// Where the query begins in it, its question mark included.
     path_bytes: usize,
     host: Option<String>,
     method_override: Option<&'static str>,
@@ -63,7 +66,8 @@ pub struct Request {
 impl Request {
     /// The view of a request. `source` asks for the peer's address, at most once; see [`source_address`].
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
-        let written = path::without_query(headers.first(":path").unwrap_or_default());
+        let target = headers.position(":path");
+        let written = path::without_query(headers.value_at(target));
         let (path, path_bytes) = (path::normalize(written), written.len());
         let id = headers.first("x-request-id").and_then(request_id);
         let method = headers.first(":method").map(method).unwrap_or_default();
@@ -72,7 +76,7 @@ impl Request {
         let certificate: Certificate = LazyCell::new(Box::new(|| None));
         let peer: Source = LazyCell::new(Box::new(|| None));
         let source: Source = LazyCell::new(Box::new(source));
-        Self { path, source, peer, certificate, id, method, path_bytes, host, method_override, headers }
+        Self { path, source, peer, certificate, id, method, target, path_bytes, host, method_override, headers }
     }
 
     /// The same request over a connection whose other end `peer` asks for, at most once.
@@ -134,13 +138,17 @@ impl Request {
 
     /// The query, without its question mark (RFC 3986 §3.4).
     pub fn query(&self) -> &[u8] {
-        let target = self.headers.first(":path").unwrap_or_default();
-        target.get(self.path_bytes.saturating_add(1)..).unwrap_or_default()
+        self.target().get(self.path_bytes.saturating_add(1)..).unwrap_or_default()
+    }
+
+    /// The path and the query as they were sent.
+    pub fn target(&self) -> &[u8] {
+        self.headers.value_at(self.target)
     }
 
     /// The path as it was sent.
     pub fn written_path(&self) -> &[u8] {
-        self.headers.first(":path").and_then(|target| target.get(..self.path_bytes)).unwrap_or_default()
+        self.target().get(..self.path_bytes).unwrap_or_default()
     }
 
     /// The parameters of that name in the query, decoded as forms are (WHATWG URL §5.1).
@@ -210,23 +218,21 @@ fn host(authority: &[u8]) -> Option<String> {
     std::str::from_utf8(name).ok().filter(|_| is_whole).map(str::to_ascii_lowercase)
 }
 
+/// What labels and full stops are of.
+const IN_NAME: Kinds = Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP);
+
 /// Labels with full stops between them.
 fn is_name(name: &[u8]) -> bool {
-    let mut before = b'.';
-    for byte in name {
-        let is_in_label = byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-        if !is_in_label && (*byte != b'.' || before == b'.') {
-            return false;
-        }
-        before = *byte;
-    }
-    before != b'.'
+    let has_empty_label = name.is_empty()
+        || name.starts_with(b".")
+        || name.ends_with(b".")
+        || name.windows(2).any(|pair| pair == b"..");
+    IN_NAME.are_all(name) && !has_empty_label
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
 fn request_id(value: &[u8]) -> Option<String> {
-    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(harmless);
+    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && IN_NAME.are_all(value);
     std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }
 

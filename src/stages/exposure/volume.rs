@@ -111,7 +111,13 @@ fn window(now: Millis, volume: &Volume) -> u32 {
 
 /// Notes what a request counts under.
 pub fn recognise(scene: &Scene<'_>, tab: &mut Tab) {
-    let Some(exposure) = scene.config.exposure.as_ref().filter(|_| scene.body.is_none()) else { return };
+    if let Some(exposure) = scene.config.exposure.as_ref().filter(|_| scene.body.is_none()) {
+        recognise_actors(exposure, scene, tab);
+    }
+}
+
+#[inline(never)]
+fn recognise_actors(exposure: &Exposure, scene: &Scene<'_>, tab: &mut Tab) {
     for (index, volume) in exposure.volumes_on(&scene.route.name) {
         let actor =
             fields::subject(scene).unwrap_or_else(|| fields::source(scene.request.source.as_ref(), 32, 64));

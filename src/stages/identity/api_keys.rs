@@ -23,6 +23,7 @@ use std::rc::Rc;
 const KEY_BYTES_MAX: usize = 512;
 
 /// What a key proves; `None` if that is nothing. What is wrong with it is added.
+#[inline(never)]
 pub(super) fn verify(
     keys: &ApiKeys,
     text: &[u8],

@@ -95,22 +95,26 @@ impl Bound {
 /// Compares every binding that the token carries.
 pub(super) fn check(bindings: &Bindings, verified: &Verified, request: &Request, findings: &mut Findings) {
     let bound = verified.bound.get_or_init(|| Bound::read(bindings, &verified.claims));
-    let seen = [
-        bound.ip.as_ref().and_then(|network| ip(network.as_ref(), request)),
-        bindings
-            .device
-            .as_ref()
-            .zip(bound.device.as_ref())
-            .and_then(|(own, claimed)| device(own, claimed, request)),
-        bound.user_agent.as_ref().and_then(|claimed| user_agent(claimed, verified, request)),
-        bindings.geo.as_ref().zip(bound.geo.as_ref()).and_then(|(own, claimed)| geo(own, claimed, request)),
-        bindings
-            .session
-            .as_ref()
-            .zip(bound.session.as_ref())
-            .and_then(|(own, claimed)| session(own, claimed, request)),
-    ];
-    seen.into_iter().flatten().for_each(|finding| findings.add(finding));
+    let mut add = |seen: Option<Finding>| {
+        if let Some(finding) = seen {
+            findings.add(finding);
+        }
+    };
+    if let Some(network) = &bound.ip {
+        add(ip(network.as_ref(), request));
+    }
+    if let (Some(own), Some(claimed)) = (&bindings.device, &bound.device) {
+        add(device(own, claimed, request));
+    }
+    if let Some(claimed) = &bound.user_agent {
+        add(user_agent(claimed, verified, request));
+    }
+    if let (Some(own), Some(claimed)) = (&bindings.geo, &bound.geo) {
+        add(geo(own, claimed, request));
+    }
+    if let (Some(own), Some(claimed)) = (&bindings.session, &bound.session) {
+        add(session(own, claimed, request));
+    }
 }
 
 fn ip(network: Result<&IpNet, &String>, request: &Request) -> Option<Finding> {
@@ -136,7 +140,7 @@ fn network(claimed: &str, binding: &IpBinding) -> Option<IpNet> {
 
 fn device(binding: &HeaderBinding, claimed: &str, request: &Request) -> Option<Finding> {
     match request.headers.first(&binding.header) {
-        Some(sent) if sent == claimed.as_bytes() && !claimed.is_empty() => None,
+        Some(sent) if bytes::are_equal(sent, claimed.as_bytes()) && !claimed.is_empty() => None,
         Some(sent) if std::str::from_utf8(sent).is_ok() => {
             Some(Finding::new(&DEVICE, format!("`{}` names another device", binding.header)))
         }
@@ -172,11 +176,11 @@ fn geo(binding: &HeaderBinding, claimed: &str, request: &Request) -> Option<Find
 }
 
 fn session(binding: &SessionBinding, claimed: &str, request: &Request) -> Option<Finding> {
-    let cookie = request.headers.cookies(&binding.cookie).next();
+    let cookie = request.headers.first_cookie(&binding.cookie);
     let sent = cookie.or_else(|| request.headers.first(&binding.header));
     match sent {
         // A session id is a secret: how much of it is right must not show in the time.
-        Some(sent) if !claimed.is_empty() && ct_codecs::verify(sent, claimed.as_bytes()) => None,
+        Some(sent) if !claimed.is_empty() && bytes::is_secret(sent, claimed.as_bytes()) => None,
         Some(_) => Some(Finding::new(&SESSION, "another session")),
         None => Some(Finding::new(&SESSION, "no session")),
     }

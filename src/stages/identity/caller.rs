@@ -31,6 +31,8 @@ pub struct Verified {
     pub(super) claims: Arc<Claims>,
     /// What its issuer calls it: a token's `jti`, a key's id.
     pub(super) name: Option<String>,
+    /// Whether it names its holder (`cnf`, RFC 7800).
+    pub(super) names_holder: bool,
     /// The key that signed it.
     pub(super) key: Option<KeyPrint>,
     /// Under which revocations it was found not to be revoked; see [`super::revocation`].
@@ -80,7 +82,8 @@ impl Verified {
 
     fn named(origin: Origin, issuer_name: String, claims: Arc<Claims>, name: Option<String>) -> Self {
         let (cleared, met, bound, agent, in_date) = Default::default();
-        Self { origin, issuer_name, claims, name, key: None, cleared, met, bound, agent, in_date }
+        let names_holder = claims.get("cnf").is_some();
+        Self { origin, issuer_name, claims, name, names_holder, key: None, cleared, met, bound, agent, in_date }
     }
 
     /// How far the clock of whoever vouches for it may be from ours.

@@ -54,6 +54,22 @@ pub(super) fn check(
     effort: Effort,
     scene: &Scene<'_>,
 ) -> Result<Option<Unrecorded>, Finding> {
+    let is_bound = verified.names_holder || presented.kind == Kind::Proven;
+    if !is_bound && scene.route.requirement.binding.is_none() {
+        return Ok(None);
+    }
+    check_bound(identity, verified, presented, effort, scene)
+}
+
+/// The same for a token that is bound, or has to be.
+#[inline(never)]
+fn check_bound(
+    identity: &Identity,
+    verified: &Verified,
+    presented: &Presented<'_>,
+    effort: Effort,
+    scene: &Scene<'_>,
+) -> Result<Option<Unrecorded>, Finding> {
     let none = Map::new();
     let confirmation = match verified.claims.get("cnf") {
         None => &none,

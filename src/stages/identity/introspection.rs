@@ -62,6 +62,7 @@ pub fn call(configured: &Introspection, token: &[u8]) -> Call {
 ///
 /// # Errors
 /// The service must be asked first, and the request may wait for it.
+#[inline(never)]
 pub(super) fn recall(
     identity: &Identity,
     configured: &Introspection,

@@ -17,6 +17,7 @@ use crate::time::Millis;
 ///
 /// # Errors
 /// It was used before, or cannot be recorded.
+#[inline(never)]
 pub(super) fn check(identity: &Identity, verified: &Verified, scene: &Scene<'_>) -> Result<(), Finding> {
     if verified.origin == Origin::Key {
         return Err(Finding::new(

@@ -23,6 +23,7 @@ use crate::time::Millis;
 ///
 /// # Errors
 /// Keys that may come, if the request may wait for them.
+#[inline(never)]
 pub(super) fn verify(
     identity: &Identity,
     text: &[u8],

@@ -23,7 +23,7 @@ mod hands;
 mod place;
 
 use super::{Origin, Scene, Verified};
-use crate::config::identity::Identity;
+use crate::config::identity::{Identity, Usage};
 use crate::finding::{Check, Class, Family, Findings, Score, Weight};
 use crate::memory::record::{Debt, Share};
 use crate::time::Millis;
@@ -87,7 +87,13 @@ pub(super) fn check(
     scene: &Scene<'_>,
     findings: &mut Findings,
 ) {
-    let Some(usage) = &identity.usage else { return };
+    if let Some(usage) = &identity.usage {
+        record(usage, verified, text, scene, findings);
+    }
+}
+
+#[inline(never)]
+fn record(usage: &Usage, verified: &Verified, text: &[u8], scene: &Scene<'_>, findings: &mut Findings) {
     let token = name(verified, text, scene);
     hands::check(usage, &token, scene, findings);
     place::check(usage, &token, scene, findings);

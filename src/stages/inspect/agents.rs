@@ -3,7 +3,7 @@
 //! A scanner by its own name has no business with an API, unless it is one's own. A browser that a program drives is a sign; tools
 //! and crawlers are told and weigh nothing: honest clients are among them, and limits and identity are for them.
 
-use super::harmless::Harmless;
+use super::inspector::Inspector;
 use crate::finding::{Check, Class, Family, Finding, Findings, Score, Weight};
 use crate::request::agent::{classify, Agent};
 use crate::request::Request;
@@ -46,17 +46,33 @@ const fn check(id: &'static str, code: &'static str, weight: Weight, means: &'st
     }
 }
 
-/// Looks at the user agent. Those in which nothing was found are remembered: most clients send the same one each time.
-pub(super) fn check_head(unnamed: &Harmless, request: &Request, findings: &mut Findings) {
-    let Some(written) = request.text("user-agent") else { return };
-    let Some(unknown) = unnamed.unknown(written) else { return };
-    let Some(agent) = classify(written) else { return unnamed.remember(unknown) };
+/// Looks at the user agent. Those in which nothing was found are remembered: most clients send the same one each time. Returns it if
+/// there is also nothing in it as a value like any other.
+pub(super) fn check_head<'r>(
+    inspector: &Inspector,
+    request: &'r Request,
+    findings: &mut Findings,
+) -> Option<&'r [u8]> {
+    let sent = request.headers.first("user-agent")?;
+    let hashed = inspector.unnamed().hashed(sent);
+    if !inspector.unnamed().knows(hashed) {
+        let written = std::str::from_utf8(sent).ok()?;
+        match classify(written) {
+            None => inspector.unnamed().remember(hashed),
+            Some(agent) => findings.add(named(agent)),
+        }
+    }
+    Some(sent).filter(|_| inspector.harmless().knows(hashed))
+}
+
+#[cold]
+fn named(agent: Agent) -> Finding {
     let check = match agent {
         Agent::Scanner(_) => &SCANNER,
         Agent::Headless(_) => &HEADLESS,
         Agent::Tool(_) | Agent::Crawler(_) => &AUTOMATIC,
     };
-    findings.add(Finding::new(check, format!("named `{}`", agent.name())));
+    Finding::new(check, format!("named `{}`", agent.name()))
 }
 
 #[cfg(test)]
@@ -66,14 +82,11 @@ mod tests {
 
     #[test]
     fn who_names_a_program_is_found_each_time() {
-        let unnamed = Harmless::new([7; 16]);
+        let inspector = Inspector::built_in([7; 16]).unwrap();
         let found = |agent: &str| {
             let mut findings = Findings::default();
-            check_head(
-                &unnamed,
-                &Request::new(Headers::from_pairs([("user-agent", agent)]), || None),
-                &mut findings,
-            );
+            let request = Request::new(Headers::from_pairs([("user-agent", agent)]), || None);
+            check_head(&inspector, &request, &mut findings);
             findings.len()
         };
         for _ in 0..3 {

@@ -28,9 +28,9 @@ pub struct Harmless {
     places: Vec<Cell<u64>>,
 }
 
-/// A text by its hash, and where it is remembered.
-#[derive(Debug, Copy, Clone)]
-pub struct Known(u64);
+/// A text by its hash, which says where it is remembered.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub struct Hashed(u64);
 
 impl Harmless {
     /// Nothing yet. The secret is to be random.
@@ -38,24 +38,28 @@ impl Harmless {
         Self { secret, places: vec![Cell::new(0); PLACES] }
     }
 
-    /// The text itself, or `None` if it has been looked at before.
-    pub fn unknown(&self, text: &str) -> Option<Known> {
+    /// A text, for whoever has the same secret.
+    pub fn hashed(&self, text: &[u8]) -> Hashed {
         let mut hasher = SipHasher13::new_with_key(&self.secret);
-        hasher.write(text.as_bytes());
+        hasher.write(text);
         // Zero stands for an empty place.
-        let hash = hasher.finish().max(1);
+        Hashed(hasher.finish().max(1))
+    }
+
+    /// Whether a text has been looked at before.
+    pub fn knows(&self, Hashed(hash): Hashed) -> bool {
         let ways = self.ways(hash);
-        let Some(way) = ways.iter().position(|place| place.get() == hash) else { return Some(Known(hash)) };
+        let Some(way) = ways.iter().position(|place| place.get() == hash) else { return false };
         if let [before, own, ..] = ways.get(way.saturating_sub(1)..).unwrap_or_default() {
             if way > 0 {
                 before.swap(own);
             }
         }
-        None
+        true
     }
 
     /// Remembers a text that has nothing in it.
-    pub fn remember(&self, Known(hash): Known) {
+    pub fn remember(&self, Hashed(hash): Hashed) {
         let ways = self.ways(hash);
         let free = ways.iter().find(|place| place.get() == 0);
         if let Some(place) = free.or(ways.last()) {
@@ -77,23 +81,25 @@ mod tests {
     #[test]
     fn what_was_remembered_needs_no_look() {
         let harmless = Harmless::new([7; 16]);
-        let known = harmless.unknown("curl/8").unwrap();
-        assert!(harmless.unknown("curl/8").is_some(), "a look alone remembers nothing");
-        harmless.remember(known);
-        assert!(harmless.unknown("curl/8").is_none());
-        assert!(harmless.unknown("curl/9").is_some());
+        let known = |text: &str| harmless.knows(harmless.hashed(text.as_bytes()));
+        assert!(!known("curl/8"));
+        assert!(!known("curl/8"), "a look alone remembers nothing");
+        harmless.remember(harmless.hashed(b"curl/8"));
+        assert!(known("curl/8"));
+        assert!(!known("curl/9"));
     }
 
     #[test]
     fn the_memory_does_not_grow_and_the_last_ones_are_known() {
         let harmless = Harmless::new([7; 16]);
         for number in 0..100_000 {
-            if let Some(known) = harmless.unknown(&format!("agent/{number}")) {
-                harmless.remember(known);
+            let hashed = harmless.hashed(format!("agent/{number}").as_bytes());
+            if !harmless.knows(hashed) {
+                harmless.remember(hashed);
             }
         }
         assert_eq!(harmless.places.len(), PLACES);
-        assert!(harmless.unknown("agent/99999").is_none());
+        assert!(harmless.knows(harmless.hashed(b"agent/99999")));
     }
 
     /// Also where a `usize` has 32 bits, as in the module.
@@ -109,9 +115,12 @@ mod tests {
     fn what_comes_once_does_not_drive_out_what_all_send() {
         let harmless = Harmless::new([7; 16]);
         let look = |text: &str| {
-            let unknown = harmless.unknown(text);
-            unknown.iter().for_each(|known| harmless.remember(*known));
-            unknown.is_none()
+            let hashed = harmless.hashed(text.as_bytes());
+            let is_known = harmless.knows(hashed);
+            if !is_known {
+                harmless.remember(hashed);
+            }
+            is_known
         };
         let common: Vec<String> = (0..PLACES / 8).map(|number| format!("browser/{number}")).collect();
         for text in common.iter().cycle().take(common.len() * WAYS) {

@@ -11,6 +11,7 @@ use super::lexer::{symbols, Symbol, Vocabulary};
 use super::model::{reasons, Feature, Model, ESTIMATE_OFF_MAX};
 use super::phrase::{Phrase, Phrases, SymbolSet};
 use crate::request::decode::{self, Decoded, Signs};
+use crate::request::values::Part;
 use std::cell::RefCell;
 
 /// From here on there is a finding.
@@ -88,7 +89,7 @@ pub struct Inspector {
     hints: Vec<u32>,
     /// Texts of programs in which there was nothing.
     harmless: Harmless,
-    /// User agents that name no program.
+    /// User agents that name no program. Under the same secret.
     unnamed: Harmless,
     /// Symbols of the text that is judged: room that is used again.
     room: RefCell<Vec<Symbol>>,
@@ -150,7 +151,8 @@ impl Inspector {
         let signs = Signs::of(value);
         if !signs.may_be_encoded() {
             let inner = self.judge_inner(value, signs, 0, ignored);
-            if is_plain(value, signs) {
+            // Most are, and nothing can be wrong with them.
+            if signs.is_plain(value.as_bytes()) {
                 return inner;
             }
             return surer(self.judge(value, 0, ignored), inner);
@@ -160,10 +162,16 @@ impl Inspector {
         surer(self.judge(&text, rounds, ignored), inner)
     }
 
-    /// Whether a value is so plain that nothing can be wrong with it, which to see takes less than to remember it.
-    pub fn is_harmless(&self, value: &str) -> bool {
-        let signs = Signs::of(value);
-        is_plain(value, signs) && !signs.may_be_base64()
+    /// Whether a value of a head needs no look, by its bytes as they were sent: it is so plain that nothing can be wrong with it,
+    /// which to see takes less than to remember it, or a program wrote it as it stands and it was looked at before.
+    pub fn knows(&self, part: Part, sent: &[u8]) -> bool {
+        // What is longer may be base64, however plain.
+        if sent.len() < decode::BASE64_BYTES_MIN && Signs::of_bytes(sent).is_plain(sent) {
+            return true;
+        }
+        // An escape in a cookie stands for another text.
+        let is_text = part == Part::Header || (part == Part::Cookie && !sent.contains(&b'%'));
+        is_text && self.harmless.knows(self.harmless.hashed(sent))
     }
 
     /// Judges what a value is the base64 of: a text, or an object that would be read.
@@ -293,16 +301,29 @@ fn surer(whole: Option<Sighting>, inner: Option<Sighting>) -> Option<Sighting> {
     }
 }
 
-/// Whether a value is words and numbers without anything between them that means something: most are, and nothing can be wrong
-/// with them.
-fn is_plain(value: &str, signs: Signs) -> bool {
-    let has_mark = || value.as_bytes().windows(2).any(|pair| pair == b"--" || pair == b"__");
-    signs.is_word() || (signs.is_name() && !has_mark())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_values_and_those_of_programs_that_were_looked_at_are_known() {
+        let inspector = Inspector::built_in([0; 16]).unwrap();
+        for plain in ["", "items", "o-1001", "a_b"] {
+            assert!(
+                inspector.knows(Part::Query, plain.as_bytes()) && inspector.inspect(plain).is_none(),
+                "{plain}"
+            );
+        }
+        for odd in ["a--b", "a b", "c2VsZWN0IDEgZnJvbSBh", "1'", "%41"] {
+            let sent = odd.as_bytes();
+            assert!(!inspector.knows(Part::Header, sent), "{odd}");
+            inspector.harmless().remember(inspector.harmless().hashed(sent));
+            let parts = [Part::Header, Part::Cookie, Part::Query, Part::Path];
+            // Decoded a cookie would be another text.
+            let is_known = [true, odd != "%41", false, false];
+            assert_eq!(parts.map(|part| inspector.knows(part, sent)), is_known, "{odd}");
+        }
+    }
 
     #[test]
     fn every_phrase_and_hint_means_something() {

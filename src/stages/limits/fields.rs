@@ -106,10 +106,11 @@ fn graphql_operation(document: Option<&Value>, scene: &Scene<'_>) -> Option<Stri
     named.or_else(|| graphql::first_operation(&sent("query")?).map(str::to_owned))
 }
 
-/// The parts of the key, each with its length before it, so that no two lists of parts look the same.
-pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
+/// Writes the parts of the key, each with its length before it, so that no two lists of parts look the same.
+pub(super) fn write_key(limit: &Limit, scene: &Scene<'_>, key: &mut Vec<u8>) {
+    key.clear();
     // Most keys fit, so that they do not grow step by step.
-    let mut key = Vec::with_capacity(64);
+    key.reserve(64);
     let mut push = |tag: u8, value: &[u8]| {
         key.push(tag);
         key.extend(value.len().to_le_bytes());
@@ -121,7 +122,6 @@ pub(super) fn key(limit: &Limit, scene: &Scene<'_>) -> Vec<u8> {
             None => push(0, Network::of(scene.request.source.as_ref(), limit.prefix_v4, limit.prefix_v6).bytes()),
         }
     }
-    key
 }
 
 /// Whom a part names, if the request says so. One subscriber has a whole IPv6 /64.

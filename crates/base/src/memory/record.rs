@@ -199,13 +199,23 @@ impl Record {
 }
 
 /// `one · other / whole`, rounded up. Wasm has no wide division, and almost every product fits.
-fn product_over(one: u64, other: u64, whole: u64) -> u64 {
-    match one.checked_mul(other) {
+pub(crate) fn product_over(one: u64, other: u64, whole: u64) -> u64 {
+    match product(one, other) {
         Some(product) => product.div_ceil(whole.max(1)),
         None => {
             let product = u128::from(one).saturating_mul(other.into()).div_ceil(whole.max(1).into());
             u64::try_from(product).unwrap_or(u64::MAX)
         }
+    }
+}
+
+/// A product, if 64 bits have room for it. Most have by the lengths of their factors; to make sure takes a product of 128 bits, which
+/// wasm has no instruction for.
+pub(crate) const fn product(one: u64, other: u64) -> Option<u64> {
+    if one.leading_zeros().saturating_add(other.leading_zeros()) >= u64::BITS {
+        Some(one.wrapping_mul(other))
+    } else {
+        one.checked_mul(other)
     }
 }
 

@@ -6,8 +6,8 @@
 //! twice the limit, which the fixed window allows at every border and this one only if the window before was filled in
 //! its last moments. The state is the window's number and two counts of 32 bits.
 
-use super::{is_alien, pack, unpack, Rate, Taken};
-use crate::memory::record::{Debt, Share, State};
+use super::{is_alien, pack, times, unpack, Rate, Taken};
+use crate::memory::record::{product_over, Debt, Share, State};
 use crate::time::Millis;
 
 struct Counts {
@@ -22,7 +22,7 @@ pub(super) fn begin(rate: &Rate, now: Millis, inherited: Share) -> State {
 
 pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool) -> Taken {
     let mut counts = at(load(state), rate, now);
-    let begins = counts.window.saturating_mul(rate.window.as_u64());
+    let begins = times(counts.window, rate.window.as_u64());
     let elapsed = now.as_u64().saturating_sub(begins).min(rate.window.as_u64());
     let used = weighed(counts.previous, rate, elapsed).saturating_add(counts.current);
     let fits =
@@ -61,9 +61,7 @@ pub(super) fn give_back(state: State, taken: State, units: u64) -> State {
 
 /// The part of the window before that lies inside the sliding one, rounded up.
 fn weighed(previous: u64, rate: &Rate, elapsed: u64) -> u64 {
-    let inside = u128::from(rate.window.as_u64().saturating_sub(elapsed));
-    let product = u128::from(previous).saturating_mul(inside).div_ceil(u128::from(rate.window.as_u64().max(1)));
-    u64::try_from(product).unwrap_or(u64::MAX)
+    product_over(previous, rate.window.as_u64().saturating_sub(elapsed), rate.window.as_u64())
 }
 
 /// How long until `cost` fits, if nobody else takes anything: within this window as the one before slides out, or
@@ -87,7 +85,7 @@ fn wait(counts: &Counts, rate: &Rate, elapsed: u64, cost: u64) -> Millis {
 /// The counts as the window of this moment sees them. A window in the future is one that a worker with a later clock has begun.
 fn at(counts: Counts, rate: &Rate, now: Millis) -> Counts {
     let window = number(rate, now);
-    if is_alien(counts.window.saturating_mul(rate.window.as_u64()), now) {
+    if is_alien(times(counts.window, rate.window.as_u64()), now) {
         return Counts { window, previous: 0, current: 0 };
     }
     match window.saturating_sub(counts.window) {

@@ -7,7 +7,7 @@
 //!
 //! Resolution: a nanosecond for the interval, a millisecond for the clock. The state uses 8 of its 16 bytes.
 
-use super::{pack, unpack, Rate, Taken};
+use super::{pack, times, unpack, Rate, Taken};
 use crate::memory::record::{Debt, Share, State};
 use crate::time::Millis;
 
@@ -22,7 +22,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
     let clock = nanos(now);
     let (arrival, _) = unpack(state);
     let arrival = arrival.max(clock);
-    let next = arrival.saturating_add(interval(rate).saturating_mul(cost));
+    let next = arrival.saturating_add(times(interval(rate), cost));
     let latest = clock.saturating_add(capacity(rate));
     let allowed = owed || next <= latest;
     let arrival = if allowed { next } else { arrival };
@@ -46,7 +46,7 @@ pub(super) fn take(state: State, rate: &Rate, now: Millis, cost: u64, owed: bool
 /// more.
 pub(super) fn give_back(state: State, rate: &Rate, taken: State, now: Millis, units: u64) -> State {
     let ((arrival, _), (arrival_then, _)) = (unpack(state), unpack(taken));
-    let owed = interval(rate).saturating_mul(units);
+    let owed = times(interval(rate), units);
     let elapsed = nanos(now).saturating_sub(arrival_then.saturating_sub(owed));
     pack(arrival.saturating_sub(owed.saturating_sub(elapsed)), 0)
 }
@@ -61,11 +61,11 @@ fn interval(rate: &Rate) -> u64 {
 }
 
 fn capacity(rate: &Rate) -> u64 {
-    interval(rate).saturating_mul(rate.burst)
+    times(interval(rate), rate.burst)
 }
 
 fn nanos(time: Millis) -> u64 {
-    time.as_u64().saturating_mul(NANOS_PER_MILLI)
+    times(time.as_u64(), NANOS_PER_MILLI)
 }
 
 /// Rounded up: who waits that long has waited long enough.

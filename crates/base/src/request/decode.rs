@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub const ROUNDS_MAX: u8 = 3;
 
 /// Shortest text that may be base64: shorter ones look like words.
-const BASE64_BYTES_MIN: usize = 16;
+pub const BASE64_BYTES_MIN: usize = 16;
 
 /// Bytes that the shortest base64 stands for.
 pub const BEGINNING_BYTES: usize = 12;
@@ -147,8 +147,13 @@ impl Signs {
 
     /// Those of a text.
     pub fn of(text: &str) -> Self {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// Those of bytes that may be a text.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         let sign = |byte: u8| Self::OF.get(usize::from(byte)).copied().unwrap_or_default();
-        Self { seen: text.bytes().fold(0, |seen, byte| seen | sign(byte)), bytes: text.len() }
+        Self { seen: bytes.iter().fold(0, |seen, byte| seen | sign(*byte)), bytes: bytes.len() }
     }
 
     /// Whether [`decode`] may find something.
@@ -159,6 +164,12 @@ impl Signs {
     /// Whether [`base64`] may.
     pub const fn may_be_base64(self) -> bool {
         self.seen & Self::NO_BASE64 == 0 && self.bytes >= BASE64_BYTES_MIN
+    }
+
+    /// Whether the text, which these are of, is words and numbers without anything between them that means something.
+    pub fn is_plain(self, text: &[u8]) -> bool {
+        let has_mark = || text.windows(2).any(|pair| pair == b"--" || pair == b"__");
+        self.is_word() || (self.is_name() && !has_mark())
     }
 
     /// Whether there are letters, digits, hyphens and underscores alone.

@@ -127,8 +127,8 @@ pub fn mentioned<'w>(text: &[u8], wanted: &[&'w str]) -> Option<&'w str> {
 
 /// The names as they are written, without those that are empty.
 fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let names = text.split(|byte| b"&;".contains(byte)).filter_map(|pair| pair.split(|byte| *byte == b'=').next());
-    names.filter(|name| !name.is_empty())
+    let pairs = text.split(|byte| matches!(byte, b'&' | b';'));
+    pairs.filter_map(|pair| pair.split(|byte| *byte == b'=').next()).filter(|name| !name.is_empty())
 }
 
 /// Whether some service may take a decoded name for this one.

@@ -88,6 +88,16 @@ impl Headers {
         headers
     }
 
+    /// The place of the first field of that name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.iter().position(|(own, _)| own == name.as_bytes())
+    }
+
+    /// The value of the field at a place; empty if there is none.
+    pub fn value_at(&self, place: Option<usize>) -> &[u8] {
+        place.and_then(|place| self.fields.get(place)).map(|field| self.value(field)).unwrap_or_default()
+    }
+
     /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
         let is_named = |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
@@ -109,11 +119,15 @@ impl Headers {
 
     /// The name of the first field whose value is not UTF-8.
     pub fn not_utf8(&self) -> Option<&[u8]> {
-        let start = self.fields.first()?.start;
-        if bytes::is_ascii(self.buffer.get(start..).unwrap_or_default()) {
+        if bytes::is_ascii(self.section()) {
             return None;
         }
         self.iter().find(|(_, value)| std::str::from_utf8(value).is_err()).map(|(name, _)| name)
+    }
+
+    /// Whether one of some bytes, none of them NUL, is in any name or value.
+    pub fn has_one_of<const WANTED: usize>(&self, wanted: [u8; WANTED]) -> bool {
+        bytes::has_one_of(self.section(), wanted)
     }
 
     /// The names of the fields that a service takes for ones that begin so, if it takes an underscore for a hyphen. `start` has a
@@ -133,12 +147,12 @@ impl Headers {
 
     /// Every value of a cookie (RFC 6265 §5.4), over all `cookie` fields.
     pub fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
-            let pair = pair.trim_ascii();
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (key, value) = pair.split_at_checked(at)?;
-            (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
-        })
+        self.all("cookie").flat_map(move |line| cookies(line, name))
+    }
+
+    /// The first of them.
+    pub fn first_cookie<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.all("cookie").find_map(|line| cookies(line, name).next())
     }
 
     /// How often a cookie's name stands before an equals sign, in any letter case and wherever in a cookie line: some
@@ -185,6 +199,11 @@ impl Headers {
         candidates.iter().filter(move |field| field.print == print)
     }
 
+    /// All names and values, with a NUL behind each.
+    fn section(&self) -> &[u8] {
+        self.fields.first().and_then(|first| self.buffer.get(first.start..)).unwrap_or_default()
+    }
+
     fn name(&self, field: &Field) -> &[u8] {
         self.buffer.get(field.start..).and_then(|rest| rest.get(..field.name_bytes)).unwrap_or_default()
     }
@@ -193,6 +212,17 @@ impl Headers {
         let start = field.start.saturating_add(field.name_bytes).saturating_add(1);
         self.buffer.get(start..).and_then(|rest| rest.get(..field.value_bytes)).unwrap_or_default()
     }
+}
+
+/// Every value of a cookie in one line.
+fn cookies<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    line.split(|byte| *byte == b';').filter_map(move |pair| {
+        // Most have another name, which shows at once.
+        let pair = Some(pair.trim_ascii()).filter(|pair| pair.starts_with(name.as_bytes()))?;
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = pair.split_at_checked(at)?;
+        (key.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
+    })
 }
 
 /// Whether two names of fields are the same to a service that takes an underscore for a hyphen. `wanted` has hyphens.
@@ -232,6 +262,7 @@ mod tests {
         let headers = Headers::from_pairs([("cookie", "a=1; session=x=y"), ("Cookie", "session=2;b")]);
         assert_eq!(headers.cookies("session").collect::<Vec<_>>(), [b"x=y".as_slice(), b"2"]);
         assert_eq!(headers.cookies("b").count(), 0);
+        assert_eq!((headers.first_cookie("session"), headers.first_cookie("b")), (Some(&b"x=y"[..]), None));
     }
 
     #[test]

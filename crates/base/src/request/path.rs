@@ -11,6 +11,7 @@
 //! Cost is linear in the path's length. Not covered: letter case and Unicode look-alikes of `/` and `.`, which
 //! only some file systems fold.
 
+use crate::bytes::Kinds;
 use std::fmt;
 
 /// A path that has one meaning.
@@ -99,13 +100,10 @@ pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
 
 /// A path that is in its one form already, but for a trailing slash; most are. `None` for any other, and for some that are too.
 fn normal_already(raw: &[u8]) -> Option<&str> {
-    let mut before = 0;
-    for byte in raw {
-        let is_plain = byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte);
-        if !is_plain || (before == b'/' && b"/.".contains(byte)) {
-            return None;
-        }
-        before = *byte;
+    const PLAIN: Kinds =
+        Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP).and(Kinds::SLASH).and(Kinds::TILDE);
+    if !PLAIN.are_all(raw) || raw.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) {
+        return None;
     }
     let shorter = raw.strip_suffix(b"/").filter(|shorter| !shorter.is_empty());
     std::str::from_utf8(shorter.unwrap_or(raw)).ok()

@@ -50,10 +50,8 @@ const fn quiet_headers(name_bytes: usize) -> &'static [&'static str] {
     }
 }
 
-/// Whether nobody has reason to write a byte into a quiet header field, and look-ups for loggers need it.
-const fn is_loud(byte: u8) -> bool {
-    matches!(byte, b'$' | b'<' | b'`' | b'{' | b'\n')
-}
+/// What nobody has reason to write into a quiet header field, and look-ups for loggers need.
+const LOUD: [u8; 5] = *b"$<`{\n";
 
 /// Where a value stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -97,25 +95,36 @@ impl Part {
 /// Takes values: the part, the place in it and the text.
 pub type Visit<'v> = dyn FnMut(Part, Place<'_>, &str) + 'v;
 
+/// Whether a value of a head needs no look, by its part and its bytes as they were sent. Most need none, and what is not handed on
+/// is not decoded either.
+pub type Known<'v> = dyn Fn(Part, &[u8]) -> bool + 'v;
+
 /// Hands values on, up to the bound.
 struct Walker<'v, 'c> {
+    known: &'v Known<'c>,
     visit: &'v mut Visit<'c>,
     left: usize,
     cut: bool,
 }
 
-/// The values of the head. Returns whether all were looked at.
-pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+/// The values of the head but those that are known. Returns whether all were looked at.
+pub fn of_head(request: &Request, known: &Known<'_>, visit: &mut Visit<'_>) -> bool {
+    let mut walker = Walker { known, ..Walker::new(visit) };
     let segments = request.written_path().split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
     for (index, segment) in segments.enumerate() {
-        walker.take(Part::Path, Place::Segment(index), &percent_decoded(segment));
+        if !walker.passes(Part::Path, segment) {
+            walker.take(Part::Path, Place::Segment(index), &percent_decoded(segment));
+        }
     }
     walker.pairs(Part::Query, request.query());
+    let is_loud = request.headers.has_one_of(LOUD);
     for (name, value) in request.headers.iter() {
         if name == b"cookie" {
             walker.cookies(value);
-        } else if !name.starts_with(b":") && (!is_quiet(name) || has_loud(value)) {
+        } else if !name.starts_with(b":")
+            && (!is_quiet(name) || (is_loud && bytes::has_one_of(value, LOUD)))
+            && !walker.passes(Part::Header, value)
+        {
             walker.take(Part::Header, Place::named(&lossy(name)), &lossy(value));
         }
     }
@@ -124,7 +133,7 @@ pub fn of_head(request: &Request, visit: &mut Visit<'_>) -> bool {
 
 /// The values of a JSON document that was read. Returns whether all were looked at.
 pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut walker = Walker::new(visit);
     if let Some(document) = body.get::<&str>(&[]) {
         walker.document(Place::Whole, document);
     }
@@ -134,7 +143,7 @@ pub fn of_document(body: &Body, visit: &mut Visit<'_>) -> bool {
 /// The texts in the beginning of a JSON document, names among them: what is whole of it has no tree to be walked. Returns whether all
 /// were looked at.
 pub fn of_beginning_of_document(beginning: &[u8], visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut walker = Walker::new(visit);
     let mut rest = beginning;
     while let Some(start) = rest.iter().position(|byte| *byte == b'"') {
         let literal = rest.get(start..).unwrap_or_default();
@@ -163,14 +172,14 @@ fn end_of_literal(literal: &[u8]) -> usize {
 
 /// The values of a form's text. Returns whether all were looked at.
 pub fn of_form(text: &[u8], visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut walker = Walker::new(visit);
     walker.pairs(Part::Form, text);
     !walker.cut
 }
 
 /// The values of a multipart form: fields, the names of files, and files that are text. Returns whether all were looked at.
 pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut walker = Walker::new(visit);
     for part in parts {
         walker.name(Part::Form, &part.name);
         let place = Place::named(&part.name);
@@ -187,31 +196,42 @@ pub fn of_parts(parts: &[multipart::Part<'_>], visit: &mut Visit<'_>) -> bool {
 
 /// A text of no known structure, as one value. Returns whether all of it was looked at.
 pub fn of_text(text: &[u8], visit: &mut Visit<'_>) -> bool {
-    let mut walker = Walker { visit, left: VALUES_MAX, cut: false };
+    let mut walker = Walker::new(visit);
     walker.take(Part::Text, Place::Whole, &String::from_utf8_lossy(text));
     !walker.cut
 }
 
-impl Walker<'_, '_> {
+impl<'v, 'c> Walker<'v, 'c> {
+    /// One that hands on everything.
+    fn new(visit: &'v mut Visit<'c>) -> Self {
+        Self { known: &|_, _| false, visit, left: VALUES_MAX, cut: false }
+    }
+
+    /// Whether nothing is to be done about a value as it was sent. It counts all the same.
+    fn passes(&mut self, part: Part, sent: &[u8]) -> bool {
+        let is_known = sent.len() <= VALUE_BYTES_MAX && (self.known)(part, sent);
+        sent.is_empty() || (is_known && self.count())
+    }
+
+    /// Whether there may be one more.
+    fn count(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.cut |= left.is_none();
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
     fn take(&mut self, part: Part, place: Place<'_>, text: &str) {
-        if text.is_empty() {
+        if text.is_empty() || !self.count() {
             return;
         }
-        let Some(left) = self.left.checked_sub(1) else {
-            self.cut = true;
-            return;
-        };
-        self.left = left;
         self.cut |= text.len() > VALUE_BYTES_MAX;
         let end = (0..=VALUE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         (self.visit)(part, place, end.and_then(|end| text.get(..end)).unwrap_or_default());
     }
 
     fn name(&mut self, part: Part, name: &str) {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let is_special = name.starts_with("__") || matches!(name, "constructor" | "prototype");
-        // Few have a full stop.
-        if is_special || !(Signs::of(name).is_name() || name.bytes().all(is_plain)) {
+        if !is_ordinary(name.as_bytes()) {
             self.take(part, Place::NameOf(&Place::named(name)), name);
         }
     }
@@ -219,12 +239,15 @@ impl Walker<'_, '_> {
     fn pairs(&mut self, part: Part, text: &[u8]) {
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-            let name = super::form_decoded(name);
+            let (sent_name, sent) = (halves.next().unwrap_or_default(), halves.next());
+            if sent.is_some_and(|sent| is_ordinary(sent_name) && self.passes(part, sent)) {
+                continue;
+            }
+            let name = super::form_decoded(sent_name);
             let name = lossy(&name);
-            match value {
-                Some(value) => {
-                    let value = super::form_decoded(value);
+            match sent {
+                Some(sent) => {
+                    let value = super::form_decoded(sent);
                     self.take(part, Place::named(&name), &lossy(&value));
                     self.name(part, &name);
                 }
@@ -238,7 +261,9 @@ impl Walker<'_, '_> {
         for pair in value.split(|byte| *byte == b';') {
             let mut halves = pair.trim_ascii().splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            self.take(Part::Cookie, Place::named(&lossy(name)), &percent_decoded(value));
+            if !self.passes(Part::Cookie, value) {
+                self.take(Part::Cookie, Place::named(&lossy(name)), &percent_decoded(value));
+            }
         }
     }
 
@@ -267,9 +292,12 @@ fn is_quiet(name: &[u8]) -> bool {
         || quiet_headers(name.len()).iter().any(|quiet| bytes::are_equal(quiet.as_bytes(), name))
 }
 
-/// Whether there is a loud byte. It does not stop at the first one, so that many are looked at at once: a token is long.
-fn has_loud(value: &[u8]) -> bool {
-    value.iter().fold(false, |loud, byte| loud | is_loud(*byte))
+/// Whether a name is none that a service would take apart. What is ordinary as it was sent is so decoded.
+fn is_ordinary(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_special = name.starts_with(b"__") || matches!(name, b"constructor" | b"prototype");
+    // Few have a full stop.
+    !is_special && (Signs::of_bytes(name).is_name() || name.iter().all(is_plain))
 }
 
 /// Whether a file may be text, by its type: what is none of the well-known others.
@@ -296,7 +324,9 @@ mod tests {
     fn head(pairs: &[(&str, &str)]) -> Vec<String> {
         let mut seen = Vec::new();
         let request = Request::new(Headers::from_pairs(pairs.iter().copied()), || None);
-        of_head(&request, &mut |part, place, text| seen.push(format!("{}.{place}={text}", part.name())));
+        of_head(&request, &|_, _| false, &mut |part, place, text| {
+            seen.push(format!("{}.{place}={text}", part.name()))
+        });
         seen
     }
 
@@ -332,6 +362,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_as_it_was_sent_is_counted_and_not_handed_on() {
+        let pairs = [
+            (":path", "/known/%6bnown?q=known&known[$ne]=known&known"),
+            ("cookie", "a=known; b=known%20"),
+            ("referer", "known"),
+        ];
+        let request = Request::new(Headers::from_pairs(pairs), || None);
+        let is_known = |_: Part, sent: &[u8]| sent == b"known";
+        let mut seen = Vec::new();
+        let all = of_head(&request, &is_known, &mut |part, place, text| {
+            seen.push(format!("{}.{place}={text}", part.name()))
+        });
+        let expected = [
+            "path.1=known",
+            "query.known[$ne]=known",
+            "query.known[$ne]#name=known[$ne]",
+            "query.=known",
+            "cookie.b=known ",
+        ];
+        assert!(all && seen == expected, "{seen:?}");
+        let many = format!("/?{}", "a=1&".repeat(VALUES_MAX + 1));
+        let request = Request::new(Headers::from_pairs([(":path", many.as_str())]), || None);
+        assert!(!of_head(&request, &|_, _| true, &mut |_, _, _| {}));
+    }
+
+    #[test]
     fn a_document_is_walked_in_its_order() {
         let seen = document(r#"{"a": {"b": ["x", {"c": "\u0079"}, 1]}, "z": "end", "$where": true}"#);
         assert_eq!(seen, ["$where#name=$where", "a.b[0]=x", "a.b[1].c=y", "z=end"]);
@@ -363,6 +419,14 @@ mod tests {
             text.len() <= VALUE_BYTES_MAX
         )));
         assert!(of_text(b"short", &mut |_, _, _| {}));
+    }
+
+    #[test]
+    fn a_quiet_field_is_looked_at_where_something_loud_is_in_it() {
+        for loud in LOUD {
+            let value = format!("text/html; {}", char::from(loud));
+            assert_eq!(head(&[("accept", &value), ("te", "trailers")]), [format!("header.accept={value}")]);
+        }
     }
 
     proptest! {
