@@ -69,7 +69,7 @@ impl Code {
     }
 
     fn row(&self) -> String {
-        format!("{:>12}{:>8}{:>8}", self.instructions, self.lines.len(), self.pages.len())
+        format!("{:>14}{:>8}{:>8}", self.instructions, self.lines.len(), self.pages.len())
     }
 }
 
@@ -86,8 +86,8 @@ fn main() -> Result<()> {
     let modules = modules::Modules::write(&directory)?;
     // The service behind Envoy is asked by a contender that is not measured here.
     let nobody = ([127, 0, 0, 1], 9).into();
-    println!("{:18}{:>28}{:>28}", "", "in all", "in the module");
-    println!("{:18}{}", "", format!("{:>12}{:>8}{:>8}", "instructions", "lines", "pages").repeat(2));
+    println!("{:18}{:>30}{:>30}", "", "in all", "in the module");
+    println!("{:18}{}", "", format!("{:>14}{:>8}{:>8}", "instructions", "lines", "pages").repeat(2));
     for contender in contenders::all(&modules, nobody, false)? {
         if MEASURED.contains(&contender.name) {
             let name = contender.name;
