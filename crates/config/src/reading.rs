@@ -91,13 +91,8 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-// None is inlined: they stand behind every field of every structure.
 impl Error for Fault {
-    #[inline(never)]
-    fn duplicate_field(name: &'static str) -> Self {
-        Self::new(format!("duplicate field `{name}`"))
-    }
-
+    // Not inlined: it stands behind every field of every structure.
     #[inline(never)]
     fn missing_field(name: &'static str) -> Self {
         Self::new(format!("missing field `{name}`"))
