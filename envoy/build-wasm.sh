@@ -40,7 +40,12 @@ readonly WASM_FEATURES=(
     --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
 )
 
-readonly WASM_OPT=(-O3 --flexible-inline-max-function-size 5 --low-memory-unused)
+# The second line saves 60 KiB: one body for functions that differ in constants alone, constants that are used often
+# in a local, and short numbers for the functions that are called from most places.
+readonly WASM_OPT=(
+    -O3 --flexible-inline-max-function-size 5 --low-memory-unused
+    --merge-similar-functions --const-hoisting --reorder-locals --reorder-functions
+)
 
 main() {
     choose_toolchain
