@@ -54,8 +54,12 @@ impl Kinds {
 
     /// Whether every byte is of one of these.
     pub(crate) fn are_all(self, bytes: &[u8]) -> bool {
-        let is_one = |byte: u8| Self::OF.get(usize::from(byte)).is_some_and(|kind| kind.0 & self.0 != 0);
-        bytes.iter().fold(true, |all, byte| all & is_one(*byte))
+        bytes.iter().fold(true, |all, byte| all & self.includes(*byte))
+    }
+
+    /// Whether a byte is of one of these.
+    pub(crate) fn includes(self, byte: u8) -> bool {
+        Self::OF.get(usize::from(byte)).is_some_and(|kind| kind.0 & self.0 != 0)
     }
 }
 

@@ -202,20 +202,27 @@ fn method(written: &[u8]) -> Cow<'static, str> {
 
 /// See [`Request::host`].
 fn host(authority: &[u8]) -> Option<String> {
+    // `shop.example.` is the same name, written absolutely.
+    let name = authority.strip_suffix(b".").unwrap_or(authority);
+    let name = if is_name(name) { name } else { host_of_address(authority)? };
+    std::str::from_utf8(name).ok().map(str::to_ascii_lowercase)
+}
+
+/// The same for what is more than a name.
+#[inline(never)]
+fn host_of_address(authority: &[u8]) -> Option<&[u8]> {
     let (host, port) = match authority.iter().rposition(|byte| *byte == b':') {
         // In `[::1]` the last colon is not a port's.
         Some(colon) if authority.last() != Some(&b']') => authority.split_at_checked(colon)?,
         _ => (authority, &[][..]),
     };
-    // `shop.example.` is the same name, written absolutely.
     let name = host.strip_suffix(b".").unwrap_or(host);
     let in_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
     let is_plain = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
         Some(address) => !address.is_empty() && address.iter().all(in_address),
         None => is_name(name),
     };
-    let is_whole = is_plain && port.iter().skip(1).all(u8::is_ascii_digit);
-    std::str::from_utf8(name).ok().filter(|_| is_whole).map(str::to_ascii_lowercase)
+    (is_plain && port.iter().skip(1).all(u8::is_ascii_digit)).then_some(name)
 }
 
 /// What labels and full stops are of.
@@ -223,11 +230,16 @@ const IN_NAME: Kinds = Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP);
 
 /// Labels with full stops between them.
 fn is_name(name: &[u8]) -> bool {
-    let has_empty_label = name.is_empty()
-        || name.starts_with(b".")
-        || name.ends_with(b".")
-        || name.windows(2).any(|pair| pair == b"..");
-    IN_NAME.are_all(name) && !has_empty_label
+    // Whether the label that is read has anything in it.
+    let mut is_label = false;
+    for byte in name {
+        let is_stop = *byte == b'.';
+        if !IN_NAME.includes(*byte) || (is_stop && !is_label) {
+            return false;
+        }
+        is_label = !is_stop;
+    }
+    is_label
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.

@@ -61,17 +61,20 @@ impl Headers {
         };
         let table_bytes = size(*count)?.checked_mul(8)?;
         let (sizes, _) = rest.get(..table_bytes)?.as_chunks::<4>().0.as_chunks::<2>();
-        let mut fields = Vec::with_capacity(sizes.len());
         let mut marks = 0;
         let mut start = table_bytes.checked_add(4)?;
-        for [name, value] in sizes {
-            let (name_bytes, value_bytes) = (size(*name)?, size(*value)?);
-            let name = buffer.get(start..start.checked_add(name_bytes)?)?;
-            let print = Print::of(name);
+        // Once the end is passed it stays passed, and that is looked at afterwards.
+        let fields = sizes.iter().map(|[name, value]| {
+            let (name_bytes, value_bytes) =
+                (size(*name).unwrap_or(usize::MAX), size(*value).unwrap_or(usize::MAX));
+            let name_end = start.saturating_add(name_bytes);
+            let print = Print::of(buffer.get(start..name_end).unwrap_or_default());
             marks |= print.mark();
-            fields.push(Field { start, name_bytes, value_bytes, print });
-            start = start.checked_add(name_bytes)?.checked_add(value_bytes)?.checked_add(2)?;
-        }
+            let field = Field { start, name_bytes, value_bytes, print };
+            start = name_end.saturating_add(value_bytes).saturating_add(2);
+            field
+        });
+        let fields = fields.collect();
         (start <= buffer.len()).then_some(Self { buffer, fields, marks })
     }
 
