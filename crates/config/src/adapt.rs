@@ -3,10 +3,8 @@
 //! Factors are kept in thousandths, so that the same traffic meets the same limits on every machine.
 
 use super::raw::{self, Day};
-use super::ConfigError;
-use portcullis_base::gather;
+use super::{ByName, ConfigError};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 use tz::{TimeZone, TimeZoneSettings};
 
 /// No factor may be larger than this.
@@ -59,7 +57,7 @@ pub struct Geo {
     /// The header field that Envoy's geoip filter writes, lower case.
     pub header: String,
     /// By location, upper case; in thousandths.
-    pub factors: BTreeMap<String, u32>,
+    pub factors: ByName<u32>,
     /// For all others, and where there is no location.
     pub others: u32,
 }
@@ -166,13 +164,13 @@ impl Day {
 
 impl Geo {
     fn new(written: &raw::Geo, path: &str) -> Result<Self, ConfigError> {
-        let factor = |(place, value): (&String, &f64)| {
+        let factor = |(place, value): (&str, &f64)| {
             let factor = permille(*value, FACTOR_MAX, &format!("{path}.factors.{place}"))?;
             Ok((place.to_ascii_uppercase(), factor))
         };
         Ok(Self {
             header: written.header.to_ascii_lowercase(),
-            factors: gather::try_map(written.factors.iter().map(factor))?,
+            factors: written.factors.iter().map(factor).collect::<Result<_, _>>()?,
             others: permille(written.others, FACTOR_MAX, &format!("{path}.others"))?,
         })
     }

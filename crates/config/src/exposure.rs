@@ -15,10 +15,9 @@ use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
-use super::ConfigError;
+use super::{ByName, ConfigError};
 use portcullis_base::finding::Check;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
 const RULES_MAX: usize = 200;
@@ -60,7 +59,7 @@ pub struct Whom {
     /// Scopes that the caller must all have.
     pub scopes: Vec<String>,
     /// Claims of which the caller must have one of the values each.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
 }
 
 /// One status, or all of a class.
@@ -203,7 +202,7 @@ impl Whom {
     fn new(
         routes: &[String],
         statuses: &[String],
-        callers: (&[String], &BTreeMap<String, Vec<String>>),
+        callers: (&[String], &ByName<Vec<String>>),
         known: &[&str],
         path: &str,
     ) -> Result<Self, ConfigError> {

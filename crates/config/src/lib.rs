@@ -10,6 +10,7 @@
 pub mod adapt;
 pub mod anomaly;
 pub mod behaviour;
+pub mod by_name;
 pub mod error;
 pub mod exposure;
 pub mod field;
@@ -43,6 +44,7 @@ mod written;
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
+pub use self::by_name::ByName;
 pub use self::error::ConfigError;
 pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
@@ -63,7 +65,6 @@ use self::tuning::Tuning;
 use portcullis_base::finding::{Check, Family, Finding, Score, Weight};
 use portcullis_base::json::{self, Bounds};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 
 /// The version of the document's shape that this filter reads.
 pub const VERSION: u32 = 1;
@@ -120,8 +121,8 @@ pub struct Config {
     pub fleet: Option<Fleet>,
     /// What is reported.
     pub telemetry: Telemetry,
-    caps: BTreeMap<Family, Score>,
-    tunings: BTreeMap<&'static str, Tuning>,
+    caps: Vec<(Family, Score)>,
+    tunings: ByName<Tuning>,
 }
 
 /// Limits on the form of a request.
@@ -232,7 +233,7 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(&written, thresholds, &sections, endpoints)?,
+            routes: Routes::compile(&written, thresholds, &sections, &endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -290,7 +291,8 @@ impl Config {
     /// How much a family can contribute to the risk.
     #[inline]
     pub fn cap(&self, family: Family) -> Score {
-        self.caps.get(&family).copied().unwrap_or(tuning::default_cap(family))
+        let written = self.caps.iter().find(|(capped, _)| *capped == family);
+        written.map_or(tuning::default_cap(family), |(_, cap)| *cap)
     }
 }
 

@@ -6,11 +6,10 @@ use super::keys::{self, Context, KeyPart};
 use super::raw::{self, Document, FailurePolicy, FleetMode, Mode};
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::ConfigError;
+use super::{ByName, ConfigError};
 use portcullis_base::expression::{Expression, Kinds};
 use portcullis_base::rate::{Algorithm, Rate};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 /// Limits of one configuration at most; each has its own statistics.
@@ -77,7 +76,7 @@ pub struct Cost {
     /// Unless the method has its own.
     pub default: u64,
     /// By method.
-    pub methods: BTreeMap<String, u64>,
+    pub methods: ByName<u64>,
     /// A whole number in the request that takes the place of both where it is present, from 1 to `field_max`.
     pub field: Option<Field>,
     /// The most that `field` can make a request cost; what is more counts as so much.
@@ -185,8 +184,8 @@ impl When {
 
     fn of_values(written: &raw::WhenValues, path: &str) -> Result<Self, ConfigError> {
         let mut fields: Vec<(Field, Vec<String>)> = Vec::new();
-        let mut all = |values: &BTreeMap<String, Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
-            for (name, allowed) in values {
+        let mut all = |values: &ByName<Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
+            for (name, allowed) in values.iter() {
                 let field = field(name).ok_or_else(|| {
                     ConfigError::new(
                         format!("{path}.{section}"),

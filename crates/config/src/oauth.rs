@@ -8,10 +8,7 @@ pub mod redirect;
 
 pub use self::redirect::RedirectUri;
 
-use super::{raw, ConfigError};
-use portcullis_base::gather;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use super::{raw, ByName, ConfigError};
 use std::sync::Arc;
 
 /// Clients of one endpoint at most.
@@ -45,7 +42,7 @@ pub enum Endpoint {
     /// Where tokens are asked for (RFC 6749 §3.2).
     Token {
         /// The grants that may be presented.
-        grant_types: BTreeSet<String>,
+        grant_types: Vec<String>,
     },
 }
 
@@ -53,15 +50,15 @@ pub enum Endpoint {
 #[derive(Debug, Clone)]
 pub struct Authorization {
     /// The response types that may be asked for, each as the set of its words (RFC 6749 §3.1.1).
-    pub response_types: Vec<BTreeSet<String>>,
+    pub response_types: Vec<ByName<()>>,
     /// The redirect URIs of each client; `None` where clients are not known here.
-    pub clients: Option<BTreeMap<String, Vec<RedirectUri>>>,
+    pub clients: Option<ByName<Vec<RedirectUri>>>,
     /// Whether a request may have been pushed.
     pub takes_pushed: bool,
 }
 
 /// Endpoints by the name of their route.
-pub(super) type Endpoints = BTreeMap<String, Arc<Endpoint>>;
+pub(super) type Endpoints = ByName<Arc<Endpoint>>;
 
 impl Oauth {
     /// The section, and what its routes are. `key_parameter` is where clients' own keys may stand in a query.
@@ -81,7 +78,7 @@ impl Oauth {
             let fault = "is `identity.api_keys.query`, so no such key could ever be used";
             return Err(ConfigError::new(format!("oauth.query_token_names[{at}]"), fault));
         }
-        let mut placed = Placed { routes, endpoints: BTreeMap::new() };
+        let mut placed = Placed { routes, endpoints: ByName::new() };
         for (index, endpoint) in written.authorization_endpoints.iter().enumerate() {
             let path = format!("oauth.authorization_endpoints[{index}]");
             let rules = authorization(endpoint, &path)?;
@@ -124,12 +121,9 @@ impl Placed<'_> {
                     format!("route `{name}` is for some methods only, and others would escape these rules");
                 return Err(ConfigError::new(place, fault));
             }
-            match self.endpoints.entry(name.clone()) {
-                Entry::Vacant(entry) => entry.insert(Arc::clone(endpoint)),
-                Entry::Occupied(_) => {
-                    return Err(ConfigError::new(place, format!("route `{name}` is an endpoint already")))
-                }
-            };
+            if self.endpoints.insert(name, Arc::clone(endpoint)).is_some() {
+                return Err(ConfigError::new(place, format!("route `{name}` is an endpoint already")));
+            }
         }
         Ok(())
     }
@@ -139,7 +133,7 @@ impl Placed<'_> {
         let takes = |route: &raw::Route| route.methods.iter().any(|method| METHODS.contains(&method.as_str()));
         for (index, route) in self.routes.iter().enumerate().filter(|(_, route)| takes(route)) {
             let same = |other: &&raw::Route| other.path == route.path && other.hosts == route.hosts;
-            let is_endpoint = |other: &raw::Route| self.endpoints.contains_key(&other.name);
+            let is_endpoint = |other: &raw::Route| self.endpoints.contains(&other.name);
             if let Some(endpoint) = self.routes.iter().filter(same).find(|other| is_endpoint(other)) {
                 let fault = format!("takes requests away from `{}`, which `oauth` names", endpoint.name);
                 return Err(ConfigError::new(format!("routes[{index}].methods"), fault));
@@ -152,7 +146,7 @@ impl Placed<'_> {
 fn authorization(written: &raw::AuthorizationEndpoint, path: &str) -> Result<Authorization, ConfigError> {
     let place = format!("{path}.response_types");
     check_list(&written.response_types, &place)?;
-    let words = |text: &String| gather::set(text.split(' ').map(str::to_owned));
+    let words = |text: &String| text.split(' ').map(|word| (word, ())).collect::<ByName<_>>();
     let response_types: Vec<_> = written.response_types.iter().map(words).collect();
     for (at, words) in response_types.iter().enumerate() {
         if words.contains("token") || !words.contains("code") {
@@ -168,15 +162,12 @@ fn authorization(written: &raw::AuthorizationEndpoint, path: &str) -> Result<Aut
     })
 }
 
-fn read_clients(
-    written: &[raw::OauthClient],
-    path: &str,
-) -> Result<BTreeMap<String, Vec<RedirectUri>>, ConfigError> {
+fn read_clients(written: &[raw::OauthClient], path: &str) -> Result<ByName<Vec<RedirectUri>>, ConfigError> {
     if written.is_empty() || written.len() > CLIENTS_MAX {
         let fault = format!("has {} clients, expected 1 to {CLIENTS_MAX}", written.len());
         return Err(ConfigError::new(path, fault));
     }
-    let mut clients = BTreeMap::new();
+    let mut clients = ByName::new();
     for (index, client) in written.iter().enumerate() {
         let place = format!("{path}[{index}]");
         if client.id.is_empty() {
@@ -194,7 +185,7 @@ fn read_clients(
             RedirectUri::new(text).map_err(|fault| wrong(fault.reason()))
         };
         let uris = client.redirect_uris.iter().enumerate().map(uri).collect::<Result<Vec<_>, _>>()?;
-        if clients.insert(client.id.clone(), uris).is_some() {
+        if clients.insert(&client.id, uris).is_some() {
             let fault = format!("`{}` is configured twice", client.id.escape_debug());
             return Err(ConfigError::new(format!("{place}.id"), fault));
         }
@@ -202,7 +193,7 @@ fn read_clients(
     Ok(clients)
 }
 
-fn grant_types(written: &[String], path: &str) -> Result<BTreeSet<String>, ConfigError> {
+fn grant_types(written: &[String], path: &str) -> Result<Vec<String>, ConfigError> {
     check_list(written, path)?;
     let given_up =
         |name: &String| ["password", "implicit"].iter().any(|old| name.trim().eq_ignore_ascii_case(old));
@@ -210,7 +201,7 @@ fn grant_types(written: &[String], path: &str) -> Result<BTreeSet<String>, Confi
         let fault = "is a grant that OAuth 2.1 has given up (RFC 9700 §2.1.2, §2.4)";
         return Err(ConfigError::new(format!("{path}[{at}]"), fault));
     }
-    Ok(gather::set(written.iter().cloned()))
+    Ok(written.to_vec())
 }
 
 fn check_list(written: &[String], path: &str) -> Result<(), ConfigError> {

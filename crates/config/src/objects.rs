@@ -2,9 +2,8 @@
 
 use super::adapt::permille;
 use super::field::Field;
-use super::{check_name, raw, routes, ConfigError};
+use super::{check_name, raw, routes, ByName, ConfigError};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 
 /// Kinds of one configuration at most.
 const KINDS_MAX: usize = 64;
@@ -47,7 +46,7 @@ pub struct Kind {
     pub unless: Unless,
     /// When there are too many; `None` for never.
     pub enumeration: Option<Enumeration>,
-    places: BTreeMap<String, Id>,
+    places: ByName<Id>,
 }
 
 /// Where a request names its objects.
@@ -72,7 +71,7 @@ pub struct Unless {
     /// Scopes.
     pub scopes: Vec<String>,
     /// Claims with their values.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
 }
 
 /// When an actor asks for too many.
@@ -148,13 +147,13 @@ impl Kind {
         if raw.routes.is_empty() {
             return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
         }
-        let mut places = BTreeMap::new();
+        let mut places = ByName::new();
         for (at, name) in raw.routes.iter().enumerate() {
             let route = written.iter().find(|route| route.name == *name).ok_or_else(|| {
                 let known = routes::names(written).unwrap_or_default();
                 ConfigError::unknown(format!("{path}.routes[{at}]"), "route", name, known)
             })?;
-            places.insert(name.clone(), Id::new(&raw.id, &route.path, &format!("{path}.id"))?);
+            places.insert(name, Id::new(&raw.id, &route.path, &format!("{path}.id"))?);
         }
         let owner = raw.owner.as_ref().map(|owner| claim(owner, &format!("{path}.owner"))).transpose()?;
         let raw::Unless { scopes, claims } = &raw.unless;

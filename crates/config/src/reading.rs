@@ -4,12 +4,11 @@
 //! its name, and each type is read in one place: serde's visitors, which are shown one member after the other and are a function
 //! of their own for each structure, were a tenth of the module. Texts of faults are serde's.
 
-use portcullis_base::gather;
+use crate::by_name::ByName;
 pub(crate) use portcullis_config_derive::Written;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Error, Expected, Unexpected};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What can be read from a value of the document.
@@ -250,13 +249,14 @@ impl<T: Written> Written for Vec<T> {
     }
 }
 
-impl<T: Written> Written for BTreeMap<String, T> {
+impl<T: Written> Written for ByName<T> {
     fn read(node: Node<'_>) -> Result<Self, Fault> {
         let Value::Object(members) = node.0 else { return Err(node.is_not(&"a map")) };
-        gather::try_map(members.iter().map(|(name, value)| match T::read(Node(value)) {
-            Ok(value) => Ok((name.clone(), value)),
-            Err(fault) => Err(fault.of_member(name)),
-        }))
+        let mut values = Self::new();
+        for (name, value) in members {
+            values.insert(name, T::read(Node(value)).map_err(|fault| fault.of_member(name))?);
+        }
+        Ok(values)
     }
 }
 
@@ -335,14 +335,13 @@ fn named<T: DeserializeOwned>(node: Node<'_>, expected: &str) -> Result<T, Fault
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::collections::BTreeMap;
 
     #[derive(Debug, PartialEq, Written)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         items: Vec<Inner>,
         #[serde(default)]
-        table: BTreeMap<String, u8>,
+        table: ByName<u8>,
         either: Option<Either>,
     }
 
@@ -371,7 +370,7 @@ mod tests {
         let document =
             json!({"items": [{"count": 1, "ratio": 2}], "table": {"a": 3}, "either": {"by_name": null}});
         let items = vec![Inner { count: 1, ratio: 2.0 }];
-        let table = BTreeMap::from([("a".to_owned(), 3)]);
+        let table = ByName::from_iter([("a", 3)]);
         assert_eq!(read::<Outer>(&document).unwrap(), Outer { items, table, either: Some(Either::ByName) });
         let either = read::<Outer>(&json!({"items": [], "either": "alone"})).unwrap().either;
         assert_eq!(either, Some(Either::Alone));

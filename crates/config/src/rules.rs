@@ -10,11 +10,10 @@ use super::field::Field;
 use super::keys::{key_part, KeyPart};
 use super::raw::{self, Document, Effect, FailurePolicy, Mode};
 use super::routes::template::parameters;
-use super::{check_name, score, ConfigError};
+use super::{check_name, score, ByName, ConfigError};
 use portcullis_base::expression::{Call, Expression, Kinds, Value};
 use portcullis_base::finding::{self, Weight};
 use portcullis_base::time::Millis;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rules of one configuration at most; each has its own statistics.
@@ -104,11 +103,11 @@ impl Rule {
             return Err(ConfigError::new("rules", format!("has {} rules, at most {RULES_MAX}", written.len())));
         }
         let mut rules: Vec<Self> = Vec::with_capacity(written.len());
-        let mut taken = BTreeSet::new();
+        let mut taken = ByName::new();
         for (index, raw) in written.iter().enumerate() {
             let path = format!("rules[{index}]");
             check_name(&raw.name, &format!("{path}.name"))?;
-            if !taken.insert(&raw.name) {
+            if taken.insert(&raw.name, ()).is_some() {
                 return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
             }
             for (at, name) in raw.routes.iter().enumerate() {

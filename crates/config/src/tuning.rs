@@ -1,10 +1,8 @@
 //! What the configuration says of single checks and of families: the `checks` section and `risk.family_caps`.
 
 use super::raw::{self, Effect, TunedMode};
-use super::{score, ConfigError};
+use super::{score, ByName, ConfigError};
 use portcullis_base::finding::{Check, Family, Score, Weight};
-use portcullis_base::gather;
-use std::collections::BTreeMap;
 
 /// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
 const FAMILY_CAP: f64 = 0.65;
@@ -29,8 +27,8 @@ pub(super) const fn default_cap(family: Family) -> Score {
 }
 
 /// The caps of families, by the names that the document uses.
-pub(super) fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, Score>, ConfigError> {
-    let cap = |(name, value): (&String, &f64)| {
+pub(super) fn caps(written: &ByName<f64>) -> Result<Vec<(Family, Score)>, ConfigError> {
+    let cap = |(name, value): (&str, &f64)| {
         let path = format!("risk.family_caps.{name}");
         let family = Family::ALL.into_iter().find(|family| family.name() == name);
         let family = family.ok_or_else(|| {
@@ -38,15 +36,12 @@ pub(super) fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, S
         })?;
         Ok((family, score(*value, &path)?))
     };
-    gather::try_map(written.iter().map(cap))
+    written.iter().map(cap).collect()
 }
 
 /// The checks that are tuned, by their ids.
-pub(super) fn tunings(
-    written: &[raw::Tuning],
-    checks: &[&'static Check],
-) -> Result<BTreeMap<&'static str, Tuning>, ConfigError> {
-    let mut tunings = BTreeMap::new();
+pub(super) fn tunings(written: &[raw::Tuning], checks: &[&'static Check]) -> Result<ByName<Tuning>, ConfigError> {
+    let mut tunings = ByName::new();
     for (index, raw) in written.iter().enumerate() {
         let path = format!("checks[{index}]");
         let check = checks.iter().find(|check| check.id == raw.id);

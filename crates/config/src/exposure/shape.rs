@@ -10,7 +10,7 @@
 //! A shape is a graph: each place is a set of schemas that hold there together, found once, so that a schema may contain itself.
 //! Bounds: [`PLACES_MAX`], [`SCHEMAS_MAX`].
 
-use super::ConfigError;
+use super::{ByName, ConfigError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub struct Shape {
 #[derive(Debug, Default, Clone)]
 struct Entry {
     /// Those that are named; some of them may not pass.
-    members: BTreeMap<String, Option<usize>>,
+    members: ByName<Option<usize>>,
     any_member: Option<usize>,
     items: Option<usize>,
     passes_all: bool,
@@ -311,12 +311,12 @@ impl<'a, 'l> Reader<'a, 'l> {
         let mut silent = schemas.iter().filter(says_nothing);
         let passes_plain = silent.clone().any(Schema::is_plain);
         let passes_all = silent.any(|schema| *schema.schema == ALL || (!names_some && !schema.is_plain()));
-        let names: BTreeSet<&str> =
-            schemas.iter().flat_map(|schema| schema.members("properties")).map(|(name, _)| name).collect();
-        let mut members = BTreeMap::new();
-        for name in names {
+        let names: ByName<()> =
+            schemas.iter().flat_map(|schema| schema.members("properties")).map(|(name, _)| (name, ())).collect();
+        let mut members = ByName::new();
+        for name in names.names() {
             let own = schemas.iter().flat_map(|schema| schema.member(name)).collect();
-            members.insert(name.to_owned(), self.place(own)?);
+            members.insert(name, self.place(own)?);
         }
         let any_member = self.place(schemas.iter().flat_map(Schema::rest).collect())?;
         let items =

@@ -10,7 +10,7 @@ use super::digest::{self, Digest};
 use super::TokenSource;
 use crate::moment;
 use crate::raw;
-use crate::ConfigError;
+use crate::{ByName, ConfigError};
 use portcullis_base::time::Millis;
 use portcullis_jose::Claims;
 use serde_json::{Map, Value};
@@ -129,12 +129,12 @@ fn keys(written: &[raw::ApiKey]) -> Result<BTreeMap<Prefix, Vec<ApiKey>>, Config
     if written.len() > KEYS_MAX {
         return Err(ConfigError::new(PATH, format!("has {} keys, at most {KEYS_MAX} are allowed", written.len())));
     }
-    let mut ids = BTreeMap::new();
+    let mut ids = ByName::new();
     let mut keys: BTreeMap<Prefix, Vec<ApiKey>> = BTreeMap::new();
     for (index, raw) in written.iter().enumerate() {
         let path = format!("{PATH}[{index}]");
         let key = key(raw, &path)?;
-        if ids.insert(raw.id.as_str(), index).is_some() {
+        if ids.insert(&raw.id, ()).is_some() {
             return Err(ConfigError::new(
                 format!("{path}.id"),
                 format!("`{}` is the id of another key too", raw.id),

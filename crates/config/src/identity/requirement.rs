@@ -2,8 +2,7 @@
 
 use super::Login;
 use crate::raw;
-use crate::{Bound, ConfigError, Demand};
-use std::collections::BTreeMap;
+use crate::{Bound, ByName, ConfigError, Demand};
 
 /// What the callers of a route must prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub struct Requirement {
     /// Scopes that must all be granted.
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
     /// How, and how lately, they must have logged in.
     pub login: Login,
     /// What satisfies a challenge: the same on every route.
@@ -32,7 +31,7 @@ impl Requirement {
             one_time: false,
             binding: None,
             scopes: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: ByName::new(),
             login: Login::default(),
             step_up: Login::default(),
         }
@@ -47,12 +46,9 @@ impl Requirement {
     }
 
     /// The requirement of each named route.
-    pub(crate) fn by_route(
-        written: &raw::Identity,
-        names: &[&str],
-    ) -> Result<BTreeMap<String, Self>, ConfigError> {
+    pub(crate) fn by_route(written: &raw::Identity, names: &[&str]) -> Result<ByName<Self>, ConfigError> {
         let general = Self::general(written)?;
-        let mut by_route = BTreeMap::new();
+        let mut by_route = ByName::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
             let path = format!("identity.requirements[{index}]");
             let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
@@ -97,7 +93,7 @@ impl Requirement {
                     login: login.clone(),
                     step_up: general.step_up.clone(),
                 };
-                if by_route.insert(name.clone(), own).is_some() {
+                if by_route.insert(name, own).is_some() {
                     return Err(ConfigError::new(place, format!("route `{name}` already has a requirement")));
                 }
             }

@@ -3,9 +3,9 @@
 use super::super::units::{ByteSize, Duration};
 use super::{FailurePolicy, Mode, Secret};
 use crate::reading::{Fault, Node, Written};
+use crate::ByName;
 use portcullis_base::rate::Algorithm;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The memory that all workers share.
 #[derive(Debug, Written)]
@@ -117,13 +117,13 @@ pub(crate) struct WhenValues {
     /// Methods.
     pub(crate) methods: Vec<String>,
     /// Values of claims, by name.
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
     /// Values of header fields, by name.
-    pub(crate) headers: BTreeMap<String, Vec<String>>,
+    pub(crate) headers: ByName<Vec<String>>,
     /// Values of parameters of the query, by name.
-    pub(crate) query: BTreeMap<String, Vec<String>>,
+    pub(crate) query: ByName<Vec<String>>,
     /// Values in a JSON body, by dotted path.
-    pub(crate) body: BTreeMap<String, Vec<String>>,
+    pub(crate) body: ByName<Vec<String>>,
     /// Names of GraphQL operations.
     pub(crate) graphql_operations: Vec<String>,
     /// Whether the caller has no token.
@@ -138,7 +138,7 @@ pub(crate) struct Cost {
     /// Units of a request; 0 exempts it.
     pub(crate) default: u64,
     /// Units by method.
-    pub(crate) methods: BTreeMap<String, u64>,
+    pub(crate) methods: ByName<u64>,
     /// A field with a whole number that takes their place where the request has it, from 1 to `field_max`.
     pub(crate) field: Option<String>,
     /// The most that the field can cost; more, and what is no number, costs so much.
@@ -149,7 +149,7 @@ pub(crate) struct Cost {
 
 impl Default for Cost {
     fn default() -> Self {
-        Self { default: 1, methods: BTreeMap::new(), field: None, field_max: 1000, response_unit: None }
+        Self { default: 1, methods: ByName::new(), field: None, field_max: 1000, response_unit: None }
     }
 }
 
@@ -245,7 +245,7 @@ pub(crate) struct Geo {
     #[serde(default = "default_geo_header")]
     pub(crate) header: String,
     /// Factors by location.
-    pub(crate) factors: BTreeMap<String, f64>,
+    pub(crate) factors: ByName<f64>,
     /// The factor of all others.
     #[serde(default = "one")]
     pub(crate) others: f64,
