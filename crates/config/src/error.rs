@@ -37,7 +37,7 @@ impl ConfigError {
     pub(super) fn from_reading(found: &Found) -> Self {
         let fault = found.to_string();
         let hint = unknown_name(&fault).and_then(|(name, known)| nearest(name, &known).map(str::to_owned));
-        Self { path: found.path(), fault, hint }
+        Self { path: found.path.clone(), fault, hint }
     }
 }
 

@@ -355,9 +355,12 @@ pub(crate) struct Telemetry {
 pub(crate) struct Secret(pub(crate) String);
 
 impl Written for Secret {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        let text = node.0.as_str().ok_or_else(|| Fault::custom("expected a string"))?;
-        Ok(Self(text.to_owned()))
+    fn read(node: &Node<'_>) -> Self {
+        let text = node.value.as_str();
+        if text.is_none() {
+            node.refuse(Fault::custom("expected a string"));
+        }
+        Self(text.unwrap_or_default().to_owned())
     }
 }
 

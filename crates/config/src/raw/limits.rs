@@ -2,7 +2,7 @@
 
 use super::super::units::{ByteSize, Duration};
 use super::{FailurePolicy, Mode, Secret};
-use crate::reading::{Fault, Node, Written};
+use crate::reading::{Node, Written};
 use crate::ByName;
 use portcullis_base::rate::Algorithm;
 use serde_json::Value;
@@ -100,11 +100,14 @@ impl Default for When {
 
 /// Its type tells which of the two is written.
 impl Written for When {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        match node.0 {
-            Value::String(text) => Ok(Self::Condition(text.clone())),
-            Value::Object(_) => WhenValues::read(node).map(Self::Values),
-            _ => Err(node.is_not(&"a condition, or an object with values")),
+    fn read(node: &Node<'_>) -> Self {
+        match node.value {
+            Value::String(text) => Self::Condition(text.clone()),
+            Value::Object(_) => Self::Values(WhenValues::read(node)),
+            _ => {
+                node.is_not(&"a condition, or an object with values");
+                Self::default()
+            }
         }
     }
 }
