@@ -5,7 +5,7 @@
 
 use super::raw::{self, Document, Effect};
 use super::routes::names;
-use super::{ConfigError, FailurePolicy};
+use super::{ByName, ConfigError, FailurePolicy};
 use portcullis_base::finding::Check;
 
 /// Exclusions of one document.
@@ -114,7 +114,7 @@ impl GraphqlLimits {
 
 /// Names of fields as they are compared.
 fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
-    let mut fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
+    let fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
     if let Some(index) = fields.iter().position(String::is_empty) {
         return Err(ConfigError::new(format!("inspect.privileged_fields[{index}]"), "has no letter or digit"));
     }
@@ -124,8 +124,8 @@ fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
             format!("at most {PRIVILEGED_FIELDS_MAX} names"),
         ));
     }
-    fields.sort_unstable();
-    Ok(fields)
+    let distinct: ByName<()> = fields.iter().map(|name| (name, ())).collect();
+    Ok(distinct.names().map(str::to_owned).collect())
 }
 
 /// Longest name of a field that is compared whole.

@@ -168,9 +168,14 @@ impl Minting {
     /// What verifies its tokens, each set with the moment until which it is the right one; the last one has none, unless all
     /// keys retire.
     pub(super) fn key_sets(&self) -> Result<Vec<(Option<Millis>, KeySet)>, ConfigError> {
-        let mut ends: Vec<Option<Millis>> = self.keys.iter().map(|key| key.retire_at).collect();
-        ends.sort_unstable_by_key(|end| end.unwrap_or(Millis::new(u64::MAX)));
-        ends.dedup();
+        let moment = |end: &Option<Millis>| end.unwrap_or(Millis::new(u64::MAX));
+        let mut ends: Vec<Option<Millis>> = Vec::new();
+        for end in self.keys.iter().map(|key| key.retire_at) {
+            let at = ends.partition_point(|earlier| moment(earlier) < moment(&end));
+            if ends.get(at) != Some(&end) {
+                ends.insert(at, end);
+            }
+        }
         let mut begin = Millis::default();
         let mut sets = Vec::with_capacity(ends.len());
         for end in ends {

@@ -24,7 +24,7 @@ use super::rules::{self, Rule};
 use super::watched::Watched;
 use super::workflows;
 use super::{check_name, ByName, ConfigError, Requirement, Thresholds};
-use std::cmp::Reverse;
+use portcullis_base::gather;
 use std::sync::Arc;
 
 /// Routes of one configuration at most; each has its own statistics.
@@ -100,8 +100,8 @@ pub struct Routes {
     ambiguous: Route,
     /// By their host, by the suffix of hosts, which begins with a dot, or by [`ANY_HOST`].
     hosts: ByName<Methods>,
-    /// Longest suffix first.
-    host_suffixes: Vec<String>,
+    /// How long the suffixes are, the longest first.
+    suffix_lengths: Vec<usize>,
 }
 
 /// The sections that say something about routes.
@@ -184,8 +184,8 @@ impl Routes {
             });
         }
         let ambiguous = strictest(&unmatched, &written);
-        let (hosts, host_suffixes) = hosts(&document.routes)?;
-        Ok(Self { written, unmatched, ambiguous, hosts, host_suffixes })
+        let (hosts, suffix_lengths) = hosts(&document.routes)?;
+        Ok(Self { written, unmatched, ambiguous, hosts, suffix_lengths })
     }
 
     /// The most specific route for a request.
@@ -195,8 +195,9 @@ impl Routes {
         // One that begins with a dot may be a suffix itself, and then it is the longest that fits.
         let exact = on(host);
         let by_suffix = || {
-            let fits = self.host_suffixes.iter().filter(|suffix| host.ends_with(suffix.as_str()));
-            fits.into_iter().find_map(|suffix| on(suffix))
+            let ends =
+                self.suffix_lengths.iter().filter_map(|length| host.get(host.len().checked_sub(*length)?..));
+            ends.filter(|end| end.starts_with('.')).find_map(on)
         };
         let found = exact.or_else(by_suffix).or_else(|| on(ANY_HOST));
         found.map_or(RouteId::Unmatched, RouteId::Written)
@@ -236,8 +237,8 @@ fn strictest(unmatched: &Route, written: &[Route]) -> Route {
     strictest
 }
 
-/// The trees of hosts and of suffixes, and the suffixes with the longest first.
-fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<String>), ConfigError> {
+/// The trees of hosts and of suffixes, and how long the suffixes are.
+fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<usize>), ConfigError> {
     let mut hosts = ByName::new();
     for Placement { index, methods, path, yields } in placements(written) {
         let Some(route) = written.get(index) else { continue };
@@ -248,10 +249,9 @@ fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<String>), Confi
             put.map_err(|fault| ConfigError::new(format!("routes[{index}].path"), fault))?;
         }
     }
-    let suffixes = hosts.names().filter(|host| host.starts_with('.'));
-    let mut suffixes: Vec<String> = suffixes.map(str::to_owned).collect();
-    suffixes.sort_unstable_by_key(|suffix| Reverse(suffix.len()));
-    Ok((hosts, suffixes))
+    let lengths = gather::set(hosts.names().filter(|host| host.starts_with('.')).map(str::len));
+    let suffix_lengths = lengths.into_iter().rev().collect();
+    Ok((hosts, suffix_lengths))
 }
 
 /// A path to be put into the trees of some methods, of all if there are none.

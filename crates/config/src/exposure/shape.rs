@@ -250,9 +250,7 @@ impl<'a, 'l> Reader<'a, 'l> {
     fn place(&mut self, mut schemas: Vec<Schema<'a>>) -> Result<Option<usize>, ConfigError> {
         schemas.retain(|schema| *schema.schema != Value::Bool(false) && !self.is_write_only(schema));
         let Some(first) = schemas.first().cloned() else { return Ok(None) };
-        let schemas = self.together(schemas)?;
-        let mut key: Vec<usize> = schemas.iter().map(Schema::address).collect();
-        key.sort_unstable();
+        let (key, schemas) = self.together(schemas)?;
         if let Some(known) = self.known.get(&key) {
             return Ok(Some(*known));
         }
@@ -283,8 +281,8 @@ impl<'a, 'l> Reader<'a, 'l> {
         false
     }
 
-    /// Some schemas and those that they point to, each once.
-    fn together(&mut self, mut open: Vec<Schema<'a>>) -> Result<Vec<Schema<'a>>, ConfigError> {
+    /// Some schemas and those that they point to, each once, and their addresses in order.
+    fn together(&mut self, mut open: Vec<Schema<'a>>) -> Result<(Vec<usize>, Vec<Schema<'a>>), ConfigError> {
         let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
         while let Some(schema) = open.pop() {
             if !seen.insert(schema.address()) {
@@ -302,7 +300,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             open.extend(["allOf", "oneOf", "anyOf"].into_iter().flat_map(|keyword| schema.items(keyword)));
             all.push(schema);
         }
-        Ok(all)
+        Ok((seen.into_iter().collect(), all))
     }
 
     fn entry(&mut self, schemas: &[Schema<'a>]) -> Result<Entry, ConfigError> {
