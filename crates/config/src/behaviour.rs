@@ -222,7 +222,7 @@ fn logins(written: &[raw::LoginRoute], routes: &[&str]) -> Result<Vec<Login>, Co
         for (at, name) in raw.routes.iter().enumerate() {
             let path = format!("{path}.routes[{at}]");
             if !routes.contains(&name.as_str()) {
-                return Err(ConfigError::unknown(path, "route", name, routes.iter().copied()));
+                return Err(ConfigError::unknown(path, "route", name, routes));
             }
             if logins.iter().any(|other| other.routes.contains(name)) {
                 return Err(ConfigError::new(path, format!("`{name}` is a login already")));

@@ -253,12 +253,7 @@ impl Status {
 fn known_routes(written: &[String], known: &[&str], path: &str) -> Result<Vec<String>, ConfigError> {
     for (index, name) in written.iter().enumerate() {
         if name != UNMATCHED && !known.contains(&name.as_str()) {
-            return Err(ConfigError::unknown(
-                format!("{path}.routes[{index}]"),
-                "route",
-                name,
-                known.iter().copied(),
-            ));
+            return Err(ConfigError::unknown(format!("{path}.routes[{index}]"), "route", name, known));
         }
     }
     Ok(written.to_vec())
@@ -278,7 +273,12 @@ impl KindRule {
         let kind = |(index, name): (usize, &String)| {
             let found = known().find(|(_, known)| known == name).map(|(id, _)| id);
             found.ok_or_else(|| {
-                ConfigError::unknown(format!("{path}.kinds[{index}]"), "kind", name, known().map(|(_, name)| name))
+                ConfigError::unknown(
+                    format!("{path}.kinds[{index}]"),
+                    "kind",
+                    name,
+                    &known().map(|(_, name)| name).collect::<Vec<_>>(),
+                )
             })
         };
         if written.at_least == Some(0) {

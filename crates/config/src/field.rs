@@ -49,7 +49,7 @@ impl Field {
 
     /// The fault of a text that is none of the forms.
     pub(super) fn unknown(path: &str, text: &str) -> ConfigError {
-        ConfigError::unknown(path, "field", text, Self::FORMS)
+        ConfigError::unknown(path, "field", text, &Self::FORMS)
     }
 
     /// Whether it can be known only once the body is there.

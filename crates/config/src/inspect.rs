@@ -160,7 +160,7 @@ impl Exclusion {
             ));
         }
         if let Some(unknown) = route.as_deref().filter(|name| !routes.contains(name)) {
-            return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes.iter().copied()));
+            return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes));
         }
         let known = || {
             checks
@@ -169,9 +169,9 @@ impl Exclusion {
                 .filter(|id| ["payload.", "graphql.", "agent."].iter().any(|start| id.starts_with(start)))
         };
         let check = check.as_deref().map(|name| {
-            known()
-                .find(|id| *id == name)
-                .ok_or_else(|| ConfigError::unknown(format!("{path}.check"), "check", name, known()))
+            known().find(|id| *id == name).ok_or_else(|| {
+                ConfigError::unknown(format!("{path}.check"), "check", name, &known().collect::<Vec<_>>())
+            })
         });
         if place.as_deref().is_some_and(str::is_empty) {
             return Err(ConfigError::new(format!("{path}.place"), "is empty"));

@@ -256,12 +256,7 @@ pub(super) fn need_body(limits: &[Limit], route: &str) -> bool {
 fn check_routes(limit: &raw::Limit, path: &str, names: &[&str]) -> Result<(), ConfigError> {
     for (at, name) in limit.routes.iter().enumerate() {
         if !names.contains(&name.as_str()) && name != super::routes::UNMATCHED {
-            return Err(ConfigError::unknown(
-                format!("{path}.routes[{at}]"),
-                "route",
-                name,
-                names.iter().copied(),
-            ));
+            return Err(ConfigError::unknown(format!("{path}.routes[{at}]"), "route", name, names));
         }
     }
     Ok(())

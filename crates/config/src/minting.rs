@@ -129,7 +129,12 @@ impl Minting {
         let names = || issuers.iter().map(|issuer| issuer.name.as_str());
         if let Some(at) = self.subjects.iter().position(|subject| !names().any(|name| name == subject)) {
             let unknown = self.subjects.get(at).map_or("", String::as_str);
-            return Err(ConfigError::unknown(format!("minting.subjects[{at}]"), "issuer", unknown, names()));
+            return Err(ConfigError::unknown(
+                format!("minting.subjects[{at}]"),
+                "issuer",
+                unknown,
+                &names().collect::<Vec<_>>(),
+            ));
         }
         let others: Vec<&str> = names().filter(|name| *name != self.issuer).collect();
         match others.as_slice() {
@@ -205,7 +210,7 @@ fn login(written: &[raw::Login], routes: &[&str]) -> Result<Vec<Login>, ConfigEr
         for (at, name) in raw.routes.iter().enumerate() {
             let place = format!("{path}.routes[{at}]");
             if !routes.contains(&name.as_str()) {
-                return Err(ConfigError::unknown(place, "route", name, routes.iter().copied()));
+                return Err(ConfigError::unknown(place, "route", name, routes));
             }
             if login.iter().any(|other| other.routes.contains(name)) {
                 return Err(ConfigError::new(place, format!("`{name}` is named twice")));

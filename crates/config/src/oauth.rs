@@ -112,9 +112,9 @@ impl Placed<'_> {
         }
         for (at, name) in names.iter().enumerate() {
             let place = format!("{path}[{at}]");
-            let known = self.routes.iter().map(|route| route.name.as_str());
             let Some(route) = self.routes.iter().find(|route| route.name == *name) else {
-                return Err(ConfigError::unknown(place, "route", name, known));
+                let known: Vec<&str> = self.routes.iter().map(|route| route.name.as_str()).collect();
+                return Err(ConfigError::unknown(place, "route", name, &known));
             };
             if !route.methods.is_empty() {
                 let fault =

@@ -151,7 +151,7 @@ impl Kind {
         for (at, name) in raw.routes.iter().enumerate() {
             let route = written.iter().find(|route| route.name == *name).ok_or_else(|| {
                 let known = routes::names(written).unwrap_or_default();
-                ConfigError::unknown(format!("{path}.routes[{at}]"), "route", name, known)
+                ConfigError::unknown(format!("{path}.routes[{at}]"), "route", name, &known)
             })?;
             places.insert(name, Id::new(&raw.id, &route.path, &format!("{path}.id"))?);
         }
@@ -178,7 +178,9 @@ impl Id {
         let Some(parameter) = written.strip_prefix("path:") else {
             let forms = || Field::FORMS.into_iter().filter(|form| !form.starts_with("claim")).chain(["path:…"]);
             let field = Field::parse(written).filter(|field| !matches!(field, Field::Claim(_)));
-            return field.map(Self::Field).ok_or_else(|| ConfigError::unknown(path, "field", written, forms()));
+            return field
+                .map(Self::Field)
+                .ok_or_else(|| ConfigError::unknown(path, "field", written, &forms().collect::<Vec<_>>()));
         };
         let name = format!("{{{parameter}}}");
         let mut segments = template.split('/').skip(1).enumerate().filter(|_| !parameter.starts_with('*'));

@@ -82,7 +82,7 @@ fn password_reset(pack: raw::PasswordResetPack, document: &mut Document) -> Resu
     let context = Context { bindings: &raw::Bindings::default(), on: reset, routes: &document.routes };
     if part(token, "packs.password_reset.token", context)?.is_none() {
         let forms = ["body:…", "query:…", "header:…"];
-        return Err(ConfigError::unknown("packs.password_reset.token", "field", token, forms));
+        return Err(ConfigError::unknown("packs.password_reset.token", "field", token, &forms));
     }
     let mut own = Pack::new("password_reset", request.clone(), "request", *window, *mode, document)?;
     own.needs(account, "account")?;

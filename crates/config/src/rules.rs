@@ -113,7 +113,7 @@ impl Rule {
             for (at, name) in raw.routes.iter().enumerate() {
                 if !routes.contains(&name.as_str()) && name != super::routes::UNMATCHED {
                     let path = format!("{path}.routes[{at}]");
-                    return Err(ConfigError::unknown(path, "route", name, routes.iter().copied()));
+                    return Err(ConfigError::unknown(path, "route", name, routes));
                 }
             }
             rules.push(Self::new(raw, index, &path, &document.routes)?);
@@ -207,10 +207,8 @@ fn compiled_to(
 ) -> Result<Expression, ConfigError> {
     let expression = Expression::compile(text, &SCHEMA, expected).map_err(|fault| {
         let hint = fault.hint.clone();
-        ConfigError {
-            hint,
-            ..ConfigError::new(path, portcullis_base::expression::Fault { hint: None, ..fault }.to_string())
-        }
+        let fault = portcullis_base::expression::Fault { hint: None, ..fault };
+        ConfigError::new(path, fault.to_string()).with_hint(hint)
     })?;
     for used in expression.uses().iter().filter(|used| used.tag == PARAMETERS) {
         let place = format!("column {}", column(text, used.offset));
@@ -226,8 +224,7 @@ fn compiled_to(
             let known = parameters(&route.path);
             if !known.contains(&name.as_ref()) {
                 let what = format!("parameter of the path of `{}`", route.name);
-                let fault = ConfigError::unknown(path, &what, name, known);
-                return Err(ConfigError { fault: format!("{place}: {}", fault.fault), ..fault });
+                return Err(ConfigError::unknown(path, &what, name, &known).introduced(&format!("{place}: ")));
             }
         }
     }

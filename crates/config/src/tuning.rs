@@ -32,7 +32,7 @@ pub(super) fn caps(written: &ByName<f64>) -> Result<Vec<(Family, Score)>, Config
         let path = format!("risk.family_caps.{name}");
         let family = Family::ALL.into_iter().find(|family| family.name() == name);
         let family = family.ok_or_else(|| {
-            ConfigError::unknown("risk.family_caps", "family", name, Family::ALL.map(Family::name))
+            ConfigError::unknown("risk.family_caps", "family", name, &Family::ALL.map(Family::name))
         })?;
         Ok((family, score(*value, &path)?))
     };
@@ -46,7 +46,12 @@ pub(super) fn tunings(written: &[raw::Tuning], checks: &[&'static Check]) -> Res
         let path = format!("checks[{index}]");
         let check = checks.iter().find(|check| check.id == raw.id);
         let check = check.ok_or_else(|| {
-            ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
+            ConfigError::unknown(
+                format!("{path}.id"),
+                "check",
+                &raw.id,
+                &checks.iter().map(|check| check.id).collect::<Vec<_>>(),
+            )
         })?;
         if !check.tunable {
             let fault =

@@ -250,7 +250,7 @@ pub(super) fn need_body(workflows: &[Workflow], route: &str) -> bool {
 /// Who an instance, or a quote, belongs to.
 pub(super) fn actor(text: &str, path: &str, context: Context<'_>) -> Result<KeyPart, ConfigError> {
     let part = part(text, path, context)?.filter(|part| !matches!(part, KeyPart::Route | KeyPart::Method));
-    part.ok_or_else(|| ConfigError::unknown(path, "actor", text, ACTORS))
+    part.ok_or_else(|| ConfigError::unknown(path, "actor", text, &ACTORS))
 }
 
 /// One or more routes, all of them known.
@@ -260,7 +260,7 @@ pub(super) fn check_routes(written: &[String], path: &str, routes: &[&str]) -> R
     }
     for (at, name) in written.iter().enumerate() {
         if !routes.contains(&name.as_str()) {
-            return Err(ConfigError::unknown(format!("{path}[{at}]"), "route", name, routes.iter().copied()));
+            return Err(ConfigError::unknown(format!("{path}[{at}]"), "route", name, routes));
         }
     }
     Ok(())
@@ -291,7 +291,7 @@ fn predecessors(written: Option<&[String]>, before: &[Step], path: &str) -> Resu
         let step = before.iter().find(|step| step.name == *name);
         step.map(|step| set | step.bit).ok_or_else(|| match before {
             [] => ConfigError::new(format!("{path}[{at}]"), "no step is written before this one"),
-            _ => ConfigError::unknown(format!("{path}[{at}]"), "earlier step", name, known),
+            _ => ConfigError::unknown(format!("{path}[{at}]"), "earlier step", name, &known.collect::<Vec<_>>()),
         })
     })
 }
@@ -306,7 +306,7 @@ fn completions(written: &[String], path: &str) -> Result<Vec<(u16, u16)>, Config
         let known = first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_digit());
         let range = first.parse().ok().zip(last.parse().ok());
         range.filter(|(from, to)| known && *from >= 200 && *to <= 599).ok_or_else(|| {
-            ConfigError::unknown(format!("{path}[{at}]"), "status", text, ["2xx", "3xx", "4xx", "5xx", "200"])
+            ConfigError::unknown(format!("{path}[{at}]"), "status", text, &["2xx", "3xx", "4xx", "5xx", "200"])
         })
     };
     written.iter().enumerate().map(range).collect()

@@ -110,8 +110,8 @@ impl<'a> Library<'a> {
             Some(_) => ConfigError::new(path, format!("nothing stands at `{reference}` in `{}`", self.path)),
             None => {
                 let named = self.document.pointer(NAMED.trim_end_matches('/')).and_then(Value::as_object);
-                let names = named.into_iter().flat_map(Map::keys).map(String::as_str);
-                ConfigError::unknown(path.to_owned(), "schema", reference, names)
+                let names: Vec<&str> = named.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                ConfigError::unknown(path, "schema", reference, &names)
             }
         })
     }

@@ -82,7 +82,7 @@ impl Requirement {
             for (at, name) in requirement.routes.iter().enumerate() {
                 let place = format!("{path}.routes[{at}]");
                 if !names.contains(&name.as_str()) {
-                    return Err(ConfigError::unknown(place, "route", name, names.iter().copied()));
+                    return Err(ConfigError::unknown(place, "route", name, names));
                 }
                 let own = Self {
                     token: requirement.token,
