@@ -19,27 +19,27 @@ struct Told {
 
 impl ConfigError {
     /// A fault at a place.
-    pub(crate) fn new(path: impl Into<String>, fault: impl Into<String>) -> Self {
-        Self::told(path.into(), fault.into(), None)
+    pub(crate) fn new(path: impl fmt::Display, fault: impl Into<String>) -> Self {
+        Self::told(&path, fault.into(), None)
     }
 
     /// A name that is none of those known.
-    pub(crate) fn unknown(path: impl Into<String>, what: &str, name: &str, known: &[&str]) -> Self {
+    pub(crate) fn unknown(path: impl fmt::Display, what: &str, name: &str, known: &[&str]) -> Self {
         let fault = format!("unknown {what} `{name}`, expected one of: {}", known.join(", "));
-        Self::told(path.into(), fault, nearest(name, known))
+        Self::told(&path, fault, nearest(name, known))
     }
 
     /// What is not of the written form, with its place.
     pub(super) fn from_reading(found: &Found) -> Self {
         let fault = found.to_string();
         let hint = unknown_name(&fault).and_then(|(name, known)| nearest(name, &known));
-        Self::told(found.path.clone(), fault.clone(), hint)
+        Self::told(&found.path, fault.clone(), hint)
     }
 
     #[cold]
     #[inline(never)]
-    fn told(path: String, fault: String, hint: Option<&str>) -> Self {
-        Self(Box::new(Told { path, fault, hint: hint.map(str::to_owned) }))
+    fn told(path: &dyn fmt::Display, fault: String, hint: Option<&str>) -> Self {
+        Self(Box::new(Told { path: path.to_string(), fault, hint: hint.map(str::to_owned) }))
     }
 
     /// The same with words before what is wrong.

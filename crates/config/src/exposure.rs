@@ -15,7 +15,7 @@ use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
-use super::{ByName, ConfigError};
+use super::{ByName, ConfigError, Path};
 use portcullis_base::finding::Check;
 use serde_json::json;
 
@@ -123,7 +123,10 @@ impl Exposure {
         let routes = names(&document.routes)?;
         let lists = [("rules", written.rules.len()), ("fields", written.fields.len())];
         if let Some((name, _)) = lists.iter().find(|(_, length)| *length > RULES_MAX) {
-            return Err(ConfigError::new(format!("exposure.{name}"), format!("at most {RULES_MAX} rules")));
+            return Err(ConfigError::new(
+                Path::new("exposure").member(name),
+                format!("at most {RULES_MAX} rules"),
+            ));
         }
         if written.openapi.is_some() && !written.schemas.is_empty() {
             return Err(ConfigError::new("exposure.schemas", "stand in `exposure.openapi` already"));
@@ -193,9 +196,10 @@ fn refuses(tuning: &raw::Tuning) -> bool {
 fn each<R, T>(
     written: &[R],
     name: &str,
-    one: impl Fn(&R, &str) -> Result<T, ConfigError>,
+    one: impl Fn(&R, &Path<'_>) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
-    written.iter().enumerate().map(|(index, raw)| one(raw, &format!("exposure.{name}[{index}]"))).collect()
+    let section = Path::new("exposure");
+    written.iter().enumerate().map(|(index, raw)| one(raw, &section.entry(name, index))).collect()
 }
 
 impl Whom {
@@ -204,12 +208,12 @@ impl Whom {
         statuses: &[String],
         callers: (&[String], &ByName<Vec<String>>),
         known: &[&str],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let status = |(index, text): (usize, &String)| {
             Status::parse(text).ok_or_else(|| {
                 ConfigError::new(
-                    format!("{path}.statuses[{index}]"),
+                    path.entry("statuses", index),
                     "expected a status like `200`, or a class like `5xx`",
                 )
             })
@@ -250,10 +254,10 @@ impl Status {
 }
 
 /// Routes that there are. What is on none can be named too.
-fn known_routes(written: &[String], known: &[&str], path: &str) -> Result<Vec<String>, ConfigError> {
+fn known_routes(written: &[String], known: &[&str], path: &Path<'_>) -> Result<Vec<String>, ConfigError> {
     for (index, name) in written.iter().enumerate() {
         if name != UNMATCHED && !known.contains(&name.as_str()) {
-            return Err(ConfigError::unknown(format!("{path}.routes[{index}]"), "route", name, known));
+            return Err(ConfigError::unknown(path.entry("routes", index), "route", name, known));
         }
     }
     Ok(written.to_vec())
@@ -264,7 +268,7 @@ impl KindRule {
         written: &raw::ExposureRule,
         routes: &[&str],
         checks: &[&'static Check],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let known = || {
             let named = checks.iter().filter_map(|check| Some((check.id, check.id.strip_prefix("exposure.")?)));
@@ -274,7 +278,7 @@ impl KindRule {
             let found = known().find(|(_, known)| known == name).map(|(id, _)| id);
             found.ok_or_else(|| {
                 ConfigError::unknown(
-                    format!("{path}.kinds[{index}]"),
+                    path.entry("kinds", index),
                     "kind",
                     name,
                     &known().map(|(_, name)| name).collect::<Vec<_>>(),
@@ -282,10 +286,10 @@ impl KindRule {
             })
         };
         if written.at_least == Some(0) {
-            return Err(ConfigError::new(format!("{path}.at_least"), "expected at least 1"));
+            return Err(ConfigError::new(path.member("at_least"), "expected at least 1"));
         }
         if written.mask.is_some() && written.action != Treatment::Mask {
-            return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
+            return Err(ConfigError::new(path.member("mask"), "goes with the action `mask`"));
         }
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
@@ -308,22 +312,22 @@ impl FieldRule {
         written: &raw::FieldRule,
         routes: &[&str],
         library: &Library<'_>,
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let lists_nothing = written.allow.is_empty() && written.schema.is_none();
         if lists_nothing || written.allow.len() > PATHS_MAX {
             let fault = format!("expected 1 to {PATHS_MAX} paths like `id` or `items[].sku`, or a `schema`");
-            return Err(ConfigError::new(format!("{path}.allow"), fault));
+            return Err(ConfigError::new(path.member("allow"), fault));
         }
         if written.mask.is_some() && written.action != Treatment::Mask {
-            return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
+            return Err(ConfigError::new(path.member("mask"), "goes with the action `mask`"));
         }
         let schema = |(index, text): (usize, &String)| {
             let fault = "expected a path like `id`, `owner.*` or `items[].sku`";
-            paths::schema(text).ok_or_else(|| ConfigError::new(format!("{path}.allow[{index}]"), fault))
+            paths::schema(text).ok_or_else(|| ConfigError::new(path.entry("allow", index), fault))
         };
         let own = written.allow.iter().enumerate().map(schema).collect::<Result<Vec<_>, _>>()?;
-        let allow = Shape::new(library, written.schema.as_deref(), &own, &format!("{path}.schema"))?;
+        let allow = Shape::new(library, written.schema.as_deref(), &own, &path.member("schema"))?;
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
             allow,

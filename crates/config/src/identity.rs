@@ -28,7 +28,7 @@ pub use self::usage::Usage;
 pub use super::raw::Element;
 
 use super::raw;
-use super::{ConfigError, FailurePolicy, Minting};
+use super::{ConfigError, FailurePolicy, Minting, Path};
 use portcullis_base::time::Millis;
 
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
@@ -155,7 +155,7 @@ fn sources(written: &[raw::TokenSource]) -> Result<Vec<TokenSource>, ConfigError
             }
             (None, Some(cookie), None) => Ok(TokenSource::Cookie(cookie.clone())),
             _ => Err(ConfigError::new(
-                format!("identity.sources[{index}]"),
+                Path::entry_of("identity.sources", index),
                 "expected `header` (with or without `scheme`) or `cookie`",
             )),
         };
@@ -163,7 +163,7 @@ fn sources(written: &[raw::TokenSource]) -> Result<Vec<TokenSource>, ConfigError
     for (index, source) in sources.iter().enumerate() {
         let (TokenSource::Header { name, .. } | TokenSource::Cookie(name)) = source;
         let scheme = matches!(source, TokenSource::Header { scheme: Some(scheme), .. } if scheme.is_empty());
-        let path = format!("identity.sources[{index}]");
+        let path = Path::entry_of("identity.sources", index);
         if name.is_empty() || scheme {
             return Err(ConfigError::new(path, "has an empty name"));
         }

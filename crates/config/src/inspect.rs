@@ -5,7 +5,7 @@
 
 use super::raw::{self, Document, Effect};
 use super::routes::names;
-use super::{ByName, ConfigError, FailurePolicy};
+use super::{ByName, ConfigError, FailurePolicy, Path};
 use portcullis_base::finding::Check;
 
 /// Exclusions of one document.
@@ -69,7 +69,7 @@ impl Inspect {
         }
         let exclusions = written.exclusions.iter().enumerate();
         let exclusions = exclusions.map(|(index, exclusion)| {
-            Exclusion::new(exclusion, routes, checks, &format!("inspect.exclusions[{index}]"))
+            Exclusion::new(exclusion, routes, checks, &Path::entry_of("inspect.exclusions", index))
         });
         Ok(Self {
             bodies: written.bodies,
@@ -98,7 +98,7 @@ impl Inspect {
 impl GraphqlLimits {
     fn new(written: &raw::Graphql) -> Result<Self, ConfigError> {
         let most = |name: &str, value: u64| match value {
-            0 => Err(ConfigError::new(format!("inspect.graphql.{name}"), "expected at least 1")),
+            0 => Err(ConfigError::new(Path::new("inspect.graphql").member(name), "expected at least 1")),
             value => Ok(value),
         };
         Ok(Self {
@@ -116,7 +116,10 @@ impl GraphqlLimits {
 fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
     let fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
     if let Some(index) = fields.iter().position(String::is_empty) {
-        return Err(ConfigError::new(format!("inspect.privileged_fields[{index}]"), "has no letter or digit"));
+        return Err(ConfigError::new(
+            Path::entry_of("inspect.privileged_fields", index),
+            "has no letter or digit",
+        ));
     }
     if fields.len() > PRIVILEGED_FIELDS_MAX {
         return Err(ConfigError::new(
@@ -150,7 +153,7 @@ impl Exclusion {
         written: &raw::Exclusion,
         routes: &[&str],
         checks: &[&'static Check],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let raw::Exclusion { route, place, check } = written;
         if route.is_none() && place.is_none() && check.is_none() {
@@ -160,7 +163,7 @@ impl Exclusion {
             ));
         }
         if let Some(unknown) = route.as_deref().filter(|name| !routes.contains(name)) {
-            return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes));
+            return Err(ConfigError::unknown(path.member("route"), "route", unknown, routes));
         }
         let known = || {
             checks
@@ -170,11 +173,11 @@ impl Exclusion {
         };
         let check = check.as_deref().map(|name| {
             known().find(|id| *id == name).ok_or_else(|| {
-                ConfigError::unknown(format!("{path}.check"), "check", name, &known().collect::<Vec<_>>())
+                ConfigError::unknown(path.member("check"), "check", name, &known().collect::<Vec<_>>())
             })
         });
         if place.as_deref().is_some_and(str::is_empty) {
-            return Err(ConfigError::new(format!("{path}.place"), "is empty"));
+            return Err(ConfigError::new(path.member("place"), "is empty"));
         }
         Ok(Self { route: route.clone(), place: place.clone(), check: check.transpose()? })
     }

@@ -28,6 +28,7 @@ mod needs;
 pub mod oauth;
 pub mod objects;
 mod packs;
+mod path;
 pub mod quotes;
 mod raw;
 mod reading;
@@ -60,6 +61,7 @@ pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 
 use self::names::{check_name, check_path, check_prefix};
+use self::path::Path;
 use self::raw::{Document, TunedMode};
 use self::tuning::Tuning;
 use portcullis_base::finding::{Check, Family, Finding, Score, Weight};
@@ -201,7 +203,7 @@ impl Config {
             ));
         }
         packs::expand(&mut written)?;
-        let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
+        let thresholds = Thresholds::new(written.risk.thresholds, &Path::new("risk.thresholds"))?;
         let mut minting = written
             .minting
             .as_ref()
@@ -323,7 +325,7 @@ impl RequestLimits {
     fn new(written: &raw::RequestLimits) -> Result<Self, ConfigError> {
         let bytes = |size: units::ByteSize, name: &str| match usize::try_from(size.0) {
             Ok(bytes) if bytes > 0 => Ok(bytes),
-            _ => Err(ConfigError::new(format!("request.{name}"), "must be more than zero")),
+            _ => Err(ConfigError::new(Path::new("request").member(name), "must be more than zero")),
         };
         Ok(Self {
             path_bytes_max: bytes(written.path_bytes_max, "path_bytes_max")?,
@@ -345,9 +347,9 @@ impl ResponseLimits {
 }
 
 impl Thresholds {
-    fn new(written: raw::Thresholds, path: &str) -> Result<Self, ConfigError> {
-        let challenge = score(written.challenge, &format!("{path}.challenge"))?;
-        let deny = score(written.deny, &format!("{path}.deny"))?;
+    fn new(written: raw::Thresholds, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let challenge = score(written.challenge, &path.member("challenge"))?;
+        let deny = score(written.deny, &path.member("deny"))?;
         if challenge > deny || challenge.value() == 0.0 {
             let fault = format!("expected 0 < challenge ({}) <= deny ({})", written.challenge, written.deny);
             return Err(ConfigError::new(path, fault));
@@ -359,7 +361,7 @@ impl Thresholds {
 impl Telemetry {
     fn new(written: &raw::Telemetry) -> Result<Self, ConfigError> {
         Ok(Self {
-            allow_sample: score(written.allow_sample, "telemetry.allow_sample")?,
+            allow_sample: score(written.allow_sample, &Path::new("telemetry.allow_sample"))?,
             actor_salt: written.actor_salt.0.clone(),
             upstream_headers: written.upstream_headers,
             limit_headers: written.limit_headers,
@@ -367,7 +369,7 @@ impl Telemetry {
     }
 }
 
-fn score(value: f64, path: &str) -> Result<Score, ConfigError> {
+fn score(value: f64, path: &Path<'_>) -> Result<Score, ConfigError> {
     Score::new(value).ok_or_else(|| ConfigError::new(path, format!("is {value}, expected a number from 0 to 1")))
 }
 

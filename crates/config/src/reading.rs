@@ -5,6 +5,7 @@
 //! of their own for each structure, were a tenth of the module. Texts of faults are serde's.
 
 use crate::by_name::ByName;
+use crate::path::Path;
 pub(crate) use portcullis_config_derive::Written;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Error, Expected, Unexpected};
@@ -35,7 +36,7 @@ pub(crate) struct Fault {
 /// The first fault.
 pub(super) fn read<T: Written>(document: &Value) -> Result<T, Fault> {
     let first = OnceCell::new();
-    let read = T::read(&Node { value: document, step: None, first: &first });
+    let read = T::read(&Node { value: document, path: Path::new(""), first: &first });
     match first.into_inner() {
         None => Ok(read),
         Some(fault) => Err(fault),
@@ -66,36 +67,19 @@ impl Error for Fault {
 /// A value of the document, and where it stands.
 pub(crate) struct Node<'a> {
     pub(crate) value: &'a Value,
-    /// Where in what; `None` for the document itself.
-    step: Option<(Step<'a>, &'a Node<'a>)>,
+    path: Path<'a>,
     first: &'a OnceCell<Fault>,
-}
-
-#[derive(Copy, Clone)]
-enum Step<'a> {
-    Member(&'a str),
-    Item(usize),
 }
 
 impl<'a> Node<'a> {
     /// Notes a fault. The first one counts.
     #[inline(never)]
     pub(crate) fn refuse(&self, fault: Fault) {
-        self.first.get_or_init(|| Fault { path: self.path(), ..fault });
+        self.first.get_or_init(|| Fault { path: self.path.to_string(), ..fault });
     }
 
-    fn path(&self) -> String {
-        let Some((step, outer)) = self.step else { return String::new() };
-        let path = outer.path();
-        match step {
-            Step::Member(name) if path.is_empty() => name.to_owned(),
-            Step::Member(name) => format!("{path}.{name}"),
-            Step::Item(index) => format!("{path}[{index}]"),
-        }
-    }
-
-    fn within(&'a self, step: Step<'a>, value: &'a Value) -> Self {
-        Self { value, step: Some((step, self)), first: self.first }
+    fn member(&'a self, name: &'a str, value: &'a Value) -> Self {
+        Self { value, path: self.path.member(name), first: self.first }
     }
 
     /// Notes that the value is not of the type asked for.
@@ -137,7 +121,7 @@ impl<'a> Node<'a> {
             None => self.is_not(&expected),
             Some(members) => {
                 if let Some((name, value)) = members.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-                    self.within(Step::Member(name), value).refuse(Fault::unknown_field(name, known));
+                    self.member(name, value).refuse(Fault::unknown_field(name, known));
                 }
             }
         }
@@ -191,7 +175,7 @@ impl<'a> Members<'a> {
     #[inline(never)]
     fn find(&self, name: &'a str) -> Option<Node<'a>> {
         let value = self.members?.get(name)?;
-        Some(self.node.within(Step::Member(name), value))
+        Some(self.node.member(name, value))
     }
 
     /// The same where one that is not there is null.
@@ -202,7 +186,7 @@ impl<'a> Members<'a> {
             if !may_be_absent {
                 self.node.refuse(Fault::missing_field(name));
             }
-            self.node.within(Step::Member(name), &NULL)
+            self.node.member(name, &NULL)
         })
     }
 
@@ -247,7 +231,9 @@ impl<T: Written> Written for Vec<T> {
             return Self::new();
         };
         let items = values.iter().enumerate();
-        items.map(|(index, value)| T::read(&node.within(Step::Item(index), value))).collect()
+        items
+            .map(|(index, value)| T::read(&Node { value, path: node.path.item(index), first: node.first }))
+            .collect()
     }
 }
 
@@ -258,7 +244,7 @@ impl<T: Written> Written for ByName<T> {
             return Self::new();
         };
         let members = members.iter();
-        members.map(|(name, value)| (name, T::read(&node.within(Step::Member(name), value)))).collect()
+        members.map(|(name, value)| (name, T::read(&node.member(name, value)))).collect()
     }
 }
 

@@ -23,7 +23,7 @@ use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
 use super::watched::Watched;
 use super::workflows;
-use super::{check_name, ByName, ConfigError, Requirement, Thresholds};
+use super::{check_name, ByName, ConfigError, Path, Requirement, Thresholds};
 use portcullis_base::gather;
 use std::sync::Arc;
 
@@ -162,8 +162,11 @@ impl Routes {
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
-            check(raw, &format!("routes[{index}]"))?;
-            let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+            check(raw, &Path::entry_of("routes", index))?;
+            let own = raw
+                .risk
+                .map(|own| Thresholds::new(own, &Path::entry_of("routes", index).member("risk")))
+                .transpose()?;
             let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
@@ -171,7 +174,11 @@ impl Routes {
                 thresholds: own.unwrap_or(thresholds),
                 body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
                 requirement: by_route.get(&raw.name).unwrap_or(&unmatched.requirement).clone(),
-                sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
+                sensitivity: permille(
+                    raw.sensitivity,
+                    1.0,
+                    &Path::entry_of("routes", index).member("sensitivity"),
+                )?,
                 limits: limits::on_route(limits, &raw.name),
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
@@ -246,7 +253,7 @@ fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<usize>), Config
         for host in route.hosts.iter().map(|host| host.trim_start_matches('*')).chain(any_host) {
             let trees = hosts.get_or_insert_with(host, || Methods::naming(written));
             let put = trees.map_or(Ok(()), |trees| trees.insert(&methods, path, index, yields));
-            put.map_err(|fault| ConfigError::new(format!("routes[{index}].path"), fault))?;
+            put.map_err(|fault| ConfigError::new(Path::entry_of("routes", index).member("path"), fault))?;
         }
     }
     let lengths = gather::set(hosts.names().filter(|host| host.starts_with('.')).map(str::len));
@@ -292,7 +299,8 @@ pub(super) fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     }
     let mut taken = ByName::from_iter([UNMATCHED, AMBIGUOUS].map(|name| (name, ())));
     for (index, route) in written.iter().enumerate() {
-        let path = format!("routes[{index}].name");
+        let own = Path::entry_of("routes", index);
+        let path = own.member("name");
         check_name(&route.name, &path)?;
         if taken.insert(&route.name, ()).is_some() {
             return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
@@ -301,19 +309,19 @@ pub(super) fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     Ok(written.iter().map(|route| route.name.as_str()).collect())
 }
 
-fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
+fn check(route: &raw::Route, path: &Path<'_>) -> Result<(), ConfigError> {
     if let Some(fault) = tree::never_matches(&route.path) {
-        return Err(ConfigError::new(format!("{path}.path"), format!("`{}` {fault}", route.path.escape_debug())));
+        return Err(ConfigError::new(path.member("path"), format!("`{}` {fault}", route.path.escape_debug())));
     }
     let is_method =
         |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
     if let Some(method) = route.methods.iter().find(|method| !is_method(method)) {
         let fault = format!("`{method}` is not a method; methods are upper case");
-        return Err(ConfigError::new(format!("{path}.methods"), fault));
+        return Err(ConfigError::new(path.member("methods"), fault));
     }
     if let Some(host) = route.hosts.iter().find(|host| !is_host(host)) {
         let fault = format!("`{host}`: expected a lower-case name without port, or `*.` and a name");
-        return Err(ConfigError::new(format!("{path}.hosts"), fault));
+        return Err(ConfigError::new(path.member("hosts"), fault));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::field::Field;
 use super::keys::{key_part, KeyPart};
 use super::raw::{self, Document, Effect, FailurePolicy, Mode};
 use super::routes::template::parameters;
-use super::{check_name, score, ByName, ConfigError};
+use super::{check_name, score, ByName, ConfigError, Path};
 use portcullis_base::expression::{Call, Expression, Kinds, Value};
 use portcullis_base::finding::{self, Weight};
 use portcullis_base::time::Millis;
@@ -105,14 +105,14 @@ impl Rule {
         let mut rules: Vec<Self> = Vec::with_capacity(written.len());
         let mut taken = ByName::new();
         for (index, raw) in written.iter().enumerate() {
-            let path = format!("rules[{index}]");
-            check_name(&raw.name, &format!("{path}.name"))?;
+            let path = Path::entry_of("rules", index);
+            check_name(&raw.name, &path.member("name"))?;
             if taken.insert(&raw.name, ()).is_some() {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             for (at, name) in raw.routes.iter().enumerate() {
                 if !routes.contains(&name.as_str()) && name != super::routes::UNMATCHED {
-                    let path = format!("{path}.routes[{at}]");
+                    let path = path.entry("routes", at);
                     return Err(ConfigError::unknown(path, "route", name, routes));
                 }
             }
@@ -121,25 +121,29 @@ impl Rule {
         Ok(rules)
     }
 
-    fn new(written: &raw::Rule, index: usize, path: &str, routes: &[raw::Route]) -> Result<Self, ConfigError> {
+    fn new(
+        written: &raw::Rule,
+        index: usize,
+        path: &Path<'_>,
+        routes: &[raw::Route],
+    ) -> Result<Self, ConfigError> {
         let (key, text, forbids) = match (&written.require, &written.forbid) {
             (Some(text), None) => ("require", text, false),
             (None, Some(text)) => ("forbid", text, true),
             (None, None) => return Err(ConfigError::new(path, "has neither `require` nor `forbid`")),
             (Some(_), Some(_)) => return Err(ConfigError::new(path, "has both `require` and `forbid`")),
         };
-        let condition = compiled_to(Kinds::BOOL, text, &format!("{path}.{key}"), &written.routes, routes)?;
+        let condition = compiled_to(Kinds::BOOL, text, &path.member(key), &written.routes, routes)?;
         let when = written.when.as_ref();
         let when =
-            when.map(|text| compiled_plain(Kinds::BOOL, text, &format!("{path}.when"), &written.routes, routes));
+            when.map(|text| compiled_plain(Kinds::BOOL, text, &path.member("when"), &written.routes, routes));
         let when = when.transpose()?;
         let counters = condition.calls().iter().enumerate();
-        let counters =
-            counters.map(|(at, call)| Counter::new(call, &written.name, at, text, &format!("{path}.{key}")));
+        let counters = counters.map(|(at, call)| Counter::new(call, &written.name, at, text, &path.member(key)));
         let counters: Vec<Counter> = counters.collect::<Result<_, _>>()?;
         if counters.len() > COUNTERS_MAX {
             let fault = format!("has {} counters, at most {COUNTERS_MAX}", counters.len());
-            return Err(ConfigError::new(format!("{path}.{key}"), fault));
+            return Err(ConfigError::new(path.member(key), fault));
         }
         let needs_body = when.iter().chain([&condition]).any(|part| IN_BODY.iter().any(|name| part.needs(*name)));
         Ok(Self {
@@ -181,7 +185,7 @@ pub(super) fn need_body(rules: &[Rule], route: &str) -> bool {
 pub(super) fn compiled_plain(
     expected: Kinds,
     text: &str,
-    path: &str,
+    path: &Path<'_>,
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
@@ -201,7 +205,7 @@ pub(super) fn compiled_plain(
 fn compiled_to(
     expected: Kinds,
     text: &str,
-    path: &str,
+    path: &Path<'_>,
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
@@ -237,7 +241,7 @@ fn column(text: &str, offset: usize) -> usize {
 }
 
 impl Counter {
-    fn new(call: &Call, rule: &str, at: usize, text: &str, path: &str) -> Result<Self, ConfigError> {
+    fn new(call: &Call, rule: &str, at: usize, text: &str, path: &Path<'_>) -> Result<Self, ConfigError> {
         let (kind, name, window) = match call.tag() {
             COUNT => (CounterKind::Count, "count", call.constant(1)),
             DISTINCT => (CounterKind::Distinct, "distinct", call.constant(2)),
@@ -256,12 +260,12 @@ impl Counter {
     }
 }
 
-fn weight(written: &raw::Rule, path: &str) -> Result<Weight, ConfigError> {
+fn weight(written: &raw::Rule, path: &Path<'_>) -> Result<Weight, ConfigError> {
     Ok(match (written.effect, written.score) {
         (None, None) | (Some(Effect::Refuse), None) => Weight::Refuse,
         (Some(Effect::Note), None) => Weight::Note,
         (Some(Effect::Challenge), None) => Weight::Challenge,
-        (None, Some(value)) => Weight::Score(score(value, &format!("{path}.score"))?),
+        (None, Some(value)) => Weight::Score(score(value, &path.member("score"))?),
         (Some(_), Some(_)) => {
             return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
         }
@@ -269,22 +273,22 @@ fn weight(written: &raw::Rule, path: &str) -> Result<Weight, ConfigError> {
 }
 
 /// Programs depend on codes, so they are as plain as those of the checks.
-fn checked_code(code: &str, path: &str) -> Result<String, ConfigError> {
+fn checked_code(code: &str, path: &Path<'_>) -> Result<String, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let starts = code.starts_with(|first: char| first.is_ascii_lowercase());
     if starts && code.len() <= 64 && code.bytes().all(plain) {
         return Ok(code.to_owned());
     }
-    Err(ConfigError::new(format!("{path}.code"), "expected 1 to 64 of a-z, 0-9 and `_`, beginning with a letter"))
+    Err(ConfigError::new(path.member("code"), "expected 1 to 64 of a-z, 0-9 and `_`, beginning with a letter"))
 }
 
-fn checked_message(text: &str, path: &str) -> Result<String, ConfigError> {
+fn checked_message(text: &str, path: &Path<'_>) -> Result<String, ConfigError> {
     let length = text.chars().count();
     if (1..=MESSAGE_CHARS_MAX).contains(&length) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
     let fault = format!("expected 1 to {MESSAGE_CHARS_MAX} characters on one line");
-    Err(ConfigError::new(format!("{path}.message"), fault))
+    Err(ConfigError::new(path.member("message"), fault))
 }
 
 #[cfg(test)]

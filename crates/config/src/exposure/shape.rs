@@ -10,7 +10,7 @@
 //! A shape is a graph: each place is a set of schemas that hold there together, found once, so that a schema may contain itself.
 //! Bounds: [`PLACES_MAX`], [`SCHEMAS_MAX`].
 
-use super::{ByName, ConfigError};
+use super::{ByName, ConfigError, Path};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,7 @@ impl Shape {
         library: &Library<'_>,
         reference: Option<&str>,
         own: &[Value],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let named = reference.map(|reference| library.named(reference, path)).transpose()?;
         let own = own.iter().map(|schema| Schema { schema, place: String::new() });
@@ -105,7 +105,7 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Library<'a> {
-    fn named(&self, reference: &str, path: &str) -> Result<Schema<'a>, ConfigError> {
+    fn named(&self, reference: &str, path: &Path<'_>) -> Result<Schema<'a>, ConfigError> {
         self.find(reference).ok_or_else(|| match reference.strip_prefix('#') {
             Some(_) => ConfigError::new(path, format!("nothing stands at `{reference}` in `{}`", self.path)),
             None => {

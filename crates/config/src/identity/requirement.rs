@@ -2,7 +2,7 @@
 
 use super::Login;
 use crate::raw;
-use crate::{Bound, ByName, ConfigError, Demand};
+use crate::{Bound, ByName, ConfigError, Demand, Path};
 
 /// What the callers of a route must prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Requirement {
         let general = Self::general(written)?;
         let mut by_route = ByName::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
-            let path = format!("identity.requirements[{index}]");
+            let path = Path::entry_of("identity.requirements", index);
             let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
             let asks_token = requirement.one_time || requirement.binding.is_some() || !login.is_empty();
             let asks = asks_token || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
@@ -62,7 +62,7 @@ impl Requirement {
             }
             if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
                 return Err(ConfigError::new(
-                    format!("{path}.scopes"),
+                    path.member("scopes"),
                     format!("`{}` is no scope (RFC 6749 §3.3)", scope.escape_debug()),
                 ));
             }
@@ -74,13 +74,13 @@ impl Requirement {
             };
             if !can_be_met {
                 let fault = "demands a binding that `identity.holder` does not check";
-                return Err(ConfigError::new(format!("{path}.binding"), fault));
+                return Err(ConfigError::new(path.member("binding"), fault));
             }
             if requirement.routes.is_empty() {
-                return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+                return Err(ConfigError::new(path.member("routes"), "names no route"));
             }
             for (at, name) in requirement.routes.iter().enumerate() {
-                let place = format!("{path}.routes[{at}]");
+                let place = path.entry("routes", at);
                 if !names.contains(&name.as_str()) {
                     return Err(ConfigError::unknown(place, "route", name, names));
                 }

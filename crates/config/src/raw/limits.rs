@@ -89,12 +89,12 @@ pub(crate) enum When {
     /// A condition as in `rules`.
     Condition(String),
     /// Values that all have to be there.
-    Values(WhenValues),
+    Values(Box<WhenValues>),
 }
 
 impl Default for When {
     fn default() -> Self {
-        Self::Values(WhenValues::default())
+        Self::Values(Box::default())
     }
 }
 
@@ -103,7 +103,7 @@ impl Written for When {
     fn read(node: &Node<'_>) -> Self {
         match node.value {
             Value::String(text) => Self::Condition(text.clone()),
-            Value::Object(_) => Self::Values(WhenValues::read(node)),
+            Value::Object(_) => Self::Values(Box::new(WhenValues::read(node))),
             _ => {
                 node.is_not(&"a condition, or an object with values");
                 Self::default()
