@@ -22,17 +22,22 @@ impl<'a> Path<'a> {
         Self { outer: None, name, index: Some(index) }
     }
 
+    // These are not inlined: they are called from hundreds of places.
+
     /// What is called so in it.
+    #[inline(never)]
     pub(crate) const fn member(&'a self, name: &'a str) -> Self {
         Self { outer: Some(self), name, index: None }
     }
 
     /// An item of the list that is called so in it.
+    #[inline(never)]
     pub(crate) const fn entry(&'a self, name: &'a str, index: usize) -> Self {
         Self { outer: Some(self), name, index: Some(index) }
     }
 
     /// An item of it.
+    #[inline(never)]
     pub(crate) const fn item(&'a self, index: usize) -> Self {
         Self { outer: Some(self), name: "", index: Some(index) }
     }
