@@ -126,6 +126,10 @@ soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a milli
 footprint: wasm envoy ## Count what a request runs through, in Envoy and in the filter: instructions, cache lines of code (Linux)
 	@cargo bench --locked --bench footprint
 
+.PHONY: order
+order: wasm ## Find out anew which functions requests run through, by which the module is laid out: envoy/order.txt (needs Node.js)
+	@cargo bench --locked --bench profile -- order
+
 # Under which rules (benches/envoy/rules.rs), and what is asked (benches/envoy/shapes.rs).
 RULES ?= everything
 SHAPE ?= page

@@ -175,12 +175,12 @@ fn requests(bytes: &[u8]) {
             Step::Forward(_permit, passing) => {
                 let mut done = passing.finish().finish(Default::default());
                 done.close(Default::default(), now);
-                told(&done.receipt(Default::default(), None, 0));
+                told(&done.receipt(Default::default(), None, None));
             }
             Step::Refuse(reply, mut done) | Step::Serve(reply, mut done) => {
                 assert!((200..600).contains(&reply.status));
                 done.close(Default::default(), now);
-                told(&done.receipt(Default::default(), None, 0));
+                told(&done.receipt(Default::default(), None, None));
             }
             Step::Wait(_) => panic!("nothing here is waited for twice"),
         }

@@ -38,6 +38,7 @@ use crate::gather;
 use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
 use crate::memory::Memory;
+use crate::receipt;
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::reply::Reply;
 use crate::request::body::Unread;
@@ -171,6 +172,7 @@ impl Engine {
         case.route = route;
         case.method = request.owned_method();
         case.grpc = request.is_grpc();
+        case.sampled = receipt::is_sampled(self.config(), &case.request_id);
         Head { case, request, now }
     }
 
@@ -368,6 +370,11 @@ impl Answer {
     /// See [`Body::response_headers`].
     pub fn response_headers(&self) -> Vec<(&'static str, String)> {
         self.case.response_headers()
+    }
+
+    /// See [`Done::wants_receipt`].
+    pub fn wants_receipt(&self) -> bool {
+        self.case.wants_receipt()
     }
 
     /// The exchange is over.

@@ -34,7 +34,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) applied: &'a [Applied],
     pub(crate) chain: BTreeMap<&'static str, u8>,
     pub(crate) response: Response,
-    pub(crate) spent_nanos: u64,
+    /// If it was measured.
+    pub(crate) spent_nanos: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -49,8 +50,8 @@ struct Receipt<'a> {
     status: Option<u16>,
     #[serde(rename = "user.hash")]
     actor: String,
-    #[serde(rename = "event.duration")]
-    duration_nanos: u64,
+    #[serde(rename = "event.duration", skip_serializing_if = "Option::is_none")]
+    duration_nanos: Option<u64>,
     #[serde(rename = "portcullis.route")]
     route: &'a str,
     #[serde(rename = "portcullis.verdict")]
@@ -102,6 +103,18 @@ struct Line<'a> {
     /// The factors that were not 1, and `product`; absent if the limit does not adapt.
     #[serde(skip_serializing_if = "Option::is_none")]
     factors: Option<BTreeMap<&'static str, f64>>,
+}
+
+/// Whether a request has a receipt though nothing was found. The same request is sampled wherever it passes.
+pub(crate) fn is_sampled(config: &Config, request_id: &str) -> bool {
+    let share = config.telemetry.allow_sample.value();
+    // The seeds are of no importance.
+    share > 0.0 && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(request_id))
+}
+
+/// A hash as a number from 0 to 1.
+fn fraction(hash: u64) -> f64 {
+    f64::from(u32::try_from(hash >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
 /// Writes the receipt.

@@ -46,6 +46,10 @@ pub(crate) const EVERYTHING: &str = "everything";
 pub(crate) const TWO_WORKERS: &str = "everything, 2 workers";
 pub(crate) const FOUR_WORKERS: &str = "everything, 4 workers";
 
+/// With another build of the filter: each kind of work with the one, and with the other.
+pub(crate) const PAIRS: [(&str, &str); 2] =
+    [(LIKE_FOR_LIKE, "like for like, other"), (EVERYTHING, "everything, other")];
+
 const RSA_KEY: &str = include_str!("../../envoy/lab/keys/test-rsa.pem");
 const P256_KEY: &str = include_str!("../../envoy/lab/keys/test-p256.pem");
 /// A TEST key, made for this file: it protects nothing.
@@ -80,6 +84,25 @@ pub(crate) struct Sends {
 
 /// What is sent on one connection, made anew for each request: its sender's time is not what is measured.
 pub(crate) type Sent = Box<dyn Fn() -> Vec<u8>>;
+
+/// The filter as it is built, and another build of it, for the two kinds of work that are compared with Envoy's own chain.
+pub(crate) fn beside(other: &Path) -> Result<Vec<Contender>> {
+    let answering = || Bootstrap::shipped().map(|shipped| shipped.edit(silence).edit(answer_directly));
+    let native = native_chain(&Issuer::demo(), true).into_iter().chain([buffered()]);
+    let one = |name, bootstrap| Contender::new(name, "", bootstrap, &[Shape::Page]);
+    let mut all = vec![
+        one(BARE, answering()?.http_filters(vec![buffered()]))?,
+        one(NATIVE_CACHED, answering()?.http_filters(native.collect()))?,
+    ];
+    for ((own, others), rules) in
+        PAIRS.into_iter().zip([rules::like_for_like(), rules::bound(&rules::everything())])
+    {
+        let filtered = || answering().map(|base| base.edit(buffer).filter_config(&rules));
+        all.push(one(own, filtered()?)?);
+        all.push(one(others, filtered()?.wasm(other))?);
+    }
+    Ok(all)
+}
 
 /// All of them, in the order of the report. Tokens that cost more than to be remembered come along where they are asked for.
 pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {

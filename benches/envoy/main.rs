@@ -5,7 +5,8 @@
 //! contender is an Envoy of its own, and all of them live through the same rounds (`measure`).
 //!
 //! `BENCH_ROUNDS` (9) and `BENCH_SECONDS` (0.4, CPU seconds for each load and round) make it longer or shorter, and
-//! `BENCH_TOKENS=1` adds what tokens cost that are not merely remembered. Everything happens on the loopback interface, and no
+//! `BENCH_TOKENS=1` adds what tokens cost that are not merely remembered. `BENCH_OTHER` (a path) compares the module with another build of it
+//! and measures nothing else ([`beside`]). Everything happens on the loopback interface, and no
 //! process outlives it. It fails where a ratio is worse than what has been reached (`report::LIKE_FOR_LIKE_MAX`).
 //! Not covered: HTTP/2, TLS, large answers.
 
@@ -20,6 +21,7 @@
     reason = "runs on a developer's machine and may stop with a message"
 )]
 
+mod beside;
 mod contenders;
 mod latency;
 mod load;
@@ -44,6 +46,9 @@ fn main() -> Result<()> {
     let directory = workspace().join("target/bench");
     std::fs::create_dir_all(&directory)?;
     let setup = setup()?;
+    if let Some(other) = std::env::var_os("BENCH_OTHER").map(PathBuf::from) {
+        return beside::measure(&setup, &other);
+    }
     let modules = modules::Modules::write(&directory)?;
     let upstream = Upstream::start();
     let mut runners = Vec::new();

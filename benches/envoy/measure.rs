@@ -46,10 +46,12 @@ pub(crate) struct Round {
     pub(crate) requests_per_second: f64,
 }
 
-/// The middle of the rounds and their extremes.
+/// The middle of the rounds, their quartiles and their extremes.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
+    pub(crate) quarter: f64,
+    pub(crate) three_quarters: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
 }
@@ -161,7 +163,13 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let last = sorted.len().saturating_sub(1);
-        Self { median: (at(last / 2) + at(last.div_ceil(2))) / 2.0, min: at(0), max: at(last) }
+        Self {
+            median: (at(last / 2) + at(last.div_ceil(2))) / 2.0,
+            quarter: at(last / 4),
+            three_quarters: at(last - last / 4),
+            min: at(0),
+            max: at(last),
+        }
     }
 }
 

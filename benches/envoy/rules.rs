@@ -33,9 +33,12 @@ pub(crate) fn bound(sections: &Sections) -> String {
     laid_over(&traffic::rules(&Issuer::demo(), Some(Algorithm::RS256)), sections)
 }
 
-/// What Envoy's own chain does: a token, a scope, one bucket for all that come.
+/// What Envoy's own chain does: a token, a scope, one bucket for all that come. Of a request that passes that chain leaves nothing for the access log.
 pub(crate) fn like_for_like() -> String {
-    identified(&json!({"limits": [limit("all", json!({"key": ["route"]}))]}))
+    identified(&json!({
+        "limits": [limit("all", json!({"key": ["route"]}))],
+        "telemetry": {"access_log": "receipts"},
+    }))
 }
 
 /// What a service of some importance turns on: the holder's bindings, three limits, every value looked at, receipts of a share.

@@ -82,7 +82,7 @@ impl Driver {
             outcome: done.outcome(),
             summary: done.summary(),
             findings: done.findings().to_vec(),
-            receipt: done.receipt(response, Some(source), 0),
+            receipt: done.receipt(response, Some(source), None),
         }
     }
 

@@ -79,12 +79,12 @@ fn write(receipt: &Receipt, config: Option<&Config>, out: &mut dyn Write) -> Res
         Paint::of(verdict).paint(done)
     )?;
     let status = receipt.status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-    let micros = receipt.duration_nanos / 1000;
+    let took = receipt.duration_nanos.map_or(String::new(), |nanos| format!("; {} µs", nanos / 1000));
     let actor = one_line(&receipt.actor);
     writeln!(
         out,
         "{}",
-        FAINT.paint(format!("{status}; actor {actor}; {micros} µs; configuration {}", one_line(&receipt.config)))
+        FAINT.paint(format!("{status}; actor {actor}{took}; configuration {}", one_line(&receipt.config)))
     )?;
     if let Some(config) = config.filter(|config| config.digest != receipt.config) {
         let told = format!("the configuration given is {}, not the one that judged", config.digest);

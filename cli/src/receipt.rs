@@ -18,8 +18,8 @@ pub(crate) struct Receipt {
     pub(crate) status: Option<u16>,
     #[serde(rename = "user.hash", default)]
     pub(crate) actor: String,
-    #[serde(rename = "event.duration", default)]
-    pub(crate) duration_nanos: u64,
+    #[serde(rename = "event.duration")]
+    pub(crate) duration_nanos: Option<u64>,
     #[serde(rename = "portcullis.route")]
     pub(crate) route: String,
     #[serde(rename = "portcullis.verdict")]

@@ -34,6 +34,8 @@ pub(super) struct Case {
     pub(super) request_id: String,
     pub(super) method: Cow<'static, str>,
     pub(super) grpc: bool,
+    /// Whether it has a receipt though nothing is found.
+    pub(super) sampled: bool,
     pub(super) caller: Caller,
     pub(super) proof: Option<Proof>,
     /// Whether the caller has proved what a challenge would ask for.
@@ -74,6 +76,7 @@ impl Case {
             request_id,
             method: Cow::Borrowed(""),
             grpc: false,
+            sampled: false,
             caller: Caller::Anonymous,
             proof: None,
             proved: false,
@@ -219,6 +222,11 @@ impl Case {
     /// Whether it is compared with others, of which its answer is a part.
     pub(super) fn is_compared(&self) -> bool {
         self.anomaly.as_ref().is_some_and(|watch| watch.wants_answer())
+    }
+
+    /// See [`Done::wants_receipt`].
+    pub(super) fn wants_receipt(&self) -> bool {
+        self.sampled || !self.judgement.weighed.is_empty()
     }
 
     /// Where findings become a verdict: the way out of every state that can refuse.

@@ -1,7 +1,7 @@
 //! A request that is over: what is to be settled, counted and told about it.
 
 use super::Done;
-use crate::config::RouteId;
+use crate::config::{AccessLog, RouteId};
 use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::{Check, Family, Outcome, Weight};
@@ -145,17 +145,16 @@ impl Done {
 
     /// Whether a receipt is to be written: whenever something was found, and for the configured share of the rest.
     pub fn wants_receipt(&self) -> bool {
-        if !self.findings().is_empty() {
-            return true;
-        }
-        let share = self.case.world.config.telemetry.allow_sample.value();
-        // The same request is sampled wherever it passes; the seeds are of no importance.
-        share > 0.0
-            && share >= fraction(ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&self.case.request_id))
+        self.case.wants_receipt()
     }
 
-    /// The receipt, given what the host knows of the answer and the peer, and how long the filter worked.
-    pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: u64) -> String {
+    /// Whether the access log is told the verdict.
+    pub fn is_told(&self) -> bool {
+        self.case.world.config.telemetry.access_log == AccessLog::All || self.wants_receipt()
+    }
+
+    /// The receipt, given what the host knows of the answer and the peer, and how long the filter worked, if that was measured.
+    pub fn receipt(&self, response: Response, source: Option<IpAddr>, spent_nanos: Option<u64>) -> String {
         let case = &self.case;
         receipt::write(&Subject {
             config: &case.world.config,
@@ -176,9 +175,4 @@ impl Done {
 /// Whether a check is about earlier requests of the actor.
 fn is_of_the_past(check: &Check) -> bool {
     matches!(check.family, Family::Behaviour | Family::Anomaly) || objects::is_of_the_past(check)
-}
-
-/// A hash as a number from 0 to 1.
-fn fraction(hash: u64) -> f64 {
-    f64::from(u32::try_from(hash >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

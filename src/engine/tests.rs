@@ -223,7 +223,7 @@ fn a_receipt_tells_everything_but_secrets() {
         &engine(&demanding_a_token()),
         &[("authorization", "Bearer very.secret.token"), (":path", "/orders/7?password=hunter2")],
     ));
-    let text = done.receipt(Response::default(), source_address("192.0.2.7:1234"), 42_000);
+    let text = done.receipt(Response::default(), source_address("192.0.2.7:1234"), Some(42_000));
     let receipt: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(receipt["http.request.id"], "r-1");
     assert_eq!(receipt["http.response.status_code"], 401);
@@ -252,7 +252,7 @@ fn actors_are_told_apart_and_not_named() {
         let receipt: Value = serde_json::from_str(&refused(head.judge(false)).1.receipt(
             Response::default(),
             source_address(source),
-            0,
+            None,
         ))
         .unwrap();
         receipt["user.hash"].as_str().unwrap().to_owned()
@@ -274,6 +274,25 @@ fn allowed_requests_are_sampled_by_their_id() {
     let sampled = (0..1000).filter(|id| wants(0.1, &id.to_string())).count();
     assert!((50..150).contains(&sampled), "{sampled} of 1000");
     assert_eq!(wants(0.5, "x"), wants(0.5, "x"));
+}
+
+#[test]
+fn the_access_log_is_told_of_every_request_or_of_those_with_a_receipt() {
+    let told = |telemetry: Value, path: &str| {
+        let mut document = enforcing();
+        document["telemetry"] = telemetry;
+        let done = match step(&engine(&document), &[(":path", path)]) {
+            Step::Forward(_permit, body) => body.finish().finish(Response::default()),
+            Step::Refuse(_, done) => *done,
+            other => panic!("{other:?}"),
+        };
+        done.is_told()
+    };
+    let (clean, refused) = ("/orders/7", "/%00");
+    assert_eq!([told(json!({}), clean), told(json!({}), refused)], [true, true]);
+    let receipts = json!({"access_log": "receipts"});
+    assert_eq!([told(receipts.clone(), clean), told(receipts, refused)], [false, true]);
+    assert!(told(json!({"access_log": "receipts", "allow_sample": 1}), clean));
 }
 
 #[test]

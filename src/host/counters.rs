@@ -51,11 +51,16 @@ impl Counters {
         Self { counters, histogram, batch, period, pace: Cell::new(pace), busy: Cell::new(false) }
     }
 
-    /// Counts what one request did, which was seen last at `now` and took so long.
-    pub(crate) fn request(&self, now: Millis, micros: u64, count: impl FnOnce(&mut Batch)) {
+    /// Whether it is to be measured how long the request takes that begins now.
+    pub(crate) fn measures(&self) -> bool {
+        self.batch.borrow().wants_value()
+    }
+
+    /// Counts what one request did, which was seen last at `now` and took so long, if that was measured.
+    pub(crate) fn request(&self, now: Millis, micros: Option<u64>, count: impl FnOnce(&mut Batch)) {
         let mut batch = self.batch.borrow_mut();
         count(&mut batch);
-        batch.record(micros);
+        batch.end_request(micros);
         if batch.is_due(now) || !self.hasten() {
             self.hand_over(&mut batch, now);
         }

@@ -72,12 +72,23 @@ impl Exchange {
 
     /// The head is there.
     pub(crate) fn head(&mut self, end_of_stream: bool) -> Action {
-        let began = calls::now_nanos();
+        let began = self.clock.begin();
+        let measures = self.report.measures();
         self.ended = end_of_stream;
         let step = self.judge_head(began, !end_of_stream);
         let action = self.obey(step);
-        self.clock.spend(began);
+        if measures || self.is_remarkable() {
+            self.clock.measure(began);
+        }
         action
+    }
+
+    /// Whether there is more to tell of it than that it was allowed, and so how long that took.
+    fn is_remarkable(&self) -> bool {
+        match &self.state {
+            State::Answer(answer) => answer.wants_receipt(),
+            _ => true,
+        }
     }
 
     fn take(&mut self) -> State {
@@ -270,8 +281,10 @@ impl Exchange {
             done.close(Response { status, bytes }, self.clock.look());
         }
         self.report.count(&done, self.clock.spent_nanos, self.clock.seen());
-        // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
-        let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
+        if done.is_told() {
+            // Outside a stream Envoy refuses filter state; the verdict is then in the statistics alone.
+            let _ = calls::set_filter_state("portcullis_verdict", &done.summary());
+        }
         if let Some(act) = done.act() {
             calls::log(Level::Info, &done.audit(&act, source()));
         }

@@ -167,9 +167,14 @@ impl Report {
         }
     }
 
-    /// Counts a request that is over, of which the last that is known was at `now`.
-    pub(crate) fn count(&self, done: &Done, spent_nanos: u64, now: Millis) {
-        self.counters.request(now, spent_nanos / 1000, |batch| self.add(done, batch));
+    /// Whether it is to be measured how long the request takes that begins now.
+    pub(crate) fn measures(&self) -> bool {
+        self.counters.measures()
+    }
+
+    /// Counts a request that is over, of which the last that is known was at `now`. How long the filter worked is known of some.
+    pub(crate) fn count(&self, done: &Done, spent_nanos: Option<u64>, now: Millis) {
+        self.counters.request(now, spent_nanos.map(|nanos| nanos / 1000), |batch| self.add(done, batch));
     }
 
     fn add(&self, done: &Done, batch: &mut Batch) {

@@ -28,7 +28,7 @@ fn durations(gate: &Gate) -> u64 {
     count.map_or(0, |count| count.parse().unwrap())
 }
 
-/// All that is counted of a request: verdict, finding, limit, duration.
+/// All that is counted of a request: verdict, finding, limit, and of some the duration.
 fn expect_soon(gate: &Gate, passed: u64, refused: u64) {
     let since = Instant::now();
     gate.expect_accounted(passed + refused);
@@ -38,9 +38,10 @@ fn expect_soon(gate: &Gate, passed: u64, refused: u64) {
     let limit = "wasmcustom.limit=.=all;.;decision=.=allow;.;portcullis_limits_total";
     let stats = gate.envoy.stats();
     assert_eq!((stats.get(finding), stats.get(limit)), (Some(&refused), Some(&passed)));
-    // Envoy shows what a histogram was given with its next flush.
-    gate.envoy.wait_for(|_| durations(gate) >= passed + refused, SOON);
-    assert_eq!(durations(gate), passed + refused);
+    // Envoy shows what a histogram was given with its next flush. What was refused is measured each time, and some of the others.
+    gate.envoy.wait_for(|_| durations(gate) > refused, SOON);
+    let measured = durations(gate);
+    assert!((refused + 1..=passed + refused).contains(&measured), "{measured} of {passed} and {refused}");
 }
 
 #[test]

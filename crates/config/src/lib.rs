@@ -56,7 +56,9 @@ pub use self::limits::{Limit, Memory};
 pub use self::minting::Minting;
 pub use self::oauth::Oauth;
 pub use self::objects::Objects;
-pub use self::raw::{Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked};
+pub use self::raw::{
+    AccessLog, Bound, Demand, FailurePolicy, FleetMode, Mask, Mode, SoftBinding, Treatment, Unchecked,
+};
 pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 
@@ -167,6 +169,8 @@ pub struct Thresholds {
 pub struct Telemetry {
     /// Share of allowed requests that get a receipt.
     pub allow_sample: Score,
+    /// Which requests leave their verdict for the access log.
+    pub access_log: AccessLog,
     /// Mixed into the hash that stands for an actor, so that nobody can look up who it was.
     pub actor_salt: String,
     /// Whether the upstream is told verdict and risk.
@@ -362,6 +366,7 @@ impl Telemetry {
     fn new(written: &raw::Telemetry) -> Result<Self, ConfigError> {
         Ok(Self {
             allow_sample: score(written.allow_sample, &Path::new("telemetry.allow_sample"))?,
+            access_log: written.access_log,
             actor_salt: written.actor_salt.0.clone(),
             upstream_headers: written.upstream_headers,
             limit_headers: written.limit_headers,

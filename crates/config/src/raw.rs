@@ -334,6 +334,18 @@ pub(crate) enum Effect {
     Refuse,
 }
 
+/// Whose verdict the access log can print.
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Written)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLog {
+    /// Every request's.
+    #[default]
+    All,
+    /// Those of requests that have a receipt.
+    Receipts,
+}
+
 /// What is reported.
 #[derive(Debug, Default, Written)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -341,6 +353,9 @@ pub(crate) enum Effect {
 pub(crate) struct Telemetry {
     /// Share of allowed requests that get a receipt, 0 to 1.
     pub(crate) allow_sample: f64,
+    /// Which requests leave their verdict for the access log. With `receipts` one that was allowed without a finding leaves none,
+    /// and costs less.
+    pub(crate) access_log: AccessLog,
     /// Secret mixed into `user.hash`; without it, guessable names can be guessed from their hash.
     pub(crate) actor_salt: Secret,
     /// Whether the service is told `x-portcullis-verdict` and `x-portcullis-risk`.

@@ -201,7 +201,7 @@ fn a_masked_answer_is_an_allowed_one_with_another_body() {
     );
     let done = answer.finish(Response::default());
     assert_eq!(done.summary(), "allow");
-    let receipt = done.receipt(Response { status: Some(200), bytes: 27 }, None, 0);
+    let receipt = done.receipt(Response { status: Some(200), bytes: 27 }, None, None);
     assert!(receipt.contains("1 masked in `card`") && !receipt.contains("411111"), "{receipt}");
 }
 

@@ -8,8 +8,8 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 /// What a stream knows of the time.
 #[derive(Default)]
 pub(super) struct Clock {
-    /// How long it has worked so far.
-    pub(super) spent_nanos: u64,
+    /// How long it has worked so far, if its head was measured.
+    pub(super) spent_nanos: Option<u64>,
     seen_nanos: u64,
 }
 
@@ -19,16 +19,30 @@ impl Clock {
         millis(self.seen_nanos)
     }
 
+    /// It begins, at this time.
+    pub(super) fn begin(&mut self) -> u64 {
+        self.seen_nanos = calls::now_nanos();
+        self.seen_nanos
+    }
+
     /// The time now.
     pub(super) fn look(&mut self) -> Millis {
         self.seen_nanos = calls::now_nanos();
         self.seen()
     }
 
-    /// Adds the time since `began_nanos` to what it has worked.
+    /// Takes the time since `began_nanos` for what it has worked on the head.
+    pub(super) fn measure(&mut self, began_nanos: u64) {
+        self.spent_nanos = Some(0);
+        self.spend(began_nanos);
+    }
+
+    /// Adds the time since `began_nanos` to what it has worked, if that is known.
     pub(super) fn spend(&mut self, began_nanos: u64) {
-        self.look();
-        self.spent_nanos = self.spent_nanos.saturating_add(self.seen_nanos.saturating_sub(began_nanos));
+        if let Some(spent) = self.spent_nanos {
+            self.look();
+            self.spent_nanos = Some(spent.saturating_add(self.seen_nanos.saturating_sub(began_nanos)));
+        }
     }
 }
 

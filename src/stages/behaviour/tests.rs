@@ -72,7 +72,7 @@ impl Site {
         Seen {
             checks: done.findings().iter().map(|weighed| weighed.finding.check.id).collect(),
             summary: done.summary(),
-            receipt: serde_json::from_str(&done.receipt(response, source, 0)).unwrap(),
+            receipt: serde_json::from_str(&done.receipt(response, source, None)).unwrap(),
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Each statistic costs a call into the host, and at the end of every request those calls cost more than all counting. So
 //! they are added up here and handed over together: at once where requests are few, so that an operator sees each of them,
-//! and once in [`INTERVAL`] where they are many. Nothing is lost by that: counts are sums, and of a histogram every value
-//! is kept.
+//! and once in [`INTERVAL`] where they are many. Nothing is lost by that: counts are sums. A value of the histogram costs
+//! a call of its own, and a look at the clock to measure it. So where requests are many it is of one in [`SAMPLE`], which says as
+//! much of how they are spread, and of each where they are few.
 //!
 //! The time is that of requests, so it may be old, or go backwards with the host's clock. The worst that comes of it is a
 //! hand-over too many, or one that is left to the host's tick, which also sets the time right.
@@ -19,6 +20,9 @@ pub const INTERVAL: Millis = Millis::new(20);
 /// Values that are kept. With the last of them a hand-over is due, whatever the time.
 pub const VALUES_MAX: usize = 256;
 
+/// Of so many requests between two hand-overs one has a value in the histogram, the first of them always.
+pub const SAMPLE: usize = 16;
+
 /// Counters, found by their place, and the values of one histogram.
 #[derive(Debug)]
 pub struct Batch {
@@ -27,6 +31,8 @@ pub struct Batch {
     /// The places of those that are not zero, each once.
     counted: Vec<usize>,
     values: Vec<u64>,
+    /// Since the last hand-over.
+    requests: usize,
     handed_over: Millis,
 }
 
@@ -37,6 +43,7 @@ impl Batch {
             counts: vec![0; counters],
             counted: Vec::with_capacity(counters),
             values: Vec::with_capacity(VALUES_MAX),
+            requests: 0,
             handed_over: Millis::default(),
         }
     }
@@ -51,9 +58,19 @@ impl Batch {
         *count = count.saturating_add(times.into());
     }
 
-    /// Keeps a value of the histogram. Who does not hand over when it is due keeps more than is meant to be.
-    pub fn record(&mut self, value: u64) {
-        self.values.push(value);
+    /// Whether the request that begins now is one that a value is wanted of.
+    #[inline]
+    pub const fn wants_value(&self) -> bool {
+        self.requests.is_multiple_of(SAMPLE)
+    }
+
+    /// A request is over, with its value if it was measured. Who does not hand over when it is due keeps more than is meant to be.
+    #[inline]
+    pub fn end_request(&mut self, value: Option<u64>) {
+        self.requests = self.requests.wrapping_add(1);
+        if let Some(value) = value {
+            self.values.push(value);
+        }
     }
 
     /// Whether there is nothing to hand over.
@@ -66,14 +83,19 @@ impl Batch {
         self.values.len() >= VALUES_MAX || now >= self.handed_over.saturating_add(INTERVAL)
     }
 
-    /// Hands over everything: to `count` each counter's place and what is to be added, never zero; to `record` each value.
+    /// Hands over everything: to `count` each counter's place and what is to be added, never zero; to `record` each value. Where there is
+    /// nothing it is no hand-over, so that a request after a tick need not wait for the next.
     pub fn hand_over(&mut self, now: Millis, mut count: impl FnMut(usize, u64), record: impl FnMut(u64)) {
+        if self.is_empty() {
+            return;
+        }
         for place in self.counted.drain(..) {
             if let Some(times) = self.counts.get_mut(place) {
                 count(place, std::mem::take(times));
             }
         }
         self.values.drain(..).for_each(record);
+        self.requests = 0;
         self.handed_over = now;
     }
 }
@@ -102,7 +124,7 @@ mod tests {
         for (place, times) in [(2, 1), (0, 3), (2, 1), (3, 0), (2, 5)] {
             batch.count(place, times);
         }
-        [7, 7, 1].into_iter().for_each(|value| batch.record(value));
+        [Some(7), None, Some(7), Some(1)].into_iter().for_each(|value| batch.end_request(value));
         assert_eq!(told(&mut batch, NOON), (vec![(2, 7), (0, 3)], vec![7, 7, 1]));
         assert!(batch.is_empty());
         assert_eq!(told(&mut batch, NOON), (vec![], vec![]), "once");
@@ -125,6 +147,7 @@ mod tests {
     fn a_request_after_a_pause_is_due_and_one_right_after_another_is_not() {
         let mut batch = Batch::new(1);
         assert!(batch.is_due(NOON), "the first");
+        batch.count(0, 1);
         told(&mut batch, NOON);
         for (millis, due) in [(0, false), (19, false), (20, true), (5000, true)] {
             assert_eq!(batch.is_due(after(millis)), due, "{millis}");
@@ -134,19 +157,48 @@ mod tests {
     #[test]
     fn as_many_values_as_are_kept_are_due_at_once() {
         let mut batch = Batch::new(1);
+        batch.count(0, 1);
         told(&mut batch, NOON);
         let room = batch.values.capacity();
-        (1..VALUES_MAX).for_each(|_| batch.record(1));
+        (1..VALUES_MAX).for_each(|_| batch.end_request(Some(1)));
         assert!(!batch.is_due(NOON));
-        batch.record(1);
+        batch.end_request(Some(1));
         assert!(batch.is_due(NOON));
         assert_eq!(told(&mut batch, NOON).1.len(), VALUES_MAX);
         assert_eq!(batch.values.capacity(), room, "nothing is allocated");
     }
 
     #[test]
+    fn each_is_measured_where_few_come_and_some_where_many_do() {
+        let mut batch = Batch::new(1);
+        let measured = |batch: &mut Batch, requests: usize| {
+            let wanted = |_: &usize| {
+                let wants = batch.wants_value();
+                batch.end_request(wants.then_some(1));
+                wants
+            };
+            (0..requests).filter(wanted).count()
+        };
+        for _ in 0..5 {
+            assert_eq!(measured(&mut batch, 1), 1);
+            told(&mut batch, NOON);
+        }
+        assert_eq!(measured(&mut batch, 10 * SAMPLE), 10);
+        told(&mut batch, NOON);
+        assert_eq!(measured(&mut batch, SAMPLE - 1), 1, "the first after a hand-over");
+    }
+
+    #[test]
+    fn a_tick_that_finds_nothing_puts_nothing_off() {
+        let mut batch = Batch::new(1);
+        told(&mut batch, after(15));
+        assert!(batch.is_due(after(20)));
+    }
+
+    #[test]
     fn a_clock_that_goes_back_leaves_it_to_the_tick_which_sets_it_right() {
         let mut batch = Batch::new(1);
+        batch.count(0, 1);
         told(&mut batch, after(3_600_000));
         batch.count(0, 1);
         assert!(!batch.is_due(NOON));
@@ -168,9 +220,10 @@ mod tests {
             };
             for (place, times, value, millis, ticks) in requests {
                 batch.count(place, times);
-                batch.record(value);
+                let value = batch.wants_value().then_some(value);
+                batch.end_request(value);
                 sent.0[place] += u64::from(times);
-                sent.1.push(value);
+                sent.1.extend(value);
                 if batch.is_due(after(millis)) || ticks {
                     hear(told(&mut batch, after(millis)));
                 }

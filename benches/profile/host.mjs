@@ -1,6 +1,6 @@
 // A proxy-wasm host (ABI 0.2.1) for one module and one worker, which answers every call at once, with V8's own profiler.
 //
-// node profile.mjs MODULE INPUT, where INPUT is JSON: the rules, and requests as HTTP/1.1 texts. What of a host the filter does not ask
+// node host.mjs MODULE INPUT, where INPUT is JSON: the rules, and requests as HTTP/1.1 texts. What of a host the filter does not ask
 // for with such requests is missing: a call of it answers that all is well.
 
 import crypto from 'node:crypto';
@@ -18,7 +18,7 @@ const [modulePath, inputPath] = process.argv.slice(2);
 const input = JSON.parse(fs.readFileSync(inputPath, 'utf8'));
 const rules = Buffer.from(input.rules);
 
-let guest, memory, stream;
+let guest, memory, stream, order;
 const shared = new Map();
 const calls = new Map();
 let version = 0;
@@ -74,6 +74,7 @@ const HOST = {
   random_get: (at, size) => { crypto.randomFillSync(bytes(at, size)); return OK; },
   environ_sizes_get: (countAt, sizeAt) => writeNumber(countAt, 0) || writeNumber(sizeAt, 0),
   clock_time_get: (clock, precision, at) => writeTime(at),
+  portcullis_order: (number) => { order?.set(number, (order.get(number) ?? 0) + 1); },
   proc_exit: (code) => { throw new Error(`the module ended with ${code}`); },
 };
 
@@ -173,6 +174,19 @@ const requests = input.requests.flatMap((http) =>
   Array.from({ length: http.includes('{number}') ? NUMBERED : 1 }, (_, number) => request(http.replaceAll('{number}', String(number).padStart(8, '0')))));
 let id = FIRST_STREAM;
 const run = (count) => { for (let at = 0; at < count; at++) exchange(id++, requests[id % requests.length]); };
+
+// Which functions are called, for every request and for some (`order.rs`).
+if (process.env.PROFILE_ORDER) {
+  start(module, false);
+  run(20 * BATCH);
+  order = new Map();
+  run(10 * BATCH);
+  const isOfEach = ([, times]) => times >= 9 * BATCH;
+  const numbers = (found) => found.map(([number]) => number);
+  const found = [...order];
+  console.log(JSON.stringify({ of_each: numbers(found.filter(isOfEach)), of_some: numbers(found.filter((one) => !isOfEach(one))) }));
+  process.exit();
+}
 
 start(module, true);
 run(BATCH);
