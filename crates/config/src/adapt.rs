@@ -221,7 +221,7 @@ mod tests {
             to: to.to_owned(),
             factor: 2.0,
         };
-        Hours::new(&written, "x").unwrap()
+        Hours::new(&written, &Path::new("x")).unwrap()
     }
 
     fn at(offset_minutes: u64) -> Millis {
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_no_zone_and_no_time_is_refused_with_its_place() {
-        assert!(time_zone("Europe/Zurich", "a").unwrap_err().to_string().starts_with("a.zone: "));
+        assert!(time_zone("Europe/Zurich", &Path::new("a")).unwrap_err().to_string().starts_with("a.zone: "));
         for time in ["", "8:00", "25:00", "12:60", "24:01", "+1:00", "noon"] {
             assert_eq!(minute_of_day(time), None, "{time}");
         }

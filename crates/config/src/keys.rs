@@ -85,7 +85,7 @@ pub(super) fn key(written: &[String], path: &Path<'_>, context: Context<'_>) -> 
     }
     let part = |(at, text): (usize, &String)| {
         let path = path.item(at);
-        part(text, &path, context)?.ok_or_else(|| ConfigError::unknown(&path, "key part", text, &PARTS))
+        part(text, &path, context)?.ok_or_else(|| ConfigError::unknown(path, "key part", text, &PARTS))
     };
     written.iter().enumerate().map(part).collect()
 }

@@ -343,7 +343,8 @@ mod tests {
             },
         });
         let library = Library { document: &document, path: "exposure.openapi" };
-        Shape::new(&library, Some("It"), &[], "exposure.fields[0].schema").map_err(|fault| fault.to_string())
+        Shape::new(&library, Some("It"), &[], &Path::new("exposure.fields[0].schema"))
+            .map_err(|fault| fault.to_string())
     }
 
     /// What may pass at a path: all, plain values, what is named within, or nothing.
@@ -479,12 +480,17 @@ mod tests {
             names.iter().enumerate().map(|(own, name)| (name.clone(), properties(own))).collect();
         let document = json!({"components": {"schemas": schemas}});
         let library = Library { document: &document, path: "exposure.schemas" };
-        let fault = Shape::new(&library, Some("S1"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let fault = Shape::new(&library, Some("S1"), &[], &Path::new("exposure.fields[0].schema"))
+            .map(|_| ())
+            .unwrap_err();
         let told = fault.to_string();
         assert!(told.starts_with("exposure.schemas.") && told.ends_with("is one of too many schemas"), "{told}");
-        let missing = Shape::new(&library, Some("S"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let missing =
+            Shape::new(&library, Some("S"), &[], &Path::new("exposure.fields[0].schema")).map(|_| ()).unwrap_err();
         assert!(missing.to_string().starts_with("exposure.fields[0].schema: unknown schema"), "{missing}");
-        let nothing = Shape::new(&library, Some("#/x"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let nothing = Shape::new(&library, Some("#/x"), &[], &Path::new("exposure.fields[0].schema"))
+            .map(|_| ())
+            .unwrap_err();
         assert!(nothing.to_string().contains("nothing stands at `#/x` in `exposure.schemas`"), "{nothing}");
     }
 }
