@@ -3,7 +3,7 @@
 //! Factors are kept in thousandths, so that the same traffic meets the same limits on every machine.
 
 use super::raw::{self, Day};
-use super::{ByName, ConfigError, Path};
+use super::{each, ByName, ConfigError, Path};
 use portcullis_base::time::Millis;
 use tz::{TimeZone, TimeZoneSettings};
 
@@ -99,16 +99,13 @@ impl Adapt {
                 malus: share(range.malus, "reputation.malus")?,
             })
         });
-        let hours = written.hours.iter().enumerate();
         Ok(Self {
             min,
             max,
             reputation: reputation.transpose()?,
             risk: share(written.risk, "risk")?,
             sensitivity: share(written.sensitivity, "sensitivity")?,
-            hours: hours
-                .map(|(at, hours)| Hours::new(hours, &path.entry("hours", at)))
-                .collect::<Result<_, _>>()?,
+            hours: each(&written.hours, &path.member("hours"), Hours::new)?,
             geo: written.geo.as_ref().map(|geo| Geo::new(geo, &path.member("geo"))).transpose()?,
         })
     }

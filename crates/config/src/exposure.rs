@@ -15,7 +15,7 @@ use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
-use super::{ByName, ConfigError, Path};
+use super::{each, ByName, ConfigError, Path};
 use portcullis_base::finding::Check;
 use serde_json::json;
 
@@ -139,8 +139,12 @@ impl Exposure {
         let raw::ExposureOnError { too_long, late, compressed, partial, broken, too_complex, unreadable } =
             written.on_error;
         let exposure = Self {
-            rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
-            fields: each(&written.fields, "fields", |rule, path| FieldRule::new(rule, &routes, &library, path))?,
+            rules: each(&written.rules, &Path::new("exposure.rules"), |rule, path| {
+                KindRule::new(rule, &routes, checks, path)
+            })?,
+            fields: each(&written.fields, &Path::new("exposure.fields"), |rule, path| {
+                FieldRule::new(rule, &routes, &library, path)
+            })?,
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
@@ -192,16 +196,6 @@ fn refuses(tuning: &raw::Tuning) -> bool {
     is_of_body && tuning.effect == Some(raw::Effect::Refuse) && tuning.mode.is_none()
 }
 
-/// Compiles a list, each entry with its path.
-fn each<R, T>(
-    written: &[R],
-    name: &str,
-    one: impl Fn(&R, &Path<'_>) -> Result<T, ConfigError>,
-) -> Result<Vec<T>, ConfigError> {
-    let section = Path::new("exposure");
-    written.iter().enumerate().map(|(index, raw)| one(raw, &section.entry(name, index))).collect()
-}
-
 impl Whom {
     fn new(
         routes: &[String],
@@ -210,18 +204,14 @@ impl Whom {
         known: &[&str],
         path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
-        let status = |(index, text): (usize, &String)| {
-            Status::parse(text).ok_or_else(|| {
-                ConfigError::new(
-                    path.entry("statuses", index),
-                    "expected a status like `200`, or a class like `5xx`",
-                )
-            })
+        let status = |text: &String, path: &Path<'_>| {
+            let fault = "expected a status like `200`, or a class like `5xx`";
+            Status::parse(text).ok_or_else(|| ConfigError::new(path, fault))
         };
         let (scopes, claims) = callers;
         Ok(Self {
             routes: known_routes(routes, known, path)?,
-            statuses: statuses.iter().enumerate().map(status).collect::<Result<_, _>>()?,
+            statuses: each(statuses, &path.member("statuses"), status)?,
             scopes: scopes.to_vec(),
             claims: claims.clone(),
         })
@@ -274,15 +264,10 @@ impl KindRule {
             let named = checks.iter().filter_map(|check| Some((check.id, check.id.strip_prefix("exposure.")?)));
             named.filter(|(_, name)| !NO_KINDS.contains(name))
         };
-        let kind = |(index, name): (usize, &String)| {
+        let kind = |name: &String, path: &Path<'_>| {
             let found = known().find(|(_, known)| known == name).map(|(id, _)| id);
             found.ok_or_else(|| {
-                ConfigError::unknown(
-                    path.entry("kinds", index),
-                    "kind",
-                    name,
-                    &known().map(|(_, name)| name).collect::<Vec<_>>(),
-                )
+                ConfigError::unknown(path, "kind", name, &known().map(|(_, name)| name).collect::<Vec<_>>())
             })
         };
         if written.at_least == Some(0) {
@@ -293,7 +278,7 @@ impl KindRule {
         }
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
-            kinds: written.kinds.iter().enumerate().map(kind).collect::<Result<_, _>>()?,
+            kinds: each(&written.kinds, &path.member("kinds"), kind)?,
             at_least: written.at_least,
             action: written.action,
             mask: written.mask,
@@ -322,11 +307,11 @@ impl FieldRule {
         if written.mask.is_some() && written.action != Treatment::Mask {
             return Err(ConfigError::new(path.member("mask"), "goes with the action `mask`"));
         }
-        let schema = |(index, text): (usize, &String)| {
+        let schema = |text: &String, path: &Path<'_>| {
             let fault = "expected a path like `id`, `owner.*` or `items[].sku`";
-            paths::schema(text).ok_or_else(|| ConfigError::new(path.entry("allow", index), fault))
+            paths::schema(text).ok_or_else(|| ConfigError::new(path, fault))
         };
-        let own = written.allow.iter().enumerate().map(schema).collect::<Result<Vec<_>, _>>()?;
+        let own = each(&written.allow, &path.member("allow"), schema)?;
         let allow = Shape::new(library, written.schema.as_deref(), &own, &path.member("schema"))?;
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,

@@ -5,7 +5,7 @@
 
 use super::raw::{self, Document, Effect};
 use super::routes::names;
-use super::{ByName, ConfigError, FailurePolicy, Path};
+use super::{each, ByName, ConfigError, FailurePolicy, Path};
 use portcullis_base::finding::Check;
 
 /// Exclusions of one document.
@@ -67,16 +67,13 @@ impl Inspect {
         if written.exclusions.len() > EXCLUSIONS_MAX {
             return Err(ConfigError::new("inspect.exclusions", format!("at most {EXCLUSIONS_MAX} exclusions")));
         }
-        let exclusions = written.exclusions.iter().enumerate();
-        let exclusions = exclusions.map(|(index, exclusion)| {
-            Exclusion::new(exclusion, routes, checks, &Path::entry_of("inspect.exclusions", index))
-        });
+        let exclusion = |own: &raw::Exclusion, path: &Path<'_>| Exclusion::new(own, routes, checks, path);
         Ok(Self {
             bodies: written.bodies,
             on_uninspected: written.on_error.uninspected,
             privileged_fields: fields(&written.privileged_fields)?,
             graphql: GraphqlLimits::new(&written.graphql)?,
-            exclusions: exclusions.collect::<Result<_, _>>()?,
+            exclusions: each(&written.exclusions, &Path::new("inspect.exclusions"), exclusion)?,
             held_back: Vec::new(),
         })
     }

@@ -3,7 +3,7 @@
 use super::field::Field;
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::{raw, ConfigError, Path};
+use super::{each, raw, ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use std::fmt;
 use std::sync::Arc;
@@ -83,11 +83,9 @@ pub(super) fn key(written: &[String], path: &Path<'_>, context: Context<'_>) -> 
         let fault = format!("has {} parts, expected 1 to {KEY_PARTS_MAX}", written.len());
         return Err(ConfigError::new(path, fault));
     }
-    let part = |(at, text): (usize, &String)| {
-        let path = path.item(at);
-        part(text, &path, context)?.ok_or_else(|| ConfigError::unknown(path, "key part", text, &PARTS))
-    };
-    written.iter().enumerate().map(part).collect()
+    each(written, path, |text, path| {
+        part(text, path, context)?.ok_or_else(|| ConfigError::unknown(path, "key part", text, &PARTS))
+    })
 }
 
 /// A part of a key, `None` for what is none.

@@ -63,7 +63,7 @@ pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 
 use self::names::{check_name, check_path, check_prefix};
-use self::path::Path;
+use self::path::{each, Path};
 use self::raw::{Document, TunedMode};
 use self::tuning::Tuning;
 use portcullis_base::finding::{Check, Family, Finding, Score, Weight};

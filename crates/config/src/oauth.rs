@@ -8,7 +8,7 @@ pub mod redirect;
 
 pub use self::redirect::RedirectUri;
 
-use super::{raw, ByName, ConfigError, Path};
+use super::{each, raw, ByName, ConfigError, Path};
 use std::sync::Arc;
 
 /// Clients of one endpoint at most.
@@ -177,14 +177,14 @@ fn read_clients(written: &[raw::OauthClient], path: &Path<'_>) -> Result<ByName<
             let fault = format!("has {} URIs, expected 1 to {URIS_MAX}", client.redirect_uris.len());
             return Err(ConfigError::new(place.member("redirect_uris"), fault));
         }
-        let uri = |(at, text): (usize, &String)| {
-            let wrong = |fault: &str| ConfigError::new(place.entry("redirect_uris", at), fault);
+        let uri = |text: &String, path: &Path<'_>| {
+            let wrong = |fault: &str| ConfigError::new(path, fault);
             if text.contains('*') {
                 return Err(wrong("has a `*`: URIs are compared exactly (RFC 9700 §2.1)"));
             }
             RedirectUri::new(text).map_err(|fault| wrong(fault.reason()))
         };
-        let uris = client.redirect_uris.iter().enumerate().map(uri).collect::<Result<Vec<_>, _>>()?;
+        let uris = each(&client.redirect_uris, &place.member("redirect_uris"), uri)?;
         if clients.insert(&client.id, uris).is_some() {
             let fault = format!("`{}` is configured twice", client.id.escape_debug());
             return Err(ConfigError::new(place.member("id"), fault));

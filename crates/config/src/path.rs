@@ -1,5 +1,6 @@
 //! Where in the document something is written. It becomes a text only when it has to be told.
 
+use crate::ConfigError;
 use std::fmt;
 
 /// Where something is written: `identity.issuers[0].audience`. Empty for the document itself.
@@ -45,6 +46,19 @@ impl<'a> Path<'a> {
     const fn is_document(&self) -> bool {
         self.outer.is_none() && self.name.is_empty() && self.index.is_none()
     }
+}
+
+/// Compiles a list, each item with its path.
+pub(crate) fn each<'w, W, T>(
+    written: &'w [W],
+    path: &Path<'_>,
+    mut compile: impl FnMut(&'w W, &Path<'_>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    let mut compiled = Vec::with_capacity(written.len());
+    for (index, item) in written.iter().enumerate() {
+        compiled.push(compile(item, &path.item(index))?);
+    }
+    Ok(compiled)
 }
 
 impl fmt::Display for Path<'_> {

@@ -138,9 +138,10 @@ impl Rule {
         let when =
             when.map(|text| compiled_plain(Kinds::BOOL, text, &path.member("when"), &written.routes, routes));
         let when = when.transpose()?;
-        let counters = condition.calls().iter().enumerate();
-        let counters = counters.map(|(at, call)| Counter::new(call, &written.name, at, text, &path.member(key)));
-        let counters: Vec<Counter> = counters.collect::<Result<_, _>>()?;
+        let mut counters = Vec::new();
+        for (at, call) in condition.calls().iter().enumerate() {
+            counters.push(Counter::new(call, &written.name, at, text, &path.member(key))?);
+        }
         if counters.len() > COUNTERS_MAX {
             let fault = format!("has {} counters, at most {COUNTERS_MAX}", counters.len());
             return Err(ConfigError::new(path.member(key), fault));

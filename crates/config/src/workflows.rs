@@ -10,7 +10,7 @@ use super::keys::{part, Context, KeyPart};
 use super::raw::{self, Document, Effect, Mode};
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::{check_name, score, ConfigError, Path};
+use super::{check_name, each, score, ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use portcullis_base::finding::Weight;
 use portcullis_base::time::Millis;
@@ -306,15 +306,14 @@ fn completions(written: &[String], path: &Path<'_>) -> Result<Vec<(u16, u16)>, C
     if written.is_empty() {
         return Err(ConfigError::new(path, "expected one or more of `2xx`, `3xx`, `4xx`, `5xx` and status codes"));
     }
-    let range = |(at, text): (usize, &String)| {
+    each(written, path, |text, path| {
         let (first, last) = (text.replace("xx", "00"), text.replace("xx", "99"));
         let known = first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_digit());
         let range = first.parse().ok().zip(last.parse().ok());
-        range.filter(|(from, to)| known && *from >= 200 && *to <= 599).ok_or_else(|| {
-            ConfigError::unknown(path.item(at), "status", text, &["2xx", "3xx", "4xx", "5xx", "200"])
-        })
-    };
-    written.iter().enumerate().map(range).collect()
+        range
+            .filter(|(from, to)| known && *from >= 200 && *to <= 599)
+            .ok_or_else(|| ConfigError::unknown(path, "status", text, &["2xx", "3xx", "4xx", "5xx", "200"]))
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! How much an actor may take: `exposure.volume`.
 
+use super::known_routes;
 use super::paths::PATH_DEPTH_MAX;
-use super::{each, known_routes};
 use crate::adapt::permille;
-use crate::{check_name, raw, ConfigError, Path};
+use crate::{check_name, each, raw, ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Limits on volume in one document: each has a record for every actor on its routes.
@@ -36,7 +36,8 @@ pub(super) fn volumes(written: &[raw::Volume], routes: &[&str]) -> Result<Vec<Vo
     if written.len() > VOLUMES_MAX {
         return Err(ConfigError::new("exposure.volume", format!("at most {VOLUMES_MAX} volumes")));
     }
-    let volumes: Vec<Volume> = each(written, "volume", |raw, path| Volume::new(raw, routes, path))?;
+    let volumes: Vec<Volume> =
+        each(written, &Path::new("exposure.volume"), |raw, path| Volume::new(raw, routes, path))?;
     for (index, volume) in volumes.iter().enumerate() {
         if volumes.iter().take(index).any(|other| other.name == volume.name) {
             return Err(ConfigError::new(

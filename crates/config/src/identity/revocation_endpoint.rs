@@ -5,7 +5,7 @@
 
 use super::digest::{self, Digest};
 use crate::raw;
-use crate::{check_path, ConfigError, Minting, Path};
+use crate::{check_path, each, ConfigError, Minting, Path};
 use ipnet::IpNet;
 use portcullis_base::time::Millis;
 use std::net::IpAddr;
@@ -50,11 +50,11 @@ impl RevocationEndpoint {
         if written.keep.0 < Millis::from_secs(1) || written.keep.0 > KEEP_MAX {
             return Err(ConfigError::new(path.member("keep"), "expected 1s to 30d"));
         }
-        let network = |(index, text): (usize, &String)| {
+        let network = |text: &String, path: &Path<'_>| {
             let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             network.map(|network| network.trunc()).map_err(|_| {
                 let fault = "expected a network such as \"10.0.0.0/8\", or an address";
-                ConfigError::new(path.entry("networks", index), fault)
+                ConfigError::new(path, fault)
             })
         };
         Ok(Self {
@@ -62,7 +62,7 @@ impl RevocationEndpoint {
             secret: digest::read(&written.secret_sha256.0, &path.member("secret_sha256"))?,
             records_max: usize::try_from(written.records_max).unwrap_or(usize::MAX),
             keep: written.keep.0,
-            networks: written.networks.iter().enumerate().map(network).collect::<Result<_, _>>()?,
+            networks: each(&written.networks, &path.member("networks"), network)?,
         })
     }
 
