@@ -43,7 +43,7 @@ readonly WASM_FEATURES=(
 # The second line saves 60 KiB: one body for functions that differ in constants alone, constants that are used often
 # in a local, and short numbers for the functions that are called from most places.
 readonly WASM_OPT=(
-    -O3 --flexible-inline-max-function-size 5 --low-memory-unused
+    -O3 --flexible-inline-max-function-size 5 --one-caller-inline-max-function-size 20 --low-memory-unused
     --merge-similar-functions --const-hoisting --reorder-locals --reorder-functions
 )
 
