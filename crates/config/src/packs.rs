@@ -18,6 +18,9 @@ const DISTINCT_MAX: u32 = 60;
 /// Most requests that a threshold can ask for.
 const REQUESTS_MAX: u32 = 10_000;
 
+/// The section.
+static PACKS: Path<'static> = Path::new("packs");
+
 /// Puts what the packs stand for behind the rules and workflows that are written.
 pub(super) fn expand(document: &mut Document) -> Result<(), ConfigError> {
     let packs = std::mem::take(&mut document.packs);
@@ -128,8 +131,7 @@ impl<'d> Pack<'d> {
         document: &'d mut Document,
     ) -> Result<Self, ConfigError> {
         let known: Vec<&str> = document.routes.iter().map(|route| route.name.as_str()).collect();
-        let packs = Path::new("packs");
-        let path = packs.member(name);
+        let path = PACKS.member(name);
         check_routes(&routes, &path.member(key), &known)?;
         if !(10_000..=31 * 86_400_000).contains(&window.0.as_u64()) {
             return Err(ConfigError::new(path.member("window"), "expected 10s to 31d"));
@@ -139,8 +141,7 @@ impl<'d> Pack<'d> {
 
     /// A value of the request, as an expression whose presence can be asked for: `body.user`.
     fn needs(&self, value: &str, key: &str) -> Result<(), ConfigError> {
-        let packs = Path::new("packs");
-        let path = packs.member(self.name);
+        let path = PACKS.member(self.name);
         for text in [present(value), normal(value)] {
             compiled_plain(Kinds::ANY, &text, &path.member(key), &self.routes, &self.document.routes)?;
         }
@@ -180,8 +181,7 @@ impl<'d> Pack<'d> {
         if (1..=most).contains(&number) {
             return Ok(());
         }
-        let packs = Path::new("packs");
-        let path = packs.member(self.name);
+        let path = PACKS.member(self.name);
         Err(ConfigError::new(path.member(knob), format!("is {number}, expected 1 to {most}")))
     }
 

@@ -3,6 +3,9 @@
 //! What can be read is [`Written`]; for structures `#[derive(Written)]` makes it of serde's attributes. Of a structure each member is looked for by
 //! its name, and each type is read in one place: serde's visitors, which are shown one member after the other and are a function
 //! of their own for each structure, were a tenth of the module. Texts of faults are serde's.
+//!
+//! A fault ends nothing: it is noted, and reading goes on with something in the place of what it is about, which nobody will see.
+//! So no structure has ways out, each with what is to be dropped on it, which were a twentieth of the module.
 
 use crate::by_name::ByName;
 use crate::path::Path;
@@ -394,6 +397,17 @@ mod tests {
                 "unknown variant `none`, expected `alone` or `by_name`",
             ),
             (json!([]), "", "invalid type: sequence, expected struct Outer"),
+            // Of several the first one, in the order of the structure.
+            (
+                json!({"either": 1, "table": 2, "items": [{"count": 1, "ratio": "x"}, {}]}),
+                "items[0].ratio",
+                "invalid type: string \"x\", expected f64",
+            ),
+            (
+                json!({"items": [{"count": "x", "cuont": 1}]}),
+                "items[0].cuont",
+                "unknown field `cuont`, expected `count` or `ratio`",
+            ),
         ] {
             assert_eq!(fault(&document), (path.to_owned(), message.to_owned()));
         }

@@ -162,11 +162,9 @@ impl Routes {
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
-            check(raw, &Path::entry_of("routes", index))?;
-            let own = raw
-                .risk
-                .map(|own| Thresholds::new(own, &Path::entry_of("routes", index).member("risk")))
-                .transpose()?;
+            let path = Path::entry_of("routes", index);
+            check(raw, &path)?;
+            let own = raw.risk.map(|own| Thresholds::new(own, &path.member("risk"))).transpose()?;
             let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
@@ -174,11 +172,7 @@ impl Routes {
                 thresholds: own.unwrap_or(thresholds),
                 body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
                 requirement: by_route.get(&raw.name).unwrap_or(&unmatched.requirement).clone(),
-                sensitivity: permille(
-                    raw.sensitivity,
-                    1.0,
-                    &Path::entry_of("routes", index).member("sensitivity"),
-                )?,
+                sensitivity: permille(raw.sensitivity, 1.0, &path.member("sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
