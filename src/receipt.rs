@@ -6,14 +6,12 @@
 
 use crate::config::{Config, Route};
 use crate::finding::Weight;
-use crate::gather;
 use crate::response::Response;
 use crate::stages::identity::Caller;
 use crate::stages::limits::Applied;
 use crate::stages::risk::{Judgement, Weighed};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Hex digits that stand for an actor.
@@ -32,7 +30,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) source: Option<IpAddr>,
     pub(crate) judgement: &'a Judgement,
     pub(crate) applied: &'a [Applied],
-    pub(crate) chain: BTreeMap<&'static str, u8>,
+    pub(crate) chain: Numbers<u8>,
     pub(crate) response: Response,
     /// If it was measured.
     pub(crate) spent_nanos: Option<u64>,
@@ -72,8 +70,8 @@ struct Receipt<'a> {
     #[serde(rename = "portcullis.limits", skip_serializing_if = "Vec::is_empty")]
     limits: Vec<Line<'a>>,
     /// Findings that the source or the subject has had lately, by the stage of an attack that they belong to.
-    #[serde(rename = "portcullis.behaviour.chain", skip_serializing_if = "BTreeMap::is_empty")]
-    chain: &'a BTreeMap<&'static str, u8>,
+    #[serde(rename = "portcullis.behaviour.chain", skip_serializing_if = "Numbers::is_empty")]
+    chain: &'a Numbers<u8>,
     #[serde(rename = "portcullis.config")]
     config: &'a str,
 }
@@ -102,7 +100,33 @@ struct Line<'a> {
     reset_ms: u64,
     /// The factors that were not 1, and `product`; absent if the limit does not adapt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    factors: Option<BTreeMap<&'static str, f64>>,
+    factors: Option<Numbers<f64>>,
+}
+
+/// A few numbers by their names, in the order of the names.
+pub(crate) struct Numbers<N>(Vec<(&'static str, N)>);
+
+impl<N> Numbers<N> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<N> FromIterator<(&'static str, N)> for Numbers<N> {
+    fn from_iter<I: IntoIterator<Item = (&'static str, N)>>(numbers: I) -> Self {
+        let mut all: Vec<(&'static str, N)> = Vec::new();
+        for (name, number) in numbers {
+            let at = all.partition_point(|(before, _)| *before < name);
+            all.insert(at, (name, number));
+        }
+        Self(all)
+    }
+}
+
+impl<N: Serialize> Serialize for Numbers<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, number)| (name, number)))
+    }
 }
 
 /// Whether a request has a receipt though nothing was found. The same request is sampled wherever it passes.
@@ -164,7 +188,7 @@ fn line<'a>(applied: &Applied, config: &'a Config) -> Option<Line<'a>> {
     let factor = |(name, permille): (&'static str, u32)| (name, f64::from(permille) / 1000.0);
     let factors = applied.factors.map(|factors| {
         let changing = factors.named().into_iter().filter(|(_, permille)| *permille != 1000);
-        gather::map(changing.chain([("product", factors.product)]).map(factor))
+        changing.chain([("product", factors.product)]).map(factor).collect()
     });
     Some(Line {
         limit: &config.limits.get(applied.limit)?.name,

@@ -64,16 +64,16 @@ fn look(document: Document, allowed: &[String]) -> Findings {
 
 /// The range of the text that a fault is about.
 fn place_of(text: &str, fault: &ConfigError) -> Option<Range<usize>> {
-    if fault.path.is_empty() {
-        return place::of_syntax(text, &fault.fault);
+    if fault.path().is_empty() {
+        return place::of_syntax(text, fault.fault());
     }
-    place::find(text, &fault.path, fault.fault.starts_with("unknown field"))
+    place::find(text, fault.path(), fault.fault().starts_with("unknown field"))
 }
 
 fn write_fault(document: &Document, fault: &ConfigError, out: &mut dyn Write) -> Result<()> {
-    let place = if fault.path.is_empty() { "the document" } else { &fault.path };
-    let title = one_line(&format!("{place}: {}", fault.fault));
-    let hint = fault.hint.as_ref().map(|hint| format!("did you mean `{hint}`?"));
+    let place = if fault.path().is_empty() { "the document" } else { fault.path() };
+    let title = one_line(&format!("{place}: {}", fault.fault()));
+    let hint = fault.hint().map(|hint| format!("did you mean `{hint}`?"));
     let place = place_of(&document.text, fault);
     write_report(Level::ERROR, None, &title, hint.as_deref(), document, place, out)
 }
@@ -167,7 +167,7 @@ fn told(found: &Findings, with_effective: bool) -> Value {
     let error = found.judged.as_ref().err().map(|fault| {
         let (line, column) = at(place_of(text, fault));
         json!({
-            "path": fault.path, "message": fault.fault, "hint": fault.hint, "line": line, "column": column,
+            "path": fault.path(), "message": fault.fault(), "hint": fault.hint(), "line": line, "column": column,
         })
     });
     let mut told = json!({

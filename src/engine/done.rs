@@ -5,7 +5,6 @@ use crate::config::{AccessLog, RouteId};
 use crate::endpoints::audit::{About, Act};
 use crate::endpoints::Endpoint;
 use crate::finding::{Check, Family, Outcome, Weight};
-use crate::gather;
 use crate::memory::together::Part;
 use crate::receipt::{self, Subject};
 use crate::response::Response;
@@ -165,7 +164,7 @@ impl Done {
             source,
             judgement: &case.judgement,
             applied: &case.ledger.applied,
-            chain: gather::map(case.watch.chain()),
+            chain: case.watch.chain().collect(),
             response: Response { status: response.status.or(self.response.status), ..response },
             spent_nanos,
         })

@@ -124,7 +124,7 @@ impl Heard {
         for (index, actor) in std::mem::take(&mut self.quotes) {
             let Some(quote) = ground.config.flows.quotes.get(index) else { continue };
             let (items, _) = items(&quote.capture.each, document);
-            let mut heard: Vec<(Hashed, Quoted)> = items
+            let heard: Vec<(Hashed, Quoted)> = items
                 .into_iter()
                 .take(ITEMS_MAX)
                 .filter_map(|item| {
@@ -137,11 +137,13 @@ impl Heard {
                     Some((place(ground.memory, quote, actor.as_deref(), &key), quoted))
                 })
                 .collect();
-            heard.sort_by_key(|(place, _)| *place);
-            let places: Vec<Hashed> = heard.iter().map(|(place, _)| *place).collect();
+            let mut turns: Vec<(Hashed, usize)> =
+                heard.iter().enumerate().map(|(at, (place, _))| (*place, at)).collect();
+            turns.sort_unstable();
+            let places: Vec<Hashed> = turns.iter().map(|(place, _)| *place).collect();
             // Under contention it is not remembered; the retries are counted.
             let _ = ground.memory.change_all(ground.shared, &places, ground.now, trace, |at, record| {
-                let (_, quoted) = heard.get(at)?;
+                let (_, quoted) = heard.get(turns.get(at)?.1)?;
                 quoted.stored(record, quote.lifetime, ground.now)
             });
         }

@@ -12,19 +12,6 @@ pub fn map<K: Ord, V>(entries: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, 
     map
 }
 
-/// The same of entries of which each may be a fault.
-///
-/// # Errors
-/// The first fault.
-pub fn try_map<K: Ord, V, E>(entries: impl IntoIterator<Item = Result<(K, V), E>>) -> Result<BTreeMap<K, V>, E> {
-    let mut map = BTreeMap::new();
-    for entry in entries {
-        let (key, value) = entry?;
-        map.insert(key, value);
-    }
-    Ok(map)
-}
-
 /// A set of these members.
 pub fn set<T: Ord>(members: impl IntoIterator<Item = T>) -> BTreeSet<T> {
     let mut set = BTreeSet::new();
@@ -40,8 +27,6 @@ mod tests {
     fn the_same_as_collected() {
         let entries = [(3, "c"), (1, "a"), (3, "d"), (2, "b")];
         assert_eq!(map(entries), BTreeMap::from(entries));
-        assert_eq!(try_map(entries.map(Ok::<_, ()>)), Ok(BTreeMap::from(entries)));
-        assert_eq!(try_map([Ok((1, 2)), Err("first"), Err("second")]), Err("first"));
         assert_eq!(set(entries), BTreeSet::from(entries));
     }
 }

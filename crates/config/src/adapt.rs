@@ -3,10 +3,8 @@
 //! Factors are kept in thousandths, so that the same traffic meets the same limits on every machine.
 
 use super::raw::{self, Day};
-use super::ConfigError;
-use portcullis_base::gather;
+use super::{each, ByName, ConfigError, Path};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 use tz::{TimeZone, TimeZoneSettings};
 
 /// No factor may be larger than this.
@@ -59,7 +57,7 @@ pub struct Geo {
     /// The header field that Envoy's geoip filter writes, lower case.
     pub header: String,
     /// By location, upper case; in thousandths.
-    pub factors: BTreeMap<String, u32>,
+    pub factors: ByName<u32>,
     /// For all others, and where there is no location.
     pub others: u32,
 }
@@ -77,7 +75,7 @@ impl Reputation {
     pub(super) fn new(written: &raw::Reputation) -> Result<Self, ConfigError> {
         for (name, value) in [("half_life", written.half_life.0), ("matures", written.matures.0)] {
             if value < Millis::from_secs(1) {
-                return Err(ConfigError::new(format!("reputation.{name}"), "is less than a second"));
+                return Err(ConfigError::new(Path::new("reputation").member(name), "is less than a second"));
             }
         }
         Ok(Self { half_life: written.half_life.0, matures: written.matures.0 })
@@ -85,12 +83,12 @@ impl Reputation {
 }
 
 impl Adapt {
-    pub(super) fn new(written: &raw::Adapt, path: &str) -> Result<Self, ConfigError> {
-        let share = |value: f64, name: &str| match permille(value, FACTOR_MAX, &format!("{path}.{name}"))? {
+    pub(super) fn new(written: &raw::Adapt, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let share = |value: f64, name: &str| match permille(value, FACTOR_MAX, &path.member(name))? {
             taken if taken <= 1000 => Ok(taken),
-            _ => Err(ConfigError::new(format!("{path}.{name}"), "takes away more than there is: at most 1")),
+            _ => Err(ConfigError::new(path.member(name), "takes away more than there is: at most 1")),
         };
-        let factor = |value: f64, name: &str| permille(value, FACTOR_MAX, &format!("{path}.{name}"));
+        let factor = |value: f64, name: &str| permille(value, FACTOR_MAX, &path.member(name));
         let (min, max) = (factor(written.min, "min")?, factor(written.max, "max")?);
         if min == 0 || min > 1000 || max < 1000 {
             return Err(ConfigError::new(path, "expected 0 < min <= 1 <= max"));
@@ -101,26 +99,23 @@ impl Adapt {
                 malus: share(range.malus, "reputation.malus")?,
             })
         });
-        let hours = written.hours.iter().enumerate();
         Ok(Self {
             min,
             max,
             reputation: reputation.transpose()?,
             risk: share(written.risk, "risk")?,
             sensitivity: share(written.sensitivity, "sensitivity")?,
-            hours: hours
-                .map(|(at, hours)| Hours::new(hours, &format!("{path}.hours[{at}]")))
-                .collect::<Result<_, _>>()?,
-            geo: written.geo.as_ref().map(|geo| Geo::new(geo, &format!("{path}.geo"))).transpose()?,
+            hours: each(&written.hours, &path.member("hours"), Hours::new)?,
+            geo: written.geo.as_ref().map(|geo| Geo::new(geo, &path.member("geo"))).transpose()?,
         })
     }
 }
 
 impl Hours {
-    fn new(written: &raw::Hours, path: &str) -> Result<Self, ConfigError> {
+    fn new(written: &raw::Hours, path: &Path<'_>) -> Result<Self, ConfigError> {
         let minute = |text: &str, name: &str| {
             minute_of_day(text).ok_or_else(|| {
-                ConfigError::new(format!("{path}.{name}"), format!("is `{}`, expected hh:mm", text.escape_debug()))
+                ConfigError::new(path.member(name), format!("is `{}`, expected hh:mm", text.escape_debug()))
             })
         };
         let days = if written.days.is_empty() { Day::ALL.to_vec() } else { written.days.clone() };
@@ -129,7 +124,7 @@ impl Hours {
             days,
             from_minute: minute(&written.from, "from")?,
             to_minute: minute(&written.to, "to")?,
-            factor: permille(written.factor, FACTOR_MAX, &format!("{path}.factor"))?,
+            factor: permille(written.factor, FACTOR_MAX, &path.member("factor"))?,
         })
     }
 
@@ -165,27 +160,27 @@ impl Day {
 }
 
 impl Geo {
-    fn new(written: &raw::Geo, path: &str) -> Result<Self, ConfigError> {
-        let factor = |(place, value): (&String, &f64)| {
-            let factor = permille(*value, FACTOR_MAX, &format!("{path}.factors.{place}"))?;
+    fn new(written: &raw::Geo, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let factor = |(place, value): (&str, &f64)| {
+            let factor = permille(*value, FACTOR_MAX, &path.member("factors").member(place))?;
             Ok((place.to_ascii_uppercase(), factor))
         };
         Ok(Self {
             header: written.header.to_ascii_lowercase(),
-            factors: gather::try_map(written.factors.iter().map(factor))?,
-            others: permille(written.others, FACTOR_MAX, &format!("{path}.others"))?,
+            factors: written.factors.iter().map(factor).collect::<Result<_, _>>()?,
+            others: permille(written.others, FACTOR_MAX, &path.member("others"))?,
         })
     }
 }
 
 /// A zone by its POSIX rule (IEEE Std 1003.1, 8.3), for instance `CET-1CEST,M3.5.0,M10.5.0/3`. Names such as
 /// `Europe/Zurich` need a database that the module does not carry.
-fn time_zone(rule: &str, path: &str) -> Result<TimeZone, ConfigError> {
+fn time_zone(rule: &str, path: &Path<'_>) -> Result<TimeZone, ConfigError> {
     let no_files = |_: &str| Err("no files".into());
     TimeZoneSettings::new(&[], no_files).parse_posix_tz(rule).map_err(|fault| {
         let rule = rule.escape_debug();
         let hint = "expected a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3` (the last line of a zoneinfo file)";
-        ConfigError::new(format!("{path}.zone"), format!("`{rule}`: {fault}; {hint}"))
+        ConfigError::new(path.member("zone"), format!("`{rule}`: {fault}; {hint}"))
     })
 }
 
@@ -200,7 +195,7 @@ fn minute_of_day(text: &str) -> Option<u64> {
 }
 
 /// A number as thousandths. Through text, since a cast from floating point could not fail where it must.
-pub(super) fn permille(value: f64, max: f64, path: &str) -> Result<u32, ConfigError> {
+pub(super) fn permille(value: f64, max: f64, path: &Path<'_>) -> Result<u32, ConfigError> {
     let wanted = || ConfigError::new(path, format!("is {value}, expected a number from 0 to {max}"));
     if !(0.0..=max).contains(&value) {
         return Err(wanted());
@@ -223,7 +218,7 @@ mod tests {
             to: to.to_owned(),
             factor: 2.0,
         };
-        Hours::new(&written, "x").unwrap()
+        Hours::new(&written, &Path::new("x")).unwrap()
     }
 
     fn at(offset_minutes: u64) -> Millis {
@@ -256,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_no_zone_and_no_time_is_refused_with_its_place() {
-        assert!(time_zone("Europe/Zurich", "a").unwrap_err().to_string().starts_with("a.zone: "));
+        assert!(time_zone("Europe/Zurich", &Path::new("a")).unwrap_err().to_string().starts_with("a.zone: "));
         for time in ["", "8:00", "25:00", "12:60", "24:01", "+1:00", "noon"] {
             assert_eq!(minute_of_day(time), None, "{time}");
         }

@@ -1,6 +1,6 @@
 //! The `anomaly` section, validated: when something unusual is told.
 
-use super::{check_prefix, raw, ConfigError};
+use super::{check_prefix, raw, ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Intervals that requests are counted in. A shorter one has too few requests, a longer one hides a burst.
@@ -41,14 +41,14 @@ impl Anomaly {
         for (name, value) in [("requests", written.requests), ("lessons", written.lessons)] {
             if value < EVIDENCE_MIN {
                 let fault = format!("is {value}, expected {EVIDENCE_MIN} or more");
-                return Err(ConfigError::new(format!("anomaly.{name}"), fault));
+                return Err(ConfigError::new(Path::new("anomaly").member(name), fault));
             }
         }
         if written.learning.0 > LEARNING_MAX {
             return Err(ConfigError::new("anomaly.learning", "expected at most 30d"));
         }
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
-            check_prefix(prefix, max, &format!("anomaly.{name}"))?;
+            check_prefix(prefix, max, &Path::new("anomaly").member(name))?;
         }
         Ok(Some(Self {
             interval: written.interval.0,

@@ -2,7 +2,7 @@
 
 use super::adapt::permille;
 use super::field::Field;
-use super::{check_prefix, raw, ConfigError};
+use super::{check_prefix, raw, ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Shortest window: halves of it have whole seconds.
@@ -143,7 +143,7 @@ impl Behaviour {
             return Err(ConfigError::new("behaviour.window", "expected 10s to 1d"));
         }
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
-            check_prefix(prefix, max, &format!("behaviour.{name}"))?;
+            check_prefix(prefix, max, &Path::new("behaviour").member(name))?;
         }
         let raw::Behaviour { scanning, stuffing, rotation, chain, .. } = written;
         Ok(Some(Self {
@@ -153,25 +153,25 @@ impl Behaviour {
             scanning: Scanning {
                 paths: count(scanning.paths, DISTINCT_MAX, "scanning.paths")?,
                 checks: count(scanning.checks, CHECKS_MAX, "scanning.checks")?,
-                share: permille(scanning.share, 1.0, "behaviour.scanning.share")?,
-                statuses: statuses(&scanning.statuses, "behaviour.scanning.statuses")?,
+                share: permille(scanning.share, 1.0, &Path::new("behaviour.scanning.share"))?,
+                statuses: statuses(&scanning.statuses, &Path::new("behaviour.scanning.statuses"))?,
             },
             logins: logins(&written.logins, routes)?,
             stuffing: Stuffing {
                 accounts: count(stuffing.accounts, DISTINCT_MAX, "stuffing.accounts")?,
                 sources: count(stuffing.sources, DISTINCT_MAX, "stuffing.sources")?,
-                share: permille(stuffing.share, 1.0, "behaviour.stuffing.share")?,
+                share: permille(stuffing.share, 1.0, &Path::new("behaviour.stuffing.share"))?,
             },
             rotation: Rotation {
                 identities: count(rotation.identities, DISTINCT_MAX, "rotation.identities")?,
                 user_agents: count(rotation.user_agents, DISTINCT_MAX, "rotation.user_agents")?,
-                share: permille(rotation.share, 1.0, "behaviour.rotation.share")?,
+                share: permille(rotation.share, 1.0, &Path::new("behaviour.rotation.share"))?,
                 headers: headers(&rotation.headers)?,
             },
             chain: Chain {
                 findings: count(chain.findings, u8::MAX, "chain.findings")?,
                 stages: count(chain.stages, STAGES_MAX, "chain.stages")?,
-                share: permille(chain.share, 1.0, "behaviour.chain.share")?,
+                share: permille(chain.share, 1.0, &Path::new("behaviour.chain.share"))?,
             },
             owners: Owners::new(written.window.0),
         }))
@@ -194,10 +194,10 @@ fn count<N: PartialOrd + From<u8> + std::fmt::Display>(value: N, most: N, key: &
     if value >= N::from(1) && value <= most {
         return Ok(value);
     }
-    Err(ConfigError::new(format!("behaviour.{key}"), format!("is {value}, expected 1 to {most}")))
+    Err(ConfigError::new(Path::new("behaviour").member(key), format!("is {value}, expected 1 to {most}")))
 }
 
-fn statuses(written: &[u16], path: &str) -> Result<Vec<u16>, ConfigError> {
+fn statuses(written: &[u16], path: &Path<'_>) -> Result<Vec<u16>, ConfigError> {
     if !written.is_empty() && written.iter().all(|status| (100..=599).contains(status)) {
         return Ok(written.to_vec());
     }
@@ -215,24 +215,24 @@ fn headers(written: &[String]) -> Result<Vec<String>, ConfigError> {
 fn logins(written: &[raw::LoginRoute], routes: &[&str]) -> Result<Vec<Login>, ConfigError> {
     let mut logins: Vec<Login> = Vec::new();
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("behaviour.logins[{index}]");
+        let path = Path::entry_of("behaviour.logins", index);
         if raw.routes.is_empty() {
-            return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+            return Err(ConfigError::new(path.member("routes"), "names no route"));
         }
         for (at, name) in raw.routes.iter().enumerate() {
-            let path = format!("{path}.routes[{at}]");
+            let path = path.entry("routes", at);
             if !routes.contains(&name.as_str()) {
-                return Err(ConfigError::unknown(path, "route", name, routes.iter().copied()));
+                return Err(ConfigError::unknown(path, "route", name, routes));
             }
             if logins.iter().any(|other| other.routes.contains(name)) {
                 return Err(ConfigError::new(path, format!("`{name}` is a login already")));
             }
         }
-        let account = format!("{path}.account");
+        let account = path.member("account");
         logins.push(Login {
             routes: raw.routes.clone(),
             account: Field::parse(&raw.account).ok_or_else(|| Field::unknown(&account, &raw.account))?,
-            failed_statuses: statuses(&raw.failed_statuses, &format!("{path}.failed_statuses"))?,
+            failed_statuses: statuses(&raw.failed_statuses, &path.member("failed_statuses"))?,
         });
     }
     Ok(logins)

@@ -15,10 +15,9 @@ use self::shape::Library;
 use self::volume::volumes;
 use super::raw::{self, Document, Mask, Treatment, Unchecked};
 use super::routes::{names, UNMATCHED};
-use super::ConfigError;
+use super::{each, ByName, ConfigError, Path};
 use portcullis_base::finding::Check;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Rules of one kind in one document.
 const RULES_MAX: usize = 200;
@@ -60,7 +59,7 @@ pub struct Whom {
     /// Scopes that the caller must all have.
     pub scopes: Vec<String>,
     /// Claims of which the caller must have one of the values each.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
 }
 
 /// One status, or all of a class.
@@ -124,7 +123,10 @@ impl Exposure {
         let routes = names(&document.routes)?;
         let lists = [("rules", written.rules.len()), ("fields", written.fields.len())];
         if let Some((name, _)) = lists.iter().find(|(_, length)| *length > RULES_MAX) {
-            return Err(ConfigError::new(format!("exposure.{name}"), format!("at most {RULES_MAX} rules")));
+            return Err(ConfigError::new(
+                Path::new("exposure").member(name),
+                format!("at most {RULES_MAX} rules"),
+            ));
         }
         if written.openapi.is_some() && !written.schemas.is_empty() {
             return Err(ConfigError::new("exposure.schemas", "stand in `exposure.openapi` already"));
@@ -137,8 +139,12 @@ impl Exposure {
         let raw::ExposureOnError { too_long, late, compressed, partial, broken, too_complex, unreadable } =
             written.on_error;
         let exposure = Self {
-            rules: each(&written.rules, "rules", |rule, path| KindRule::new(rule, &routes, checks, path))?,
-            fields: each(&written.fields, "fields", |rule, path| FieldRule::new(rule, &routes, &library, path))?,
+            rules: each(&written.rules, &Path::new("exposure.rules"), |rule, path| {
+                KindRule::new(rule, &routes, checks, path)
+            })?,
+            fields: each(&written.fields, &Path::new("exposure.fields"), |rule, path| {
+                FieldRule::new(rule, &routes, &library, path)
+            })?,
             headers: headers(&written.headers)?,
             volumes: volumes(&written.volume, &routes)?,
             plain_responses: written.plain_responses,
@@ -190,35 +196,22 @@ fn refuses(tuning: &raw::Tuning) -> bool {
     is_of_body && tuning.effect == Some(raw::Effect::Refuse) && tuning.mode.is_none()
 }
 
-/// Compiles a list, each entry with its path.
-fn each<R, T>(
-    written: &[R],
-    name: &str,
-    one: impl Fn(&R, &str) -> Result<T, ConfigError>,
-) -> Result<Vec<T>, ConfigError> {
-    written.iter().enumerate().map(|(index, raw)| one(raw, &format!("exposure.{name}[{index}]"))).collect()
-}
-
 impl Whom {
     fn new(
         routes: &[String],
         statuses: &[String],
-        callers: (&[String], &BTreeMap<String, Vec<String>>),
+        callers: (&[String], &ByName<Vec<String>>),
         known: &[&str],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
-        let status = |(index, text): (usize, &String)| {
-            Status::parse(text).ok_or_else(|| {
-                ConfigError::new(
-                    format!("{path}.statuses[{index}]"),
-                    "expected a status like `200`, or a class like `5xx`",
-                )
-            })
+        let status = |text: &String, path: &Path<'_>| {
+            let fault = "expected a status like `200`, or a class like `5xx`";
+            Status::parse(text).ok_or_else(|| ConfigError::new(path, fault))
         };
         let (scopes, claims) = callers;
         Ok(Self {
             routes: known_routes(routes, known, path)?,
-            statuses: statuses.iter().enumerate().map(status).collect::<Result<_, _>>()?,
+            statuses: each(statuses, &path.member("statuses"), status)?,
             scopes: scopes.to_vec(),
             claims: claims.clone(),
         })
@@ -251,15 +244,10 @@ impl Status {
 }
 
 /// Routes that there are. What is on none can be named too.
-fn known_routes(written: &[String], known: &[&str], path: &str) -> Result<Vec<String>, ConfigError> {
+fn known_routes(written: &[String], known: &[&str], path: &Path<'_>) -> Result<Vec<String>, ConfigError> {
     for (index, name) in written.iter().enumerate() {
         if name != UNMATCHED && !known.contains(&name.as_str()) {
-            return Err(ConfigError::unknown(
-                format!("{path}.routes[{index}]"),
-                "route",
-                name,
-                known.iter().copied(),
-            ));
+            return Err(ConfigError::unknown(path.entry("routes", index), "route", name, known));
         }
     }
     Ok(written.to_vec())
@@ -270,27 +258,27 @@ impl KindRule {
         written: &raw::ExposureRule,
         routes: &[&str],
         checks: &[&'static Check],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let known = || {
             let named = checks.iter().filter_map(|check| Some((check.id, check.id.strip_prefix("exposure.")?)));
             named.filter(|(_, name)| !NO_KINDS.contains(name))
         };
-        let kind = |(index, name): (usize, &String)| {
+        let kind = |name: &String, path: &Path<'_>| {
             let found = known().find(|(_, known)| known == name).map(|(id, _)| id);
             found.ok_or_else(|| {
-                ConfigError::unknown(format!("{path}.kinds[{index}]"), "kind", name, known().map(|(_, name)| name))
+                ConfigError::unknown(path, "kind", name, &known().map(|(_, name)| name).collect::<Vec<_>>())
             })
         };
         if written.at_least == Some(0) {
-            return Err(ConfigError::new(format!("{path}.at_least"), "expected at least 1"));
+            return Err(ConfigError::new(path.member("at_least"), "expected at least 1"));
         }
         if written.mask.is_some() && written.action != Treatment::Mask {
-            return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
+            return Err(ConfigError::new(path.member("mask"), "goes with the action `mask`"));
         }
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
-            kinds: written.kinds.iter().enumerate().map(kind).collect::<Result<_, _>>()?,
+            kinds: each(&written.kinds, &path.member("kinds"), kind)?,
             at_least: written.at_least,
             action: written.action,
             mask: written.mask,
@@ -309,22 +297,22 @@ impl FieldRule {
         written: &raw::FieldRule,
         routes: &[&str],
         library: &Library<'_>,
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let lists_nothing = written.allow.is_empty() && written.schema.is_none();
         if lists_nothing || written.allow.len() > PATHS_MAX {
             let fault = format!("expected 1 to {PATHS_MAX} paths like `id` or `items[].sku`, or a `schema`");
-            return Err(ConfigError::new(format!("{path}.allow"), fault));
+            return Err(ConfigError::new(path.member("allow"), fault));
         }
         if written.mask.is_some() && written.action != Treatment::Mask {
-            return Err(ConfigError::new(format!("{path}.mask"), "goes with the action `mask`"));
+            return Err(ConfigError::new(path.member("mask"), "goes with the action `mask`"));
         }
-        let schema = |(index, text): (usize, &String)| {
+        let schema = |text: &String, path: &Path<'_>| {
             let fault = "expected a path like `id`, `owner.*` or `items[].sku`";
-            paths::schema(text).ok_or_else(|| ConfigError::new(format!("{path}.allow[{index}]"), fault))
+            paths::schema(text).ok_or_else(|| ConfigError::new(path, fault))
         };
-        let own = written.allow.iter().enumerate().map(schema).collect::<Result<Vec<_>, _>>()?;
-        let allow = Shape::new(library, written.schema.as_deref(), &own, &format!("{path}.schema"))?;
+        let own = each(&written.allow, &path.member("allow"), schema)?;
+        let allow = Shape::new(library, written.schema.as_deref(), &own, &path.member("schema"))?;
         Ok(Self {
             whom: Whom::new(&written.routes, &written.statuses, (&written.scopes, &written.claims), routes, path)?,
             allow,

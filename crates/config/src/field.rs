@@ -1,6 +1,6 @@
 //! A place in the request or the token that a rule names: `claim:plan`, `header:x-client`, `body:order.account`.
 
-use crate::ConfigError;
+use crate::{ConfigError, Path};
 
 /// Names in the path of a body field at most.
 const BODY_PATH_MAX: usize = 16;
@@ -48,8 +48,8 @@ impl Field {
     }
 
     /// The fault of a text that is none of the forms.
-    pub(super) fn unknown(path: &str, text: &str) -> ConfigError {
-        ConfigError::unknown(path, "field", text, Self::FORMS)
+    pub(super) fn unknown(path: &Path<'_>, text: &str) -> ConfigError {
+        ConfigError::unknown(path, "field", text, &Self::FORMS)
     }
 
     /// Whether it can be known only once the body is there.

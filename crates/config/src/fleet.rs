@@ -1,7 +1,7 @@
 //! The `fleet` section, validated: the service by which several Envoys share limits.
 
 use super::raw::{self, FailurePolicy};
-use super::ConfigError;
+use super::{ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// A request that waits longer than this for a count has been lost.
@@ -30,7 +30,7 @@ impl Fleet {
     pub(super) fn new(written: &raw::Fleet) -> Result<Self, ConfigError> {
         for (name, value) in [("cluster", &written.cluster), ("domain", &written.domain)] {
             if value.is_empty() {
-                return Err(ConfigError::new(format!("fleet.{name}"), "is empty"));
+                return Err(ConfigError::new(Path::new("fleet").member(name), "is empty"));
             }
         }
         let (timeout, sync_interval) = (written.timeout.0, written.sync_interval.0);

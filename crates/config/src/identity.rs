@@ -28,7 +28,7 @@ pub use self::usage::Usage;
 pub use super::raw::Element;
 
 use super::raw;
-use super::{ConfigError, FailurePolicy, Minting};
+use super::{each, ConfigError, FailurePolicy, Minting, Path};
 use portcullis_base::time::Millis;
 
 /// Largest token that may be allowed, in bytes: Envoy's own limit for a whole header section is 60 KiB.
@@ -149,21 +149,18 @@ fn sources(written: &[raw::TokenSource]) -> Result<Vec<TokenSource>, ConfigError
         return Err(ConfigError::new("identity.sources", "is empty, so no token could ever be found"));
     }
     let source =
-        |(index, source): (usize, &raw::TokenSource)| match (&source.header, &source.cookie, &source.scheme) {
+        |source: &raw::TokenSource, path: &Path<'_>| match (&source.header, &source.cookie, &source.scheme) {
             (Some(header), None, scheme) => {
                 Ok(TokenSource::Header { name: header.to_ascii_lowercase(), scheme: scheme.clone() })
             }
             (None, Some(cookie), None) => Ok(TokenSource::Cookie(cookie.clone())),
-            _ => Err(ConfigError::new(
-                format!("identity.sources[{index}]"),
-                "expected `header` (with or without `scheme`) or `cookie`",
-            )),
+            _ => Err(ConfigError::new(path, "expected `header` (with or without `scheme`) or `cookie`")),
         };
-    let sources = written.iter().enumerate().map(source).collect::<Result<Vec<_>, _>>()?;
+    let sources = each(written, &Path::new("identity.sources"), source)?;
     for (index, source) in sources.iter().enumerate() {
         let (TokenSource::Header { name, .. } | TokenSource::Cookie(name)) = source;
         let scheme = matches!(source, TokenSource::Header { scheme: Some(scheme), .. } if scheme.is_empty());
-        let path = format!("identity.sources[{index}]");
+        let path = Path::entry_of("identity.sources", index);
         if name.is_empty() || scheme {
             return Err(ConfigError::new(path, "has an empty name"));
         }

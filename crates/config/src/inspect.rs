@@ -5,7 +5,7 @@
 
 use super::raw::{self, Document, Effect};
 use super::routes::names;
-use super::{ConfigError, FailurePolicy};
+use super::{each, ByName, ConfigError, FailurePolicy, Path};
 use portcullis_base::finding::Check;
 
 /// Exclusions of one document.
@@ -67,16 +67,13 @@ impl Inspect {
         if written.exclusions.len() > EXCLUSIONS_MAX {
             return Err(ConfigError::new("inspect.exclusions", format!("at most {EXCLUSIONS_MAX} exclusions")));
         }
-        let exclusions = written.exclusions.iter().enumerate();
-        let exclusions = exclusions.map(|(index, exclusion)| {
-            Exclusion::new(exclusion, routes, checks, &format!("inspect.exclusions[{index}]"))
-        });
+        let exclusion = |own: &raw::Exclusion, path: &Path<'_>| Exclusion::new(own, routes, checks, path);
         Ok(Self {
             bodies: written.bodies,
             on_uninspected: written.on_error.uninspected,
             privileged_fields: fields(&written.privileged_fields)?,
             graphql: GraphqlLimits::new(&written.graphql)?,
-            exclusions: exclusions.collect::<Result<_, _>>()?,
+            exclusions: each(&written.exclusions, &Path::new("inspect.exclusions"), exclusion)?,
             held_back: Vec::new(),
         })
     }
@@ -98,7 +95,7 @@ impl Inspect {
 impl GraphqlLimits {
     fn new(written: &raw::Graphql) -> Result<Self, ConfigError> {
         let most = |name: &str, value: u64| match value {
-            0 => Err(ConfigError::new(format!("inspect.graphql.{name}"), "expected at least 1")),
+            0 => Err(ConfigError::new(Path::new("inspect.graphql").member(name), "expected at least 1")),
             value => Ok(value),
         };
         Ok(Self {
@@ -114,9 +111,12 @@ impl GraphqlLimits {
 
 /// Names of fields as they are compared.
 fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
-    let mut fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
+    let fields: Vec<String> = written.iter().map(|name| canonical(name)).collect();
     if let Some(index) = fields.iter().position(String::is_empty) {
-        return Err(ConfigError::new(format!("inspect.privileged_fields[{index}]"), "has no letter or digit"));
+        return Err(ConfigError::new(
+            Path::entry_of("inspect.privileged_fields", index),
+            "has no letter or digit",
+        ));
     }
     if fields.len() > PRIVILEGED_FIELDS_MAX {
         return Err(ConfigError::new(
@@ -124,8 +124,8 @@ fn fields(written: &[String]) -> Result<Vec<String>, ConfigError> {
             format!("at most {PRIVILEGED_FIELDS_MAX} names"),
         ));
     }
-    fields.sort_unstable();
-    Ok(fields)
+    let distinct: ByName<()> = fields.iter().map(|name| (name, ())).collect();
+    Ok(distinct.names().map(str::to_owned).collect())
 }
 
 /// Longest name of a field that is compared whole.
@@ -150,7 +150,7 @@ impl Exclusion {
         written: &raw::Exclusion,
         routes: &[&str],
         checks: &[&'static Check],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let raw::Exclusion { route, place, check } = written;
         if route.is_none() && place.is_none() && check.is_none() {
@@ -160,7 +160,7 @@ impl Exclusion {
             ));
         }
         if let Some(unknown) = route.as_deref().filter(|name| !routes.contains(name)) {
-            return Err(ConfigError::unknown(format!("{path}.route"), "route", unknown, routes.iter().copied()));
+            return Err(ConfigError::unknown(path.member("route"), "route", unknown, routes));
         }
         let known = || {
             checks
@@ -169,12 +169,12 @@ impl Exclusion {
                 .filter(|id| ["payload.", "graphql.", "agent."].iter().any(|start| id.starts_with(start)))
         };
         let check = check.as_deref().map(|name| {
-            known()
-                .find(|id| *id == name)
-                .ok_or_else(|| ConfigError::unknown(format!("{path}.check"), "check", name, known()))
+            known().find(|id| *id == name).ok_or_else(|| {
+                ConfigError::unknown(path.member("check"), "check", name, &known().collect::<Vec<_>>())
+            })
         });
         if place.as_deref().is_some_and(str::is_empty) {
-            return Err(ConfigError::new(format!("{path}.place"), "is empty"));
+            return Err(ConfigError::new(path.member("place"), "is empty"));
         }
         Ok(Self { route: route.clone(), place: place.clone(), check: check.transpose()? })
     }

@@ -3,7 +3,7 @@
 use super::field::Field;
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::{raw, ConfigError};
+use super::{each, raw, ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use std::fmt;
 use std::sync::Arc;
@@ -78,20 +78,18 @@ pub(super) struct Context<'a> {
 }
 
 /// What a limit counts under.
-pub(super) fn key(written: &[String], path: &str, context: Context<'_>) -> Result<Vec<KeyPart>, ConfigError> {
+pub(super) fn key(written: &[String], path: &Path<'_>, context: Context<'_>) -> Result<Vec<KeyPart>, ConfigError> {
     if written.is_empty() || written.len() > KEY_PARTS_MAX {
         let fault = format!("has {} parts, expected 1 to {KEY_PARTS_MAX}", written.len());
         return Err(ConfigError::new(path, fault));
     }
-    let part = |(at, text): (usize, &String)| {
-        let path = format!("{path}[{at}]");
-        part(text, &path, context)?.ok_or_else(|| ConfigError::unknown(&path, "key part", text, PARTS))
-    };
-    written.iter().enumerate().map(part).collect()
+    each(written, path, |text, path| {
+        part(text, path, context)?.ok_or_else(|| ConfigError::unknown(path, "key part", text, &PARTS))
+    })
 }
 
 /// A part of a key, `None` for what is none.
-pub(super) fn part(text: &str, path: &str, context: Context<'_>) -> Result<Option<KeyPart>, ConfigError> {
+pub(super) fn part(text: &str, path: &Path<'_>, context: Context<'_>) -> Result<Option<KeyPart>, ConfigError> {
     let Some(source) = text.strip_prefix(EXPRESSION) else { return Ok(key_part(text, context.bindings)) };
     // Blanks in place of the prefix: a fault is told with its column in what is written.
     let padded = format!("{}{source}", " ".repeat(EXPRESSION.len()));

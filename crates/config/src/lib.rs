@@ -10,6 +10,7 @@
 pub mod adapt;
 pub mod anomaly;
 pub mod behaviour;
+pub mod by_name;
 pub mod error;
 pub mod exposure;
 pub mod field;
@@ -27,6 +28,7 @@ mod needs;
 pub mod oauth;
 pub mod objects;
 mod packs;
+mod path;
 pub mod quotes;
 mod raw;
 mod reading;
@@ -43,6 +45,7 @@ mod written;
 pub use self::adapt::Reputation;
 pub use self::anomaly::Anomaly;
 pub use self::behaviour::Behaviour;
+pub use self::by_name::ByName;
 pub use self::error::ConfigError;
 pub use self::exposure::Exposure;
 pub use self::fleet::Fleet;
@@ -60,12 +63,12 @@ pub use self::routes::{Route, RouteId, Routes};
 pub use self::rules::Rule;
 
 use self::names::{check_name, check_path, check_prefix};
+use self::path::{each, Path};
 use self::raw::{Document, TunedMode};
 use self::tuning::Tuning;
 use portcullis_base::finding::{Check, Family, Finding, Score, Weight};
 use portcullis_base::json::{self, Bounds};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 
 /// The version of the document's shape that this filter reads.
 pub const VERSION: u32 = 1;
@@ -122,8 +125,8 @@ pub struct Config {
     pub fleet: Option<Fleet>,
     /// What is reported.
     pub telemetry: Telemetry,
-    caps: BTreeMap<Family, Score>,
-    tunings: BTreeMap<&'static str, Tuning>,
+    caps: Vec<(Family, Score)>,
+    tunings: ByName<Tuning>,
 }
 
 /// Limits on the form of a request.
@@ -204,7 +207,7 @@ impl Config {
             ));
         }
         packs::expand(&mut written)?;
-        let thresholds = Thresholds::new(written.risk.thresholds, "risk.thresholds")?;
+        let thresholds = Thresholds::new(written.risk.thresholds, &Path::new("risk.thresholds"))?;
         let mut minting = written
             .minting
             .as_ref()
@@ -236,7 +239,7 @@ impl Config {
             digest: digest(document),
             request: RequestLimits::new(&written.request)?,
             response: ResponseLimits::new(&written.response)?,
-            routes: Routes::compile(&written, thresholds, &sections, endpoints)?,
+            routes: Routes::compile(&written, thresholds, &sections, &endpoints)?,
             identity,
             minting,
             inspect: Inspect::section(&written, checks)?,
@@ -294,7 +297,8 @@ impl Config {
     /// How much a family can contribute to the risk.
     #[inline]
     pub fn cap(&self, family: Family) -> Score {
-        self.caps.get(&family).copied().unwrap_or(tuning::default_cap(family))
+        let written = self.caps.iter().find(|(capped, _)| *capped == family);
+        written.map_or(tuning::default_cap(family), |(_, cap)| *cap)
     }
 }
 
@@ -325,7 +329,7 @@ impl RequestLimits {
     fn new(written: &raw::RequestLimits) -> Result<Self, ConfigError> {
         let bytes = |size: units::ByteSize, name: &str| match usize::try_from(size.0) {
             Ok(bytes) if bytes > 0 => Ok(bytes),
-            _ => Err(ConfigError::new(format!("request.{name}"), "must be more than zero")),
+            _ => Err(ConfigError::new(Path::new("request").member(name), "must be more than zero")),
         };
         Ok(Self {
             path_bytes_max: bytes(written.path_bytes_max, "path_bytes_max")?,
@@ -347,9 +351,9 @@ impl ResponseLimits {
 }
 
 impl Thresholds {
-    fn new(written: raw::Thresholds, path: &str) -> Result<Self, ConfigError> {
-        let challenge = score(written.challenge, &format!("{path}.challenge"))?;
-        let deny = score(written.deny, &format!("{path}.deny"))?;
+    fn new(written: raw::Thresholds, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let challenge = score(written.challenge, &path.member("challenge"))?;
+        let deny = score(written.deny, &path.member("deny"))?;
         if challenge > deny || challenge.value() == 0.0 {
             let fault = format!("expected 0 < challenge ({}) <= deny ({})", written.challenge, written.deny);
             return Err(ConfigError::new(path, fault));
@@ -361,7 +365,7 @@ impl Thresholds {
 impl Telemetry {
     fn new(written: &raw::Telemetry) -> Result<Self, ConfigError> {
         Ok(Self {
-            allow_sample: score(written.allow_sample, "telemetry.allow_sample")?,
+            allow_sample: score(written.allow_sample, &Path::new("telemetry.allow_sample"))?,
             access_log: written.access_log,
             actor_salt: written.actor_salt.0.clone(),
             upstream_headers: written.upstream_headers,
@@ -370,7 +374,7 @@ impl Telemetry {
     }
 }
 
-fn score(value: f64, path: &str) -> Result<Score, ConfigError> {
+fn score(value: f64, path: &Path<'_>) -> Result<Score, ConfigError> {
     Score::new(value).ok_or_else(|| ConfigError::new(path, format!("is {value}, expected a number from 0 to 1")))
 }
 

@@ -6,11 +6,10 @@ use super::keys::{self, Context, KeyPart};
 use super::raw::{self, Document, FailurePolicy, FleetMode, Mode};
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::ConfigError;
+use super::{ByName, ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use portcullis_base::rate::{Algorithm, Rate};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 /// Limits of one configuration at most; each has its own statistics.
@@ -77,7 +76,7 @@ pub struct Cost {
     /// Unless the method has its own.
     pub default: u64,
     /// By method.
-    pub methods: BTreeMap<String, u64>,
+    pub methods: ByName<u64>,
     /// A whole number in the request that takes the place of both where it is present, from 1 to `field_max`.
     pub field: Option<Field>,
     /// The most that `field` can make a request cost; what is more counts as so much.
@@ -104,20 +103,17 @@ impl Limit {
             document.identity.as_ref().map_or_else(Default::default, |identity| identity.bindings.clone());
         let mut limits: Vec<Self> = Vec::with_capacity(written.len());
         for (index, raw) in written.iter().enumerate() {
-            let path = format!("limits[{index}]");
+            let path = Path::entry_of("limits", index);
             if limits.iter().any(|other| other.name == raw.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             if raw.fleet.is_some() && document.fleet.is_none() {
-                return Err(ConfigError::new(
-                    format!("{path}.fleet"),
-                    "needs the section `fleet`, which says where",
-                ));
+                return Err(ConfigError::new(path.member("fleet"), "needs the section `fleet`, which says where"));
             }
             let interval = document.fleet.as_ref().map_or(Millis::default(), |fleet| fleet.sync_interval.0);
             if raw.fleet == Some(FleetMode::Synced) && interval.saturating_add(interval) > raw.window.0 {
                 let fault = "is less than twice `fleet.sync_interval`: a window would end before it is reported";
-                return Err(ConfigError::new(format!("{path}.window"), fault));
+                return Err(ConfigError::new(path.member("window"), fault));
             }
             check_routes(raw, &path, routes)?;
             limits.push(Self::new(raw, &path, &bindings, &document.routes)?);
@@ -127,17 +123,17 @@ impl Limit {
 
     fn new(
         written: &raw::Limit,
-        path: &str,
+        path: &Path<'_>,
         bindings: &raw::Bindings,
         routes: &[raw::Route],
     ) -> Result<Self, ConfigError> {
-        super::check_name(&written.name, &format!("{path}.name"))?;
+        super::check_name(&written.name, &path.member("name"))?;
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
-            super::check_prefix(prefix, max, &format!("{path}.{name}"))?;
+            super::check_prefix(prefix, max, &path.member(name))?;
         }
         let context = Context { bindings, on: &written.routes, routes };
-        let key = keys::key(&written.key, &format!("{path}.key"), context)?;
-        let when = When::new(&written.when, &format!("{path}.when"), context)?;
+        let key = keys::key(&written.key, &path.member("key"), context)?;
+        let when = When::new(&written.when, &path.member("when"), context)?;
         let cost = Cost::new(written, path)?;
         let algorithm = algorithm(written, path)?;
         Ok(Self {
@@ -152,7 +148,7 @@ impl Limit {
             rate: rate(written, path)?,
             when,
             cost,
-            adapt: written.adapt.as_ref().map(|adapt| Adapt::new(adapt, &format!("{path}.adapt"))).transpose()?,
+            adapt: written.adapt.as_ref().map(|adapt| Adapt::new(adapt, &path.member("adapt"))).transpose()?,
             fleet: written.fleet,
             prefix_v4: written.prefix_v4,
             prefix_v6: written.prefix_v6,
@@ -173,7 +169,7 @@ impl Limit {
 }
 
 impl When {
-    fn new(written: &raw::When, path: &str, context: Context<'_>) -> Result<Self, ConfigError> {
+    fn new(written: &raw::When, path: &Path<'_>, context: Context<'_>) -> Result<Self, ConfigError> {
         match written {
             raw::When::Condition(text) => {
                 let condition = compiled_plain(Kinds::BOOL, text, path, context.on, context.routes)?;
@@ -183,15 +179,12 @@ impl When {
         }
     }
 
-    fn of_values(written: &raw::WhenValues, path: &str) -> Result<Self, ConfigError> {
+    fn of_values(written: &raw::WhenValues, path: &Path<'_>) -> Result<Self, ConfigError> {
         let mut fields: Vec<(Field, Vec<String>)> = Vec::new();
-        let mut all = |values: &BTreeMap<String, Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
-            for (name, allowed) in values {
+        let mut all = |values: &ByName<Vec<String>>, field: fn(&str) -> Option<Field>, section: &str| {
+            for (name, allowed) in values.iter() {
                 let field = field(name).ok_or_else(|| {
-                    ConfigError::new(
-                        format!("{path}.{section}"),
-                        format!("`{}` names nothing", name.escape_debug()),
-                    )
+                    ConfigError::new(path.member(section), format!("`{}` names nothing", name.escape_debug()))
                 })?;
                 fields.push((field, allowed.clone()));
             }
@@ -215,23 +208,23 @@ impl When {
 }
 
 impl Cost {
-    fn new(limit: &raw::Limit, path: &str) -> Result<Self, ConfigError> {
+    fn new(limit: &raw::Limit, path: &Path<'_>) -> Result<Self, ConfigError> {
         let written = &limit.cost;
-        let path = format!("{path}.cost");
+        let path = path.member("cost");
         let field = written
             .field
             .as_deref()
-            .map(|text| Field::parse(text).ok_or_else(|| Field::unknown(&format!("{path}.field"), text)));
+            .map(|text| Field::parse(text).ok_or_else(|| Field::unknown(&path.member("field"), text)));
         if written.field_max == 0 {
-            return Err(ConfigError::new(format!("{path}.field_max"), "must be more than zero"));
+            return Err(ConfigError::new(path.member("field_max"), "must be more than zero"));
         }
         let response_unit = written.response_unit.map(|size| {
             NonZeroU64::new(size.0)
-                .ok_or_else(|| ConfigError::new(format!("{path}.response_unit"), "must be more than zero"))
+                .ok_or_else(|| ConfigError::new(path.member("response_unit"), "must be more than zero"))
         });
         if response_unit.is_some() && (limit.algorithm == Algorithm::Concurrency || limit.fleet.is_some()) {
             let fault = "is charged afterwards, which neither `concurrency` nor a fleet limit can do";
-            return Err(ConfigError::new(format!("{path}.response_unit"), fault));
+            return Err(ConfigError::new(path.member("response_unit"), fault));
         }
         Ok(Self {
             default: written.default,
@@ -254,15 +247,10 @@ pub(super) fn need_body(limits: &[Limit], route: &str) -> bool {
 }
 
 /// Every route that a limit names must exist.
-fn check_routes(limit: &raw::Limit, path: &str, names: &[&str]) -> Result<(), ConfigError> {
+fn check_routes(limit: &raw::Limit, path: &Path<'_>, names: &[&str]) -> Result<(), ConfigError> {
     for (at, name) in limit.routes.iter().enumerate() {
         if !names.contains(&name.as_str()) && name != super::routes::UNMATCHED {
-            return Err(ConfigError::unknown(
-                format!("{path}.routes[{at}]"),
-                "route",
-                name,
-                names.iter().copied(),
-            ));
+            return Err(ConfigError::unknown(path.entry("routes", at), "route", name, names));
         }
     }
     Ok(())
@@ -272,20 +260,20 @@ fn check_routes(limit: &raw::Limit, path: &str, names: &[&str]) -> Result<(), Co
 const FLEET_WINDOWS: [Millis; 4] =
     [Millis::from_secs(1), Millis::from_secs(60), Millis::from_secs(3600), Millis::from_secs(86_400)];
 
-fn algorithm(written: &raw::Limit, path: &str) -> Result<Algorithm, ConfigError> {
+fn algorithm(written: &raw::Limit, path: &Path<'_>) -> Result<Algorithm, ConfigError> {
     let Some(fleet) = written.fleet else { return Ok(written.algorithm) };
     if written.algorithm != Algorithm::FixedWindow {
         let fault = "a fleet limit counts in fixed windows, as its service does: expected `fixed_window`";
-        return Err(ConfigError::new(format!("{path}.algorithm"), fault));
+        return Err(ConfigError::new(path.member("algorithm"), fault));
     }
     if !FLEET_WINDOWS.contains(&written.window.0) {
-        return Err(ConfigError::new(format!("{path}.window"), "expected 1s, 1m, 1h or 1d for a fleet limit"));
+        return Err(ConfigError::new(path.member("window"), "expected 1s, 1m, 1h or 1d for a fleet limit"));
     }
     if written.limit > u64::from(u32::MAX) {
-        return Err(ConfigError::new(format!("{path}.limit"), "is more than a fleet limit can be (32 bits)"));
+        return Err(ConfigError::new(path.member("limit"), "is more than a fleet limit can be (32 bits)"));
     }
     if written.adapt.is_some() {
-        return Err(ConfigError::new(format!("{path}.adapt"), "a fleet limit is the same for every Envoy"));
+        return Err(ConfigError::new(path.member("adapt"), "a fleet limit is the same for every Envoy"));
     }
     Ok(match fleet {
         FleetMode::Strict => Algorithm::FixedWindow,
@@ -293,15 +281,15 @@ fn algorithm(written: &raw::Limit, path: &str) -> Result<Algorithm, ConfigError>
     })
 }
 
-fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
+fn rate(written: &raw::Limit, path: &Path<'_>) -> Result<Rate, ConfigError> {
     let burst = written.burst.unwrap_or(written.limit);
     for (name, value) in [("limit", written.limit), ("burst", burst), ("window", written.window.0.as_u64())] {
         if value == 0 {
-            return Err(ConfigError::new(format!("{path}.{name}"), "must be more than zero"));
+            return Err(ConfigError::new(path.member(name), "must be more than zero"));
         }
     }
     if written.burst.is_some() && written.algorithm != Algorithm::TokenBucket {
-        return Err(ConfigError::new(format!("{path}.burst"), "is for the algorithm `token_bucket` alone"));
+        return Err(ConfigError::new(path.member("burst"), "is for the algorithm `token_bucket` alone"));
     }
     let most = match written.algorithm {
         Algorithm::Concurrency => u64::from(u16::MAX),
@@ -309,7 +297,7 @@ fn rate(written: &raw::Limit, path: &str) -> Result<Rate, ConfigError> {
         Algorithm::TokenBucket | Algorithm::FixedWindow => u64::MAX >> 16,
     };
     if written.limit > most {
-        return Err(ConfigError::new(format!("{path}.limit"), format!("is {}, at most {most}", written.limit)));
+        return Err(ConfigError::new(path.member("limit"), format!("is {}, at most {most}", written.limit)));
     }
     Ok(Rate { limit: written.limit, window: written.window.0, burst })
 }

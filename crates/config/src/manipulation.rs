@@ -5,7 +5,7 @@ use super::raw::{self, Document, Mode};
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
 use super::workflows::{actor, check_routes};
-use super::ConfigError;
+use super::{ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use portcullis_base::time::Millis;
 
@@ -61,10 +61,10 @@ impl Manipulation {
             return Err(ConfigError::new("manipulation.window", "expected 10s to 1d"));
         }
         if !written.routes.is_empty() {
-            check_routes(&written.routes, "manipulation.routes", routes)?;
+            check_routes(&written.routes, &Path::new("manipulation.routes"), routes)?;
         }
         let context = Context { bindings: &bindings, on: &written.routes, routes: &document.routes };
-        let per = actor(&written.per, "manipulation.per", context)?;
+        let per = actor(&written.per, &Path::new("manipulation.per"), context)?;
         let raw::Manipulation { rapid_price_checks, cart_manipulation, discount_abuse, inventory_probing, .. } =
             written;
         let mut indicators = Vec::new();
@@ -90,7 +90,7 @@ impl Manipulation {
             needs_body: per.needs_body() || indicators.iter().any(looks),
             per,
             window: written.window.0,
-            threshold: super::adapt::permille(written.threshold, 1.0, "manipulation.threshold")?,
+            threshold: super::adapt::permille(written.threshold, 1.0, &Path::new("manipulation.threshold"))?,
             indicators,
             monitor: written.mode == Some(Mode::Monitor),
             routes: written.routes.clone(),
@@ -113,22 +113,23 @@ impl Indicator {
         document: &Document,
         routes: &[&str],
     ) -> Result<Self, ConfigError> {
-        let path = format!("manipulation.{name}");
-        check_routes(&written.routes, &format!("{path}.routes"), routes)?;
+        let section = Path::new("manipulation");
+        let path = section.member(name);
+        check_routes(&written.routes, &path.member("routes"), routes)?;
         let distinct = written.distinct.as_ref().map(|text| {
-            compiled_plain(Kinds::ANY, text, &format!("{path}.distinct"), &written.routes, &document.routes)
+            compiled_plain(Kinds::ANY, text, &path.member("distinct"), &written.routes, &document.routes)
         });
         let distinct = distinct.transpose()?;
         let most = if distinct.is_some() { DISTINCT_MAX } else { REQUESTS_MAX };
         let (from, to) = (written.from.unwrap_or(from), written.to.unwrap_or(to.min(most)));
         if to <= from {
             return Err(ConfigError::new(
-                format!("{path}.to"),
+                path.member("to"),
                 format!("is {to}, expected more than `from` ({from})"),
             ));
         }
         if to > most {
-            return Err(ConfigError::new(format!("{path}.to"), format!("is {to}, at most {most}")));
+            return Err(ConfigError::new(path.member("to"), format!("is {to}, at most {most}")));
         }
         let kind = if distinct.is_some() { "distinct" } else { "count" };
         let owner = format!("manipulation.{name}/{kind}.{}", window.as_u64());

@@ -7,7 +7,7 @@
 use super::identity::Issuer;
 use super::moment;
 use super::raw;
-use super::{check_path, ConfigError, SoftBinding};
+use super::{check_path, ConfigError, Path, SoftBinding};
 use portcullis_base::time::Millis;
 use portcullis_jose::{KeySet, Signer};
 use serde_json::{json, Value};
@@ -96,7 +96,7 @@ impl Minting {
             return Err(ConfigError::new("minting.issuer", "is empty"));
         }
         for (name, path) in [("token_path", &written.token_path), ("jwks_path", &written.jwks_path)] {
-            check_path(path, &format!("minting.{name}"))?;
+            check_path(path, &Path::new("minting").member(name))?;
         }
         if written.token_path == written.jwks_path {
             return Err(ConfigError::new("minting.jwks_path", "is the token endpoint's path too"));
@@ -129,7 +129,12 @@ impl Minting {
         let names = || issuers.iter().map(|issuer| issuer.name.as_str());
         if let Some(at) = self.subjects.iter().position(|subject| !names().any(|name| name == subject)) {
             let unknown = self.subjects.get(at).map_or("", String::as_str);
-            return Err(ConfigError::unknown(format!("minting.subjects[{at}]"), "issuer", unknown, names()));
+            return Err(ConfigError::unknown(
+                Path::entry_of("minting.subjects", at),
+                "issuer",
+                unknown,
+                &names().collect::<Vec<_>>(),
+            ));
         }
         let others: Vec<&str> = names().filter(|name| *name != self.issuer).collect();
         match others.as_slice() {
@@ -168,9 +173,14 @@ impl Minting {
     /// What verifies its tokens, each set with the moment until which it is the right one; the last one has none, unless all
     /// keys retire.
     pub(super) fn key_sets(&self) -> Result<Vec<(Option<Millis>, KeySet)>, ConfigError> {
-        let mut ends: Vec<Option<Millis>> = self.keys.iter().map(|key| key.retire_at).collect();
-        ends.sort_unstable_by_key(|end| end.unwrap_or(Millis::new(u64::MAX)));
-        ends.dedup();
+        let moment = |end: &Option<Millis>| end.unwrap_or(Millis::new(u64::MAX));
+        let mut ends: Vec<Option<Millis>> = Vec::new();
+        for end in self.keys.iter().map(|key| key.retire_at) {
+            let at = ends.partition_point(|earlier| moment(earlier) < moment(&end));
+            if ends.get(at) != Some(&end) {
+                ends.insert(at, end);
+            }
+        }
         let mut begin = Millis::default();
         let mut sets = Vec::with_capacity(ends.len());
         for end in ends {
@@ -185,22 +195,22 @@ impl Minting {
 fn login(written: &[raw::Login], routes: &[&str]) -> Result<Vec<Login>, ConfigError> {
     let mut login: Vec<Login> = Vec::with_capacity(written.len());
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("minting.login[{index}]");
+        let path = Path::entry_of("minting.login", index);
         let header = raw.header.to_ascii_lowercase();
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_ours = header.strip_prefix(INTERNAL_PREFIX).is_some_and(|rest| !rest.is_empty());
         if !is_ours || !header.bytes().all(plain) {
             let fault =
                 format!("does not begin with `{INTERNAL_PREFIX}`: a client could send it, and a service echo it");
-            return Err(ConfigError::new(format!("{path}.header"), fault));
+            return Err(ConfigError::new(path.member("header"), fault));
         }
         if raw.routes.is_empty() {
-            return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+            return Err(ConfigError::new(path.member("routes"), "names no route"));
         }
         for (at, name) in raw.routes.iter().enumerate() {
-            let place = format!("{path}.routes[{at}]");
+            let place = path.entry("routes", at);
             if !routes.contains(&name.as_str()) {
-                return Err(ConfigError::unknown(place, "route", name, routes.iter().copied()));
+                return Err(ConfigError::unknown(place, "route", name, routes));
             }
             if login.iter().any(|other| other.routes.contains(name)) {
                 return Err(ConfigError::new(place, format!("`{name}` is named twice")));
@@ -221,23 +231,23 @@ fn keys(
     }
     let mut keys: Vec<Key> = Vec::with_capacity(written.len());
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("minting.keys[{index}]");
+        let path = Path::entry_of("minting.keys", index);
         if raw.kid.is_empty() || keys.iter().any(|other| other.signer.key_id() == raw.kid) {
-            return Err(ConfigError::new(format!("{path}.kid"), "expected a name that no other key has"));
+            return Err(ConfigError::new(path.member("kid"), "expected a name that no other key has"));
         }
         if !Signer::ALGORITHMS.contains(&raw.alg) {
             let fault = format!("is {}, expected RS256, ES256 or EdDSA", raw.alg.name());
-            return Err(ConfigError::new(format!("{path}.alg"), fault));
+            return Err(ConfigError::new(path.member("alg"), fault));
         }
-        let use_from = raw.use_from.as_ref().map(|written| moment::read(written, &format!("{path}.use_from")));
-        let retire_at = raw.retire_at.as_ref().map(|written| moment::read(written, &format!("{path}.retire_at")));
+        let use_from = raw.use_from.as_ref().map(|written| moment::read(written, &path.member("use_from")));
+        let retire_at = raw.retire_at.as_ref().map(|written| moment::read(written, &path.member("retire_at")));
         let (use_from, retire_at) = (use_from.transpose()?.unwrap_or_default(), retire_at.transpose()?);
         if retire_at.is_some_and(|end| end <= use_from) {
-            return Err(ConfigError::new(format!("{path}.retire_at"), "is not after `use_from`"));
+            return Err(ConfigError::new(path.member("retire_at"), "is not after `use_from`"));
         }
         // Which of two would sign is not left to chance.
         if keys.iter().any(|other| other.use_from == use_from) {
-            return Err(ConfigError::new(format!("{path}.use_from"), "is the same as another key's"));
+            return Err(ConfigError::new(path.member("use_from"), "is the same as another key's"));
         }
         keys.push(Key { signer: signer(raw, &path, environment)?, use_from, retire_at });
     }
@@ -246,15 +256,15 @@ fn keys(
 
 fn signer(
     written: &raw::MintingKey,
-    path: &str,
+    path: &Path<'_>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Signer, ConfigError> {
-    let path = format!("{path}.private_key");
+    let path = path.member("private_key");
     let text = match &written.private_key {
         raw::PrivateKey::Text(text) => text.clone(),
         raw::PrivateKey::Env(name) => environment(name).ok_or_else(|| {
             let fault = format!("the variable `{}` is not passed to the filter", name.escape_debug());
-            ConfigError::new(format!("{path}.env"), format!("{fault} (`vm_config.environment_variables`)"))
+            ConfigError::new(path.member("env"), format!("{fault} (`vm_config.environment_variables`)"))
         })?,
     };
     Signer::read(&written.kid, written.alg, &text).map_err(|fault| ConfigError::new(path, fault))

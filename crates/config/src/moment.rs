@@ -3,13 +3,13 @@
 //! Fractions of a second are dropped. Bounds: moments before 1970 and leap seconds are refused. Not covered: local times.
 
 use super::raw;
-use super::ConfigError;
+use super::{ConfigError, Path};
 use portcullis_base::time::Millis;
 use serde_json::Value;
 use tz::UtcDateTime;
 
 /// Reads a moment. `path` is where it is written.
-pub(super) fn read(moment: &raw::Moment, path: &str) -> Result<Millis, ConfigError> {
+pub(super) fn read(moment: &raw::Moment, path: &Path<'_>) -> Result<Millis, ConfigError> {
     let seconds = match &moment.0 {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => rfc3339(text),

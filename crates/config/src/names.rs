@@ -1,9 +1,9 @@
 //! Names, paths and prefixes as they may be written, whatever section they stand in.
 
-use super::ConfigError;
+use super::{ConfigError, Path};
 
 /// Names go into statistics, where some characters have a meaning.
-pub(super) fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
+pub(super) fn check_name(name: &str, path: &Path<'_>) -> Result<(), ConfigError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(());
@@ -12,7 +12,7 @@ pub(super) fn check_name(name: &str, path: &str) -> Result<(), ConfigError> {
 }
 
 /// An endpoint's path must be one that a request's path can be after normalisation.
-pub(super) fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
+pub(super) fn check_path(written: &str, path: &Path<'_>) -> Result<(), ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let segments =
         written.strip_prefix('/').ok_or_else(|| ConfigError::new(path, "does not begin with a slash"))?;
@@ -25,7 +25,7 @@ pub(super) fn check_path(written: &str, path: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new(path, fault))
 }
 
-pub(super) fn check_prefix(bits: u8, max: u8, path: &str) -> Result<(), ConfigError> {
+pub(super) fn check_prefix(bits: u8, max: u8, path: &Path<'_>) -> Result<(), ConfigError> {
     if bits <= max {
         Ok(())
     } else {

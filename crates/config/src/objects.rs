@@ -2,9 +2,8 @@
 
 use super::adapt::permille;
 use super::field::Field;
-use super::{check_name, raw, routes, ConfigError};
+use super::{check_name, raw, routes, ByName, ConfigError, Path};
 use portcullis_base::time::Millis;
-use std::collections::BTreeMap;
 
 /// Kinds of one configuration at most.
 const KINDS_MAX: usize = 64;
@@ -47,7 +46,7 @@ pub struct Kind {
     pub unless: Unless,
     /// When there are too many; `None` for never.
     pub enumeration: Option<Enumeration>,
-    places: BTreeMap<String, Id>,
+    places: ByName<Id>,
 }
 
 /// Where a request names its objects.
@@ -72,7 +71,7 @@ pub struct Unless {
     /// Scopes.
     pub scopes: Vec<String>,
     /// Claims with their values.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
 }
 
 /// When an actor asks for too many.
@@ -115,9 +114,9 @@ impl Objects {
         }
         let mut kinds: Vec<Kind> = Vec::new();
         for (index, raw) in written.kinds.iter().enumerate() {
-            let path = format!("objects.kinds[{index}]");
+            let path = Path::entry_of("objects.kinds", index);
             if kinds.iter().any(|other| other.name == raw.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             kinds.push(Kind::new(raw, &document.routes, &path)?);
         }
@@ -143,31 +142,31 @@ impl Objects {
 }
 
 impl Kind {
-    fn new(raw: &raw::Kind, written: &[raw::Route], path: &str) -> Result<Self, ConfigError> {
-        check_name(&raw.name, &format!("{path}.name"))?;
+    fn new(raw: &raw::Kind, written: &[raw::Route], path: &Path<'_>) -> Result<Self, ConfigError> {
+        check_name(&raw.name, &path.member("name"))?;
         if raw.routes.is_empty() {
-            return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+            return Err(ConfigError::new(path.member("routes"), "names no route"));
         }
-        let mut places = BTreeMap::new();
+        let mut places = ByName::new();
         for (at, name) in raw.routes.iter().enumerate() {
             let route = written.iter().find(|route| route.name == *name).ok_or_else(|| {
                 let known = routes::names(written).unwrap_or_default();
-                ConfigError::unknown(format!("{path}.routes[{at}]"), "route", name, known)
+                ConfigError::unknown(path.entry("routes", at), "route", name, &known)
             })?;
-            places.insert(name.clone(), Id::new(&raw.id, &route.path, &format!("{path}.id"))?);
+            places.insert(name, Id::new(&raw.id, &route.path, &path.member("id"))?);
         }
-        let owner = raw.owner.as_ref().map(|owner| claim(owner, &format!("{path}.owner"))).transpose()?;
+        let owner = raw.owner.as_ref().map(|owner| claim(owner, &path.member("owner"))).transpose()?;
         let raw::Unless { scopes, claims } = &raw.unless;
         let written = &raw.enumeration;
         let enumeration = written
             .enabled
-            .then(|| Enumeration::new(&raw.name, written, &format!("{path}.enumeration")))
+            .then(|| Enumeration::new(&raw.name, written, &path.member("enumeration")))
             .transpose()?;
         if owner.is_none() && enumeration.is_none() {
             return Err(ConfigError::new(path, "has neither an `owner` nor `enumeration`: nothing is checked"));
         }
         if owner.is_none() && !(scopes.is_empty() && claims.is_empty()) {
-            return Err(ConfigError::new(format!("{path}.unless"), "excuses from an `owner`, and there is none"));
+            return Err(ConfigError::new(path.member("unless"), "excuses from an `owner`, and there is none"));
         }
         let unless = Unless { scopes: scopes.clone(), claims: claims.clone() };
         Ok(Self { name: raw.name.clone(), owner, unless, enumeration, places })
@@ -175,11 +174,13 @@ impl Kind {
 }
 
 impl Id {
-    fn new(written: &str, template: &str, path: &str) -> Result<Self, ConfigError> {
+    fn new(written: &str, template: &str, path: &Path<'_>) -> Result<Self, ConfigError> {
         let Some(parameter) = written.strip_prefix("path:") else {
             let forms = || Field::FORMS.into_iter().filter(|form| !form.starts_with("claim")).chain(["path:…"]);
             let field = Field::parse(written).filter(|field| !matches!(field, Field::Claim(_)));
-            return field.map(Self::Field).ok_or_else(|| ConfigError::unknown(path, "field", written, forms()));
+            return field
+                .map(Self::Field)
+                .ok_or_else(|| ConfigError::unknown(path, "field", written, &forms().collect::<Vec<_>>()));
         };
         let name = format!("{{{parameter}}}");
         let mut segments = template.split('/').skip(1).enumerate().filter(|_| !parameter.starts_with('*'));
@@ -203,13 +204,13 @@ impl Id {
 }
 
 impl Enumeration {
-    fn new(kind: &str, written: &raw::Enumeration, path: &str) -> Result<Self, ConfigError> {
-        let window = within(written.window.0, WINDOW, "10s to 1d", &format!("{path}.window"))?;
+    fn new(kind: &str, written: &raw::Enumeration, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let window = within(written.window.0, WINDOW, "10s to 1d", &path.member("window"))?;
         Ok(Self {
             window,
-            distinct: count(written.distinct, DISTINCT_MAX, &format!("{path}.distinct"))?,
-            sequential: count(written.sequential, SEQUENTIAL_MAX, &format!("{path}.sequential"))?,
-            refused_share: permille(written.refused_share, 1.0, &format!("{path}.refused_share"))?,
+            distinct: count(written.distinct, DISTINCT_MAX, &path.member("distinct"))?,
+            sequential: count(written.sequential, SEQUENTIAL_MAX, &path.member("sequential"))?,
+            refused_share: permille(written.refused_share, 1.0, &path.member("refused_share"))?,
             owners: ["ids", "row"].map(|what| format!("objects.{what}.{kind}.{}", window.as_u64())),
         })
     }
@@ -217,38 +218,43 @@ impl Enumeration {
 
 impl Privilege {
     fn new(written: &raw::Privilege) -> Result<Self, ConfigError> {
-        let at = |key: &str| format!("objects.privilege.{key}");
+        let path = Path::new("objects.privilege");
         Ok(Self {
-            role: claim(&written.role, &at("role"))?,
-            requests: count(written.requests, REQUESTS_MAX, &at("requests"))?,
-            subjects: count(written.subjects, SUBJECTS_MAX, &at("subjects"))?,
+            role: claim(&written.role, &path.member("role"))?,
+            requests: count(written.requests, REQUESTS_MAX, &path.member("requests"))?,
+            subjects: count(written.subjects, SUBJECTS_MAX, &path.member("subjects"))?,
             learning: within(
                 written.learning.0,
                 (Millis::default(), LEARNING_MAX),
                 "at most 365d",
-                &at("learning"),
+                &path.member("learning"),
             )?,
-            window: within(written.window.0, (WINDOW.0, LEARNING_MAX), "10s to 365d", &at("window"))?,
+            window: within(written.window.0, (WINDOW.0, LEARNING_MAX), "10s to 365d", &path.member("window"))?,
         })
     }
 }
 
 /// `claim:customer`, the only place that a client cannot write to.
-fn claim(written: &str, path: &str) -> Result<String, ConfigError> {
+fn claim(written: &str, path: &Path<'_>) -> Result<String, ConfigError> {
     match Field::parse(written) {
         Some(Field::Claim(name)) => Ok(name),
         _ => Err(ConfigError::new(path, format!("is `{}`, expected `claim:…`", written.escape_debug()))),
     }
 }
 
-fn count(value: u32, most: u32, path: &str) -> Result<u32, ConfigError> {
+fn count(value: u32, most: u32, path: &Path<'_>) -> Result<u32, ConfigError> {
     if (1..=most).contains(&value) {
         return Ok(value);
     }
     Err(ConfigError::new(path, format!("is {value}, expected 1 to {most}")))
 }
 
-fn within(time: Millis, (least, most): (Millis, Millis), wanted: &str, path: &str) -> Result<Millis, ConfigError> {
+fn within(
+    time: Millis,
+    (least, most): (Millis, Millis),
+    wanted: &str,
+    path: &Path<'_>,
+) -> Result<Millis, ConfigError> {
     if (least..=most).contains(&time) {
         return Ok(time);
     }

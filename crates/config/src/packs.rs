@@ -9,7 +9,7 @@ use super::raw::{self, Document, FailurePolicy, Mode};
 use super::rules::compiled_plain;
 use super::units::Duration;
 use super::workflows::{actor, check_routes};
-use super::ConfigError;
+use super::{ConfigError, Path};
 use portcullis_base::expression::Kinds;
 
 /// Most that a counter of different values can be held to exactly is six; beyond, thresholds need room.
@@ -17,6 +17,9 @@ const DISTINCT_MAX: u32 = 60;
 
 /// Most requests that a threshold can ask for.
 const REQUESTS_MAX: u32 = 10_000;
+
+/// The section.
+static PACKS: Path<'static> = Path::new("packs");
 
 /// Puts what the packs stand for behind the rules and workflows that are written.
 pub(super) fn expand(document: &mut Document) -> Result<(), ConfigError> {
@@ -63,10 +66,14 @@ fn checkout(pack: raw::CheckoutPack, document: &mut Document) -> Result<(), Conf
     let raw::CheckoutPack { cart, pay, per, expires, min_gap, window, attempts, mode } = pack;
     let bindings = document.identity.as_ref().map(|identity| identity.bindings.clone()).unwrap_or_default();
     let on = [cart.clone(), pay.clone()].concat();
-    actor(&per, "packs.checkout.per", Context { bindings: &bindings, on: &on, routes: &document.routes })?;
+    actor(
+        &per,
+        &Path::new("packs.checkout.per"),
+        Context { bindings: &bindings, on: &on, routes: &document.routes },
+    )?;
     let names: Vec<&str> = document.routes.iter().map(|route| route.name.as_str()).collect();
-    check_routes(&cart, "packs.checkout.cart", &names)?;
-    check_routes(&pay, "packs.checkout.pay", &names)?;
+    check_routes(&cart, &Path::new("packs.checkout.cart"), &names)?;
+    check_routes(&pay, &Path::new("packs.checkout.pay"), &names)?;
     let steps = vec![
         raw::Step { min_gap: None, once: false, ..step("cart", cart) },
         raw::Step { min_gap: Some(min_gap), ..step("pay", pay.clone()) },
@@ -80,9 +87,9 @@ fn checkout(pack: raw::CheckoutPack, document: &mut Document) -> Result<(), Conf
 fn password_reset(pack: raw::PasswordResetPack, document: &mut Document) -> Result<(), ConfigError> {
     let raw::PasswordResetPack { request, account, reset, token, window, mode, .. } = &pack;
     let context = Context { bindings: &raw::Bindings::default(), on: reset, routes: &document.routes };
-    if part(token, "packs.password_reset.token", context)?.is_none() {
+    if part(token, &Path::new("packs.password_reset.token"), context)?.is_none() {
         let forms = ["body:…", "query:…", "header:…"];
-        return Err(ConfigError::unknown("packs.password_reset.token", "field", token, forms));
+        return Err(ConfigError::unknown("packs.password_reset.token", "field", token, &forms));
     }
     let mut own = Pack::new("password_reset", request.clone(), "request", *window, *mode, document)?;
     own.needs(account, "account")?;
@@ -124,18 +131,19 @@ impl<'d> Pack<'d> {
         document: &'d mut Document,
     ) -> Result<Self, ConfigError> {
         let known: Vec<&str> = document.routes.iter().map(|route| route.name.as_str()).collect();
-        check_routes(&routes, &format!("packs.{name}.{key}"), &known)?;
+        let path = PACKS.member(name);
+        check_routes(&routes, &path.member(key), &known)?;
         if !(10_000..=31 * 86_400_000).contains(&window.0.as_u64()) {
-            return Err(ConfigError::new(format!("packs.{name}.window"), "expected 10s to 31d"));
+            return Err(ConfigError::new(path.member("window"), "expected 10s to 31d"));
         }
         Ok(Self { name, routes, window, mode, document })
     }
 
     /// A value of the request, as an expression whose presence can be asked for: `body.user`.
     fn needs(&self, value: &str, key: &str) -> Result<(), ConfigError> {
-        let path = format!("packs.{}.{key}", self.name);
+        let path = PACKS.member(self.name);
         for text in [present(value), normal(value)] {
-            compiled_plain(Kinds::ANY, &text, &path, &self.routes, &self.document.routes)?;
+            compiled_plain(Kinds::ANY, &text, &path.member(key), &self.routes, &self.document.routes)?;
         }
         Ok(())
     }
@@ -173,8 +181,8 @@ impl<'d> Pack<'d> {
         if (1..=most).contains(&number) {
             return Ok(());
         }
-        let path = format!("packs.{}.{knob}", self.name);
-        Err(ConfigError::new(path, format!("is {number}, expected 1 to {most}")))
+        let path = PACKS.member(self.name);
+        Err(ConfigError::new(path.member(knob), format!("is {number}, expected 1 to {most}")))
     }
 
     fn duration(&self) -> String {

@@ -8,7 +8,7 @@ pub use super::raw::Compare;
 
 use super::raw::{self, Document, Mode};
 use super::workflows::{actor, check_routes, weight};
-use super::{check_name, ConfigError, FailurePolicy};
+use super::{check_name, ConfigError, FailurePolicy, Path};
 use portcullis_base::decimal::Decimal;
 use portcullis_base::finding::Weight;
 use portcullis_base::time::Millis;
@@ -128,40 +128,45 @@ impl Quote {
         let bindings = document.identity.as_ref().map(|identity| identity.bindings.clone()).unwrap_or_default();
         let mut quotes: Vec<Self> = Vec::with_capacity(written.len());
         for (index, raw) in written.iter().enumerate() {
-            let path = format!("quotes[{index}]");
-            check_name(&raw.name, &format!("{path}.name"))?;
+            let path = Path::entry_of("quotes", index);
+            check_name(&raw.name, &path.member("name"))?;
             if quotes.iter().any(|other| other.name == raw.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             let per = match raw.per.as_str() {
                 "anyone" => None,
                 text => {
                     let on = [raw.capture.routes.clone(), raw.assert.routes.clone()].concat();
                     let context = Context { bindings: &bindings, on: &on, routes: &document.routes };
-                    Some(actor(text, &format!("{path}.per"), context)?)
+                    Some(actor(text, &path.member("per"), context)?)
                 }
             };
             if per.as_ref().is_some_and(KeyPart::needs_body) {
                 let fault = "is in the body: who asks for a quote does not send it";
-                return Err(ConfigError::new(format!("{path}.per"), fault));
+                return Err(ConfigError::new(path.member("per"), fault));
             }
             quotes.push(Self::new(raw, per, &path, routes)?);
         }
         Ok(quotes)
     }
 
-    fn new(written: &raw::Quote, per: Option<KeyPart>, path: &str, routes: &[&str]) -> Result<Self, ConfigError> {
+    fn new(
+        written: &raw::Quote,
+        per: Option<KeyPart>,
+        path: &Path<'_>,
+        routes: &[&str],
+    ) -> Result<Self, ConfigError> {
         if !(LIFETIME.0..=LIFETIME.1).contains(&written.lifetime.0) {
-            return Err(ConfigError::new(format!("{path}.lifetime"), "expected 2s to 30d"));
+            return Err(ConfigError::new(path.member("lifetime"), "expected 2s to 30d"));
         }
-        let capture = Capture::new(&written.capture, &format!("{path}.capture"), routes)?;
-        let assert = Assert::new(&written.assert, &format!("{path}.assert"), routes)?;
+        let capture = Capture::new(&written.capture, &path.member("capture"), routes)?;
+        let assert = Assert::new(&written.assert, &path.member("assert"), routes)?;
         if capture.key.is_some() != assert.key.is_some() {
             let fault = "`capture` and `assert` have to agree on whether there is a `key`";
             return Err(ConfigError::new(path, fault));
         }
         if assert.currency.is_some() && capture.currency.is_none() {
-            return Err(ConfigError::new(format!("{path}.assert.currency"), "no currency is captured"));
+            return Err(ConfigError::new(path.member("assert.currency"), "no currency is captured"));
         }
         let shape = format!("{per:?} {capture:?}");
         let owner = format!("quote.{}/{}", written.name, super::digest(shape.as_bytes()));
@@ -195,26 +200,26 @@ impl Assert {
 }
 
 impl Capture {
-    fn new(written: &raw::Capture, path: &str, routes: &[&str]) -> Result<Self, ConfigError> {
-        check_routes(&written.routes, &format!("{path}.routes"), routes)?;
-        let place = |text: &Option<String>, name: &str| optional(text.as_deref(), &format!("{path}.{name}"));
+    fn new(written: &raw::Capture, path: &Path<'_>, routes: &[&str]) -> Result<Self, ConfigError> {
+        check_routes(&written.routes, &path.member("routes"), routes)?;
+        let place = |text: &Option<String>, name: &str| optional(text.as_deref(), &path.member(name));
         Ok(Self {
             routes: written.routes.clone(),
-            each: Each::new(&written.each, &format!("{path}.each"))?,
+            each: Each::new(&written.each, &path.member("each"))?,
             key: place(&written.key, "key")?,
-            value: Place::new(&written.value, &format!("{path}.value"))?,
+            value: Place::new(&written.value, &path.member("value"))?,
             currency: place(&written.currency, "currency")?,
         })
     }
 }
 
 impl Assert {
-    fn new(written: &raw::Assert, path: &str, routes: &[&str]) -> Result<Self, ConfigError> {
-        check_routes(&written.routes, &format!("{path}.routes"), routes)?;
-        let place = |text: &Option<String>, name: &str| optional(text.as_deref(), &format!("{path}.{name}"));
+    fn new(written: &raw::Assert, path: &Path<'_>, routes: &[&str]) -> Result<Self, ConfigError> {
+        check_routes(&written.routes, &path.member("routes"), routes)?;
+        let place = |text: &Option<String>, name: &str| optional(text.as_deref(), &path.member(name));
         let assert = Self {
             routes: written.routes.clone(),
-            each: Each::new(&written.each, &format!("{path}.each"))?,
+            each: Each::new(&written.each, &path.member("each"))?,
             key: place(&written.key, "key")?,
             value: place(&written.value, "value")?,
             compare: written.compare,
@@ -222,10 +227,10 @@ impl Assert {
             quantity: written
                 .quantity
                 .as_ref()
-                .map(|own| Quantity::new(own, &format!("{path}.quantity")))
+                .map(|own| Quantity::new(own, &path.member("quantity")))
                 .transpose()?,
             total: place(&written.total, "total")?,
-            tolerance: Tolerance::new(&written.tolerance, &format!("{path}.tolerance"))?,
+            tolerance: Tolerance::new(&written.tolerance, &path.member("tolerance"))?,
             missing: written.missing,
             on_error: written.on_error,
         };
@@ -238,21 +243,21 @@ impl Assert {
 }
 
 impl Quantity {
-    fn new(written: &raw::Quantity, path: &str) -> Result<Self, ConfigError> {
-        let min = decimal(&written.min, &format!("{path}.min"))?;
-        let max = written.max.as_ref().map(|max| decimal(max, &format!("{path}.max"))).transpose()?;
+    fn new(written: &raw::Quantity, path: &Path<'_>) -> Result<Self, ConfigError> {
+        let min = decimal(&written.min, &path.member("min"))?;
+        let max = written.max.as_ref().map(|max| decimal(max, &path.member("max"))).transpose()?;
         if max.is_some_and(|max| max < min) {
-            return Err(ConfigError::new(format!("{path}.max"), "is less than `min`"));
+            return Err(ConfigError::new(path.member("max"), "is less than `min`"));
         }
-        let value = Place::new(&written.value, &format!("{path}.value"))?;
+        let value = Place::new(&written.value, &path.member("value"))?;
         Ok(Self { value, min, max, whole: written.whole })
     }
 }
 
 impl Tolerance {
-    fn new(written: &raw::Tolerance, path: &str) -> Result<Self, ConfigError> {
+    fn new(written: &raw::Tolerance, path: &Path<'_>) -> Result<Self, ConfigError> {
         let read = |value: &Value, name: &str, most: Option<u64>| {
-            let path = format!("{path}.{name}");
+            let path = path.member(name);
             let units = if value.is_null() { 0 } else { decimal(value, &path)?.millionths() };
             let units = u64::try_from(units).ok().filter(|units| most.is_none_or(|most| *units <= most));
             units.ok_or_else(|| ConfigError::new(path, "is out of range"))
@@ -271,7 +276,7 @@ impl Tolerance {
 }
 
 impl Each {
-    fn new(text: &str, path: &str) -> Result<Self, ConfigError> {
+    fn new(text: &str, path: &Path<'_>) -> Result<Self, ConfigError> {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
         }
@@ -298,7 +303,7 @@ impl Each {
 }
 
 impl Place {
-    fn new(text: &str, path: &str) -> Result<Self, ConfigError> {
+    fn new(text: &str, path: &Path<'_>) -> Result<Self, ConfigError> {
         let (from_document, rest) = text.strip_prefix("$.").map_or((false, text), |rest| (true, rest));
         let names = names_of(rest).ok_or_else(|| {
             ConfigError::new(
@@ -335,7 +340,7 @@ pub(super) fn on_route(quotes: &[Quote], route: &str) -> (Vec<usize>, Vec<usize>
     (those(&|quote| on(&quote.capture.routes)), those(&|quote| on(&quote.assert.routes)))
 }
 
-fn optional(text: Option<&str>, path: &str) -> Result<Option<Place>, ConfigError> {
+fn optional(text: Option<&str>, path: &Path<'_>) -> Result<Option<Place>, ConfigError> {
     text.map(|text| Place::new(text, path)).transpose()
 }
 
@@ -345,7 +350,7 @@ fn names_of(text: &str) -> Option<Vec<String>> {
     (names.len() <= NAMES_MAX && names.iter().all(is_name)).then_some(names)
 }
 
-fn decimal(value: &Value, path: &str) -> Result<Decimal, ConfigError> {
+fn decimal(value: &Value, path: &Path<'_>) -> Result<Decimal, ConfigError> {
     let fault = || {
         ConfigError::new(path, format!("is {value}, expected a number with at most six digits behind the point"))
     };

@@ -53,9 +53,9 @@ pub(crate) use self::workflows::{Step, StepToken, Workflow};
 
 use super::units::{ByteSize, Duration};
 use crate::reading::{Fault, Node, Written};
+use crate::ByName;
 use portcullis_base::finding::Weight;
 use serde::de::Error;
-use std::collections::BTreeMap;
 
 /// The whole document.
 #[derive(Debug, Written)]
@@ -275,7 +275,7 @@ pub(crate) struct Risk {
     pub(crate) thresholds: Thresholds,
     /// Most that a family of checks adds to the risk, 0 to 1, by the family's name. 0.65 unless given, 0.9 for
     /// `payload` and `business`.
-    pub(crate) family_caps: BTreeMap<String, f64>,
+    pub(crate) family_caps: ByName<f64>,
 }
 
 /// Where risk turns into a challenge and into a denial: 0 < challenge <= deny <= 1.
@@ -370,9 +370,12 @@ pub(crate) struct Telemetry {
 pub(crate) struct Secret(pub(crate) String);
 
 impl Written for Secret {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        let text = node.0.as_str().ok_or_else(|| Fault::custom("expected a string"))?;
-        Ok(Self(text.to_owned()))
+    fn read(node: &Node<'_>) -> Self {
+        let text = node.value.as_str();
+        if text.is_none() {
+            node.refuse(Fault::custom("expected a string"));
+        }
+        Self(text.unwrap_or_default().to_owned())
     }
 }
 

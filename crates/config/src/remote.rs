@@ -1,7 +1,7 @@
 //! Documents of other services, validated: where they are, how often they are fetched, how old they may become.
 
 use super::raw;
-use super::ConfigError;
+use super::{ConfigError, Path};
 use portcullis_base::remote::location::Location;
 use portcullis_base::remote::{Remote, Schedule};
 use portcullis_base::time::Millis;
@@ -43,35 +43,35 @@ impl Document {
         written: &raw::Served,
         purpose: &str,
         issuer: &str,
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("{path}.{name}");
         if written.cluster.is_empty() {
-            return Err(ConfigError::new(at("cluster"), "is empty"));
+            return Err(ConfigError::new(path.member("cluster"), "is empty"));
         }
         let uri = match (&written.uri, written.discovery) {
             (Some(uri), _) => uri.clone(),
             (None, true) => format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')),
             (None, false) => return Err(ConfigError::new(path, "expected `uri`, or `\"discovery\": true`")),
         };
-        let location = Location::parse(&uri)
-            .map_err(|fault| ConfigError::new(at("uri"), format!("is `{}`: {fault}", uri.escape_debug())))?;
+        let location = Location::parse(&uri).map_err(|fault| {
+            ConfigError::new(path.member("uri"), format!("is `{}`: {fault}", uri.escape_debug()))
+        })?;
         let (refresh, max_age, timeout) = (written.refresh.0, written.max_age.0, written.timeout.0);
         let refetch_interval = written.refetch_interval.0;
         if refresh < REFRESH_MIN || refetch_interval < REFRESH_MIN {
             let name = if refresh < REFRESH_MIN { "refresh" } else { "refetch_interval" };
-            return Err(ConfigError::new(at(name), "expected at least 1s"));
+            return Err(ConfigError::new(path.member(name), "expected at least 1s"));
         }
         if max_age < refresh {
-            return Err(ConfigError::new(at("max_age"), "is shorter than `refresh`"));
+            return Err(ConfigError::new(path.member("max_age"), "is shorter than `refresh`"));
         }
         // Envoy takes a time-out of zero for none at all.
         if timeout == Millis::default() || timeout > TIMEOUT_MAX {
-            return Err(ConfigError::new(at("timeout"), "expected more than zero and at most 30s"));
+            return Err(ConfigError::new(path.member("timeout"), "expected more than zero and at most 30s"));
         }
         let bytes_max = written.bytes_max.0;
         if bytes_max == 0 || bytes_max > BYTES_LIMIT {
-            return Err(ConfigError::new(at("bytes_max"), "expected 1B to 4MiB"));
+            return Err(ConfigError::new(path.member("bytes_max"), "expected 1B to 4MiB"));
         }
         let metadata = if written.discovery { timeout } else { Millis::default() };
         let (cluster, discovery) = (written.cluster.clone(), written.discovery);

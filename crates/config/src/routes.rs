@@ -23,9 +23,8 @@ use super::raw::{self, Document, Mode};
 use super::rules::{self, Rule};
 use super::watched::Watched;
 use super::workflows;
-use super::{check_name, ConfigError, Requirement, Thresholds};
+use super::{check_name, ByName, ConfigError, Path, Requirement, Thresholds};
 use portcullis_base::gather;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Routes of one configuration at most; each has its own statistics.
@@ -36,6 +35,9 @@ pub const UNMATCHED: &str = "unmatched";
 
 /// What they call the requests whose path, host or method has no single meaning, and those that the host did not show.
 pub const AMBIGUOUS: &str = "ambiguous";
+
+/// Where the routes without hosts are kept, which no host is called.
+const ANY_HOST: &str = "";
 
 /// One route, compiled.
 #[derive(Debug, Clone)]
@@ -96,10 +98,10 @@ pub struct Routes {
     written: Vec<Route>,
     unmatched: Route,
     ambiguous: Route,
-    exact_hosts: BTreeMap<String, Methods>,
-    /// Longest suffix first. The suffix begins with a dot.
-    host_suffixes: Vec<(String, Methods)>,
-    any_host: Methods,
+    /// By their host, by the suffix of hosts, which begins with a dot, or by [`ANY_HOST`].
+    hosts: ByName<Methods>,
+    /// How long the suffixes are, the longest first.
+    suffix_lengths: Vec<usize>,
 }
 
 /// The sections that say something about routes.
@@ -133,12 +135,12 @@ impl Routes {
         document: &Document,
         thresholds: Thresholds,
         sections: &Sections<'_>,
-        mut endpoints: Endpoints,
+        endpoints: &Endpoints,
     ) -> Result<Self, ConfigError> {
         let names = names(&document.routes)?;
         let Sections { limits, rules, flows, .. } = *sections;
-        let (general, mut by_route) = match &document.identity {
-            None => (Requirement::none(), BTreeMap::new()),
+        let (general, by_route) = match &document.identity {
+            None => (Requirement::none(), ByName::new()),
             Some(identity) => (Requirement::general(identity)?, Requirement::by_route(identity, &names)?),
         };
         let unmatched = Route {
@@ -160,16 +162,17 @@ impl Routes {
         };
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
-            check(raw, &format!("routes[{index}]"))?;
-            let own = raw.risk.map(|own| Thresholds::new(own, &format!("routes[{index}].risk"))).transpose()?;
+            let path = Path::entry_of("routes", index);
+            check(raw, &path)?;
+            let own = raw.risk.map(|own| Thresholds::new(own, &path.member("risk"))).transpose()?;
             let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
             written.push(Route {
                 name: raw.name.clone(),
                 mode: raw.mode.unwrap_or(document.mode),
                 thresholds: own.unwrap_or(thresholds),
                 body_bytes_max: raw.body_bytes_max.map(|size| size.0).or(unmatched.body_bytes_max),
-                requirement: by_route.remove(&raw.name).unwrap_or_else(|| unmatched.requirement.clone()),
-                sensitivity: permille(raw.sensitivity, 1.0, &format!("routes[{index}].sensitivity"))?,
+                requirement: by_route.get(&raw.name).unwrap_or(&unmatched.requirement).clone(),
+                sensitivity: permille(raw.sensitivity, 1.0, &path.member("sensitivity"))?,
                 limits: limits::on_route(limits, &raw.name),
                 rules: rules::on_route(rules, &raw.name),
                 template: raw.path.clone(),
@@ -178,23 +181,26 @@ impl Routes {
                 asserted,
                 needs_json: sections.need_body(&raw.name),
                 watched: sections.watched(&raw.name),
-                oauth: endpoints.remove(&raw.name),
+                oauth: endpoints.get(&raw.name).cloned(),
             });
         }
         let ambiguous = strictest(&unmatched, &written);
-        let (exact_hosts, host_suffixes, any_host) = hosts(&document.routes)?;
-        Ok(Self { written, unmatched, ambiguous, exact_hosts, host_suffixes, any_host })
+        let (hosts, suffix_lengths) = hosts(&document.routes)?;
+        Ok(Self { written, unmatched, ambiguous, hosts, suffix_lengths })
     }
 
     /// The most specific route for a request.
     #[inline]
     pub fn find(&self, host: &str, method: &str, path: &str) -> RouteId {
-        let exact = self.exact_hosts.get(host).and_then(|methods| methods.find(method, path));
+        let on = |host: &str| self.hosts.get(host).and_then(|methods| methods.find(method, path));
+        // One that begins with a dot may be a suffix itself, and then it is the longest that fits.
+        let exact = on(host);
         let by_suffix = || {
-            let fits = self.host_suffixes.iter().filter(|(suffix, _)| host.ends_with(suffix.as_str()));
-            fits.into_iter().find_map(|(_, methods)| methods.find(method, path))
+            let ends =
+                self.suffix_lengths.iter().filter_map(|length| host.get(host.len().checked_sub(*length)?..));
+            ends.filter(|end| end.starts_with('.')).find_map(on)
         };
-        let found = exact.or_else(by_suffix).or_else(|| self.any_host.find(method, path));
+        let found = exact.or_else(by_suffix).or_else(|| on(ANY_HOST));
         found.map_or(RouteId::Unmatched, RouteId::Written)
     }
 
@@ -232,27 +238,21 @@ fn strictest(unmatched: &Route, written: &[Route]) -> Route {
     strictest
 }
 
-/// The trees of exact hosts, of host suffixes with the longest first, and of routes for any host.
-type Hosts = (BTreeMap<String, Methods>, Vec<(String, Methods)>, Methods);
-
-fn hosts(written: &[raw::Route]) -> Result<Hosts, ConfigError> {
-    let mut hosts: BTreeMap<&str, Methods> = BTreeMap::new();
+/// The trees of hosts and of suffixes, and how long the suffixes are.
+fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<usize>), ConfigError> {
+    let mut hosts = ByName::new();
     for Placement { index, methods, path, yields } in placements(written) {
         let Some(route) = written.get(index) else { continue };
-        let any_host = route.hosts.is_empty().then_some("");
-        for host in route.hosts.iter().map(String::as_str).chain(any_host) {
-            let trees = hosts.entry(host).or_insert_with(|| Methods::naming(written));
-            let put = trees.insert(&methods, path, index, yields);
-            put.map_err(|fault| ConfigError::new(format!("routes[{index}].path"), fault))?;
+        let any_host = route.hosts.is_empty().then_some(ANY_HOST);
+        for host in route.hosts.iter().map(|host| host.trim_start_matches('*')).chain(any_host) {
+            let trees = hosts.get_or_insert_with(host, || Methods::naming(written));
+            let put = trees.map_or(Ok(()), |trees| trees.insert(&methods, path, index, yields));
+            put.map_err(|fault| ConfigError::new(Path::entry_of("routes", index).member("path"), fault))?;
         }
     }
-    let any_host = hosts.remove("").unwrap_or_default();
-    let (suffixes, exact): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|(host, _)| host.starts_with("*."));
-    let suffix = |(host, methods): (&str, Methods)| (host.trim_start_matches('*').to_owned(), methods);
-    let mut suffixes: Vec<_> = suffixes.into_iter().map(suffix).collect();
-    suffixes.sort_unstable_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-    let exact = gather::map(exact.into_iter().map(|(host, methods)| (host.to_owned(), methods)));
-    Ok((exact, suffixes, any_host))
+    let lengths = gather::set(hosts.names().filter(|host| host.starts_with('.')).map(str::len));
+    let suffix_lengths = lengths.into_iter().rev().collect();
+    Ok((hosts, suffix_lengths))
 }
 
 /// A path to be put into the trees of some methods, of all if there are none.
@@ -291,30 +291,31 @@ pub(super) fn names(written: &[raw::Route]) -> Result<Vec<&str>, ConfigError> {
     if written.len() > ROUTES_MAX {
         return Err(ConfigError::new("routes", format!("has {} routes, at most {ROUTES_MAX}", written.len())));
     }
-    let mut taken = BTreeSet::from([UNMATCHED, AMBIGUOUS]);
+    let mut taken = ByName::from_iter([UNMATCHED, AMBIGUOUS].map(|name| (name, ())));
     for (index, route) in written.iter().enumerate() {
-        let path = format!("routes[{index}].name");
+        let own = Path::entry_of("routes", index);
+        let path = own.member("name");
         check_name(&route.name, &path)?;
-        if !taken.insert(&route.name) {
+        if taken.insert(&route.name, ()).is_some() {
             return Err(ConfigError::new(path, format!("`{}` is taken", route.name)));
         }
     }
     Ok(written.iter().map(|route| route.name.as_str()).collect())
 }
 
-fn check(route: &raw::Route, path: &str) -> Result<(), ConfigError> {
+fn check(route: &raw::Route, path: &Path<'_>) -> Result<(), ConfigError> {
     if let Some(fault) = tree::never_matches(&route.path) {
-        return Err(ConfigError::new(format!("{path}.path"), format!("`{}` {fault}", route.path.escape_debug())));
+        return Err(ConfigError::new(path.member("path"), format!("`{}` {fault}", route.path.escape_debug())));
     }
     let is_method =
         |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
     if let Some(method) = route.methods.iter().find(|method| !is_method(method)) {
         let fault = format!("`{method}` is not a method; methods are upper case");
-        return Err(ConfigError::new(format!("{path}.methods"), fault));
+        return Err(ConfigError::new(path.member("methods"), fault));
     }
     if let Some(host) = route.hosts.iter().find(|host| !is_host(host)) {
         let fault = format!("`{host}`: expected a lower-case name without port, or `*.` and a name");
-        return Err(ConfigError::new(format!("{path}.hosts"), fault));
+        return Err(ConfigError::new(path.member("hosts"), fault));
     }
     Ok(())
 }

@@ -10,11 +10,10 @@ use super::field::Field;
 use super::keys::{key_part, KeyPart};
 use super::raw::{self, Document, Effect, FailurePolicy, Mode};
 use super::routes::template::parameters;
-use super::{check_name, score, ConfigError};
+use super::{check_name, score, ByName, ConfigError, Path};
 use portcullis_base::expression::{Call, Expression, Kinds, Value};
 use portcullis_base::finding::{self, Weight};
 use portcullis_base::time::Millis;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rules of one configuration at most; each has its own statistics.
@@ -104,17 +103,17 @@ impl Rule {
             return Err(ConfigError::new("rules", format!("has {} rules, at most {RULES_MAX}", written.len())));
         }
         let mut rules: Vec<Self> = Vec::with_capacity(written.len());
-        let mut taken = BTreeSet::new();
+        let mut taken = ByName::new();
         for (index, raw) in written.iter().enumerate() {
-            let path = format!("rules[{index}]");
-            check_name(&raw.name, &format!("{path}.name"))?;
-            if !taken.insert(&raw.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+            let path = Path::entry_of("rules", index);
+            check_name(&raw.name, &path.member("name"))?;
+            if taken.insert(&raw.name, ()).is_some() {
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             for (at, name) in raw.routes.iter().enumerate() {
                 if !routes.contains(&name.as_str()) && name != super::routes::UNMATCHED {
-                    let path = format!("{path}.routes[{at}]");
-                    return Err(ConfigError::unknown(path, "route", name, routes.iter().copied()));
+                    let path = path.entry("routes", at);
+                    return Err(ConfigError::unknown(path, "route", name, routes));
                 }
             }
             rules.push(Self::new(raw, index, &path, &document.routes)?);
@@ -122,25 +121,30 @@ impl Rule {
         Ok(rules)
     }
 
-    fn new(written: &raw::Rule, index: usize, path: &str, routes: &[raw::Route]) -> Result<Self, ConfigError> {
+    fn new(
+        written: &raw::Rule,
+        index: usize,
+        path: &Path<'_>,
+        routes: &[raw::Route],
+    ) -> Result<Self, ConfigError> {
         let (key, text, forbids) = match (&written.require, &written.forbid) {
             (Some(text), None) => ("require", text, false),
             (None, Some(text)) => ("forbid", text, true),
             (None, None) => return Err(ConfigError::new(path, "has neither `require` nor `forbid`")),
             (Some(_), Some(_)) => return Err(ConfigError::new(path, "has both `require` and `forbid`")),
         };
-        let condition = compiled_to(Kinds::BOOL, text, &format!("{path}.{key}"), &written.routes, routes)?;
+        let condition = compiled_to(Kinds::BOOL, text, &path.member(key), &written.routes, routes)?;
         let when = written.when.as_ref();
         let when =
-            when.map(|text| compiled_plain(Kinds::BOOL, text, &format!("{path}.when"), &written.routes, routes));
+            when.map(|text| compiled_plain(Kinds::BOOL, text, &path.member("when"), &written.routes, routes));
         let when = when.transpose()?;
-        let counters = condition.calls().iter().enumerate();
-        let counters =
-            counters.map(|(at, call)| Counter::new(call, &written.name, at, text, &format!("{path}.{key}")));
-        let counters: Vec<Counter> = counters.collect::<Result<_, _>>()?;
+        let mut counters = Vec::new();
+        for (at, call) in condition.calls().iter().enumerate() {
+            counters.push(Counter::new(call, &written.name, at, text, &path.member(key))?);
+        }
         if counters.len() > COUNTERS_MAX {
             let fault = format!("has {} counters, at most {COUNTERS_MAX}", counters.len());
-            return Err(ConfigError::new(format!("{path}.{key}"), fault));
+            return Err(ConfigError::new(path.member(key), fault));
         }
         let needs_body = when.iter().chain([&condition]).any(|part| IN_BODY.iter().any(|name| part.needs(*name)));
         Ok(Self {
@@ -182,7 +186,7 @@ pub(super) fn need_body(rules: &[Rule], route: &str) -> bool {
 pub(super) fn compiled_plain(
     expected: Kinds,
     text: &str,
-    path: &str,
+    path: &Path<'_>,
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
@@ -202,16 +206,14 @@ pub(super) fn compiled_plain(
 fn compiled_to(
     expected: Kinds,
     text: &str,
-    path: &str,
+    path: &Path<'_>,
     on: &[String],
     routes: &[raw::Route],
 ) -> Result<Expression, ConfigError> {
     let expression = Expression::compile(text, &SCHEMA, expected).map_err(|fault| {
         let hint = fault.hint.clone();
-        ConfigError {
-            hint,
-            ..ConfigError::new(path, portcullis_base::expression::Fault { hint: None, ..fault }.to_string())
-        }
+        let fault = portcullis_base::expression::Fault { hint: None, ..fault };
+        ConfigError::new(path, fault.to_string()).with_hint(hint)
     })?;
     for used in expression.uses().iter().filter(|used| used.tag == PARAMETERS) {
         let place = format!("column {}", column(text, used.offset));
@@ -227,8 +229,7 @@ fn compiled_to(
             let known = parameters(&route.path);
             if !known.contains(&name.as_ref()) {
                 let what = format!("parameter of the path of `{}`", route.name);
-                let fault = ConfigError::unknown(path, &what, name, known);
-                return Err(ConfigError { fault: format!("{place}: {}", fault.fault), ..fault });
+                return Err(ConfigError::unknown(path, &what, name, &known).introduced(&format!("{place}: ")));
             }
         }
     }
@@ -241,7 +242,7 @@ fn column(text: &str, offset: usize) -> usize {
 }
 
 impl Counter {
-    fn new(call: &Call, rule: &str, at: usize, text: &str, path: &str) -> Result<Self, ConfigError> {
+    fn new(call: &Call, rule: &str, at: usize, text: &str, path: &Path<'_>) -> Result<Self, ConfigError> {
         let (kind, name, window) = match call.tag() {
             COUNT => (CounterKind::Count, "count", call.constant(1)),
             DISTINCT => (CounterKind::Distinct, "distinct", call.constant(2)),
@@ -260,12 +261,12 @@ impl Counter {
     }
 }
 
-fn weight(written: &raw::Rule, path: &str) -> Result<Weight, ConfigError> {
+fn weight(written: &raw::Rule, path: &Path<'_>) -> Result<Weight, ConfigError> {
     Ok(match (written.effect, written.score) {
         (None, None) | (Some(Effect::Refuse), None) => Weight::Refuse,
         (Some(Effect::Note), None) => Weight::Note,
         (Some(Effect::Challenge), None) => Weight::Challenge,
-        (None, Some(value)) => Weight::Score(score(value, &format!("{path}.score"))?),
+        (None, Some(value)) => Weight::Score(score(value, &path.member("score"))?),
         (Some(_), Some(_)) => {
             return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
         }
@@ -273,22 +274,22 @@ fn weight(written: &raw::Rule, path: &str) -> Result<Weight, ConfigError> {
 }
 
 /// Programs depend on codes, so they are as plain as those of the checks.
-fn checked_code(code: &str, path: &str) -> Result<String, ConfigError> {
+fn checked_code(code: &str, path: &Path<'_>) -> Result<String, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let starts = code.starts_with(|first: char| first.is_ascii_lowercase());
     if starts && code.len() <= 64 && code.bytes().all(plain) {
         return Ok(code.to_owned());
     }
-    Err(ConfigError::new(format!("{path}.code"), "expected 1 to 64 of a-z, 0-9 and `_`, beginning with a letter"))
+    Err(ConfigError::new(path.member("code"), "expected 1 to 64 of a-z, 0-9 and `_`, beginning with a letter"))
 }
 
-fn checked_message(text: &str, path: &str) -> Result<String, ConfigError> {
+fn checked_message(text: &str, path: &Path<'_>) -> Result<String, ConfigError> {
     let length = text.chars().count();
     if (1..=MESSAGE_CHARS_MAX).contains(&length) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
     let fault = format!("expected 1 to {MESSAGE_CHARS_MAX} characters on one line");
-    Err(ConfigError::new(format!("{path}.message"), fault))
+    Err(ConfigError::new(path.member("message"), fault))
 }
 
 #[cfg(test)]

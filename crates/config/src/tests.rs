@@ -401,11 +401,16 @@ fn hosts_go_from_exact_to_any() {
         {"name": "sub", "path": "/{*rest}", "hosts": ["*.example"]},
         {"name": "deep", "path": "/{*rest}", "hosts": ["*.shop.example"]},
         {"name": "exact", "path": "/x", "hosts": ["a.shop.example"]},
+        // As long as a suffix.
+        {"name": "long", "path": "/y", "hosts": ["shop2.example"]},
     ]);
     for (host, path, name) in [
         ("a.shop.example", "/x", "exact"),
         ("a.shop.example", "/y", "deep"),
         ("b.example", "/y", "sub"),
+        ("shop2.example", "/y", "long"),
+        ("myshop2.example", "/y", "sub"),
+        (".shop.example", "/y", "deep"),
         ("example", "/y", "any"),
         ("other", "/y", "any"),
     ] {

@@ -1,10 +1,8 @@
 //! What the configuration says of single checks and of families: the `checks` section and `risk.family_caps`.
 
 use super::raw::{self, Effect, TunedMode};
-use super::{score, ConfigError};
+use super::{score, ByName, ConfigError, Path};
 use portcullis_base::finding::{Check, Family, Score, Weight};
-use portcullis_base::gather;
-use std::collections::BTreeMap;
 
 /// Share of a family's cap unless configured: below the default for denial, so that no family denies alone.
 const FAMILY_CAP: f64 = 0.65;
@@ -29,49 +27,50 @@ pub(super) const fn default_cap(family: Family) -> Score {
 }
 
 /// The caps of families, by the names that the document uses.
-pub(super) fn caps(written: &BTreeMap<String, f64>) -> Result<BTreeMap<Family, Score>, ConfigError> {
-    let cap = |(name, value): (&String, &f64)| {
-        let path = format!("risk.family_caps.{name}");
+pub(super) fn caps(written: &ByName<f64>) -> Result<Vec<(Family, Score)>, ConfigError> {
+    let section = Path::new("risk.family_caps");
+    let cap = |(name, value): (&str, &f64)| {
         let family = Family::ALL.into_iter().find(|family| family.name() == name);
-        let family = family.ok_or_else(|| {
-            ConfigError::unknown("risk.family_caps", "family", name, Family::ALL.map(Family::name))
-        })?;
-        Ok((family, score(*value, &path)?))
+        let family =
+            family.ok_or_else(|| ConfigError::unknown(section, "family", name, &Family::ALL.map(Family::name)))?;
+        Ok((family, score(*value, &section.member(name))?))
     };
-    gather::try_map(written.iter().map(cap))
+    written.iter().map(cap).collect()
 }
 
 /// The checks that are tuned, by their ids.
-pub(super) fn tunings(
-    written: &[raw::Tuning],
-    checks: &[&'static Check],
-) -> Result<BTreeMap<&'static str, Tuning>, ConfigError> {
-    let mut tunings = BTreeMap::new();
+pub(super) fn tunings(written: &[raw::Tuning], checks: &[&'static Check]) -> Result<ByName<Tuning>, ConfigError> {
+    let mut tunings = ByName::new();
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("checks[{index}]");
+        let path = Path::entry_of("checks", index);
         let check = checks.iter().find(|check| check.id == raw.id);
         let check = check.ok_or_else(|| {
-            ConfigError::unknown(format!("{path}.id"), "check", &raw.id, checks.iter().map(|check| check.id))
+            ConfigError::unknown(
+                path.member("id"),
+                "check",
+                &raw.id,
+                &checks.iter().map(|check| check.id).collect::<Vec<_>>(),
+            )
         })?;
         if !check.tunable {
             let fault =
                 format!("`{}` cannot be tuned: nothing else guards a request that it would let pass", raw.id);
-            return Err(ConfigError::new(format!("{path}.id"), fault));
+            return Err(ConfigError::new(path.member("id"), fault));
         }
         if tunings.insert(check.id, tuning(raw, &path)?).is_some() {
-            return Err(ConfigError::new(format!("{path}.id"), format!("`{}` is tuned twice", raw.id)));
+            return Err(ConfigError::new(path.member("id"), format!("`{}` is tuned twice", raw.id)));
         }
     }
     Ok(tunings)
 }
 
-fn tuning(written: &raw::Tuning, path: &str) -> Result<Tuning, ConfigError> {
+fn tuning(written: &raw::Tuning, path: &Path<'_>) -> Result<Tuning, ConfigError> {
     let weight = match (written.effect, written.score) {
         (None, None) => None,
         (Some(Effect::Note), None) => Some(Weight::Note),
         (Some(Effect::Challenge), None) => Some(Weight::Challenge),
         (Some(Effect::Refuse), None) => Some(Weight::Refuse),
-        (None, Some(value)) => Some(Weight::Score(score(value, &format!("{path}.score"))?)),
+        (None, Some(value)) => Some(Weight::Score(score(value, &path.member("score"))?)),
         (Some(_), Some(_)) => {
             return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
         }

@@ -31,41 +31,44 @@ pub(super) const TIME: &[Unit] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 
 pub(super) const SIZE: &[Unit] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 impl Written for Duration {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        quantity(node, TIME, "a duration such as \"30s\" (units: ms, s, m, h, d)")
-            .map(|millis| Self(Millis::new(millis)))
+    fn read(node: &Node<'_>) -> Self {
+        Self(Millis::new(quantity(node, TIME, "a duration such as \"30s\" (units: ms, s, m, h, d)")))
     }
 }
 
 impl Written for ByteSize {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        quantity(node, SIZE, "a size such as \"64KiB\" (units: B, KiB, MiB, GiB)").map(Self)
+    fn read(node: &Node<'_>) -> Self {
+        Self(quantity(node, SIZE, "a size such as \"64KiB\" (units: B, KiB, MiB, GiB)"))
     }
 }
 
-fn quantity(node: Node<'_>, units: &[Unit], expected: &str) -> Result<u64, Fault> {
-    let text = node.text(&expected)?;
+fn quantity(node: &Node<'_>, units: &[Unit], expected: &str) -> u64 {
+    let text = node.text(&expected);
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let parsed = text.split_at_checked(digits).and_then(|(number, unit)| {
         let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
         number.parse::<u64>().ok()?.checked_mul(*factor)
     });
-    parsed.ok_or_else(|| Fault::invalid_value(Unexpected::Str(text), &expected))
+    if parsed.is_none() {
+        node.refuse(Fault::invalid_value(Unexpected::Str(text), &expected));
+    }
+    parsed.unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reading;
 
     fn duration(text: &str) -> Result<Duration, String> {
-        Duration::read(Node(&text.into())).map_err(|fault| fault.to_string())
+        reading::read(&text.into()).map_err(|fault| fault.to_string())
     }
 
     #[test]
     fn quantities_need_a_known_unit() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
-        assert_eq!(ByteSize::read(Node(&"64KiB".into())).unwrap(), ByteSize::kib(64));
+        assert_eq!(reading::read::<ByteSize>(&"64KiB".into()).unwrap(), ByteSize::kib(64));
         for bad in
             ["", "30", "s", "-1s", "1.5s", "1 s", "1S", "1kb", "99999999999999999999s", "999999999999999999d"]
         {

@@ -10,7 +10,7 @@ use super::keys::{part, Context, KeyPart};
 use super::raw::{self, Document, Effect, Mode};
 use super::rules::compiled_plain;
 use super::rules::schema::IN_BODY;
-use super::{check_name, score, ConfigError};
+use super::{check_name, each, score, ConfigError, Path};
 use portcullis_base::expression::{Expression, Kinds};
 use portcullis_base::finding::Weight;
 use portcullis_base::time::Millis;
@@ -86,17 +86,17 @@ impl Workflow {
         let bindings = document.identity.as_ref().map(|identity| identity.bindings.clone()).unwrap_or_default();
         let mut workflows: Vec<Self> = Vec::with_capacity(written.len());
         for (index, raw) in written.iter().enumerate() {
-            let path = format!("workflows[{index}]");
-            check_name(&raw.name, &format!("{path}.name"))?;
+            let path = Path::entry_of("workflows", index);
+            check_name(&raw.name, &path.member("name"))?;
             if workflows.iter().any(|other| other.name == raw.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", raw.name)));
+                return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", raw.name)));
             }
             let workflow = Self::new(raw, &path, &document.routes, &bindings)?;
             let carrier = |own: &Self| own.token.as_ref().map(|token| token.carrier.clone());
             let own = carrier(&workflow);
             if let Some(other) = workflows.iter().find(|other| own.is_some() && carrier(other) == own) {
                 let fault = format!("carries the state of `{}` already", other.name);
-                return Err(ConfigError::new(format!("{path}.token"), fault));
+                return Err(ConfigError::new(path.member("token"), fault));
             }
             workflows.push(workflow);
         }
@@ -112,22 +112,22 @@ impl Workflow {
 
     fn new(
         written: &raw::Workflow,
-        path: &str,
+        path: &Path<'_>,
         routes: &[raw::Route],
         bindings: &raw::Bindings,
     ) -> Result<Self, ConfigError> {
         let on: Vec<String> = written.steps.iter().flat_map(|step| step.routes.clone()).collect();
-        let per = actor(&written.per, &format!("{path}.per"), Context { bindings, on: &on, routes })?;
+        let per = actor(&written.per, &path.member("per"), Context { bindings, on: &on, routes })?;
         if !(EXPIRES.0..=EXPIRES.1).contains(&written.expires.0) {
-            return Err(ConfigError::new(format!("{path}.expires"), "expected 2s to 3d"));
+            return Err(ConfigError::new(path.member("expires"), "expected 2s to 3d"));
         }
         if written.steps.is_empty() || written.steps.len() > STEPS_MAX {
             let fault = format!("has {} steps, expected 1 to {STEPS_MAX}", written.steps.len());
-            return Err(ConfigError::new(format!("{path}.steps"), fault));
+            return Err(ConfigError::new(path.member("steps"), fault));
         }
         let mut steps: Vec<Step> = Vec::with_capacity(written.steps.len());
         for (index, raw) in written.steps.iter().enumerate() {
-            let step = Step::new(raw, &steps, &format!("{path}.steps[{index}]"), routes)?;
+            let step = Step::new(raw, &steps, &path.entry("steps", index), routes)?;
             steps.push(step);
         }
         // Whoever changes what the bits mean begins with new records.
@@ -139,7 +139,7 @@ impl Workflow {
             per,
             expires: written.expires.0,
             steps,
-            token: written.token.as_ref().map(|own| StepToken::new(own, &format!("{path}.token"))).transpose()?,
+            token: written.token.as_ref().map(|own| StepToken::new(own, &path.member("token"))).transpose()?,
             weight: weight(written.effect, written.score, path)?,
             monitor: written.mode == Some(Mode::Monitor),
             owner,
@@ -165,19 +165,24 @@ impl Workflow {
 }
 
 impl Step {
-    fn new(written: &raw::Step, before: &[Self], path: &str, routes: &[raw::Route]) -> Result<Self, ConfigError> {
-        check_name(&written.name, &format!("{path}.name"))?;
+    fn new(
+        written: &raw::Step,
+        before: &[Self],
+        path: &Path<'_>,
+        routes: &[raw::Route],
+    ) -> Result<Self, ConfigError> {
+        check_name(&written.name, &path.member("name"))?;
         if before.iter().any(|other| other.name == written.name) {
-            return Err(ConfigError::new(format!("{path}.name"), format!("`{}` is taken", written.name)));
+            return Err(ConfigError::new(path.member("name"), format!("`{}` is taken", written.name)));
         }
         let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
-        check_routes(&written.routes, &format!("{path}.routes"), &names)?;
+        check_routes(&written.routes, &path.member("routes"), &names)?;
         let covers = |step: &&Self, name: &str| step.when.is_none() && step.is_on(name);
         for name in &written.routes {
             if let Some(other) = before.iter().find(|step| covers(step, name)) {
                 let fault =
                     format!("every request on `{name}` does the step `{}`, unless that has a `when`", other.name);
-                return Err(ConfigError::new(format!("{path}.routes"), fault));
+                return Err(ConfigError::new(path.member("routes"), fault));
             }
         }
         let step = Self {
@@ -186,27 +191,27 @@ impl Step {
             when: written
                 .when
                 .as_ref()
-                .map(|text| compiled_plain(Kinds::BOOL, text, &format!("{path}.when"), &written.routes, routes))
+                .map(|text| compiled_plain(Kinds::BOOL, text, &path.member("when"), &written.routes, routes))
                 .transpose()?,
             bit: 1_u16.checked_shl(u32::try_from(before.len()).unwrap_or(u32::MAX)).unwrap_or_default(),
-            after: predecessors(written.after.as_deref(), before, &format!("{path}.after"))?,
+            after: predecessors(written.after.as_deref(), before, &path.member("after"))?,
             min_gap: written.min_gap.map(|gap| gap.0).unwrap_or_default(),
             max_gap: written.max_gap.map(|gap| gap.0),
             once: written.once,
-            completes: completions(&written.completes, &format!("{path}.completes"))?,
+            completes: completions(&written.completes, &path.member("completes"))?,
         };
         step.check_gaps(path)?;
         Ok(step)
     }
 
-    fn check_gaps(&self, path: &str) -> Result<(), ConfigError> {
+    fn check_gaps(&self, path: &Path<'_>) -> Result<(), ConfigError> {
         let has_gap = self.min_gap > Millis::default() || self.max_gap.is_some();
         if self.after == 0 && has_gap {
             return Err(ConfigError::new(path, "has a gap and no step before it to measure from"));
         }
         match self.max_gap {
             Some(max) if max <= self.min_gap => {
-                Err(ConfigError::new(format!("{path}.max_gap"), "expected more than `min_gap`"))
+                Err(ConfigError::new(path.member("max_gap"), "expected more than `min_gap`"))
             }
             _ => Ok(()),
         }
@@ -248,19 +253,19 @@ pub(super) fn need_body(workflows: &[Workflow], route: &str) -> bool {
 }
 
 /// Who an instance, or a quote, belongs to.
-pub(super) fn actor(text: &str, path: &str, context: Context<'_>) -> Result<KeyPart, ConfigError> {
+pub(super) fn actor(text: &str, path: &Path<'_>, context: Context<'_>) -> Result<KeyPart, ConfigError> {
     let part = part(text, path, context)?.filter(|part| !matches!(part, KeyPart::Route | KeyPart::Method));
-    part.ok_or_else(|| ConfigError::unknown(path, "actor", text, ACTORS))
+    part.ok_or_else(|| ConfigError::unknown(path, "actor", text, &ACTORS))
 }
 
 /// One or more routes, all of them known.
-pub(super) fn check_routes(written: &[String], path: &str, routes: &[&str]) -> Result<(), ConfigError> {
+pub(super) fn check_routes(written: &[String], path: &Path<'_>, routes: &[&str]) -> Result<(), ConfigError> {
     if written.is_empty() {
         return Err(ConfigError::new(path, "names no route"));
     }
     for (at, name) in written.iter().enumerate() {
         if !routes.contains(&name.as_str()) {
-            return Err(ConfigError::unknown(format!("{path}[{at}]"), "route", name, routes.iter().copied()));
+            return Err(ConfigError::unknown(path.item(at), "route", name, routes));
         }
     }
     Ok(())
@@ -270,46 +275,45 @@ pub(super) fn check_routes(written: &[String], path: &str, routes: &[&str]) -> R
 pub(super) fn weight(
     effect: Option<Effect>,
     number: Option<f64>,
-    path: &str,
+    path: &Path<'_>,
 ) -> Result<Option<Weight>, ConfigError> {
     Ok(Some(match (effect, number) {
         (None, None) => return Ok(None),
         (Some(Effect::Note), None) => Weight::Note,
         (Some(Effect::Challenge), None) => Weight::Challenge,
         (Some(Effect::Refuse), None) => Weight::Refuse,
-        (None, Some(value)) => Weight::Score(score(value, &format!("{path}.score"))?),
+        (None, Some(value)) => Weight::Score(score(value, &path.member("score"))?),
         (Some(_), Some(_)) => {
             return Err(ConfigError::new(path, "has both `effect` and `score`; one of them decides"))
         }
     }))
 }
 
-fn predecessors(written: Option<&[String]>, before: &[Step], path: &str) -> Result<u16, ConfigError> {
+fn predecessors(written: Option<&[String]>, before: &[Step], path: &Path<'_>) -> Result<u16, ConfigError> {
     let Some(written) = written else { return Ok(before.last().map_or(0, |step| step.bit)) };
     written.iter().enumerate().try_fold(0, |set, (at, name)| {
         let known = before.iter().map(|step| step.name.as_str());
         let step = before.iter().find(|step| step.name == *name);
         step.map(|step| set | step.bit).ok_or_else(|| match before {
-            [] => ConfigError::new(format!("{path}[{at}]"), "no step is written before this one"),
-            _ => ConfigError::unknown(format!("{path}[{at}]"), "earlier step", name, known),
+            [] => ConfigError::new(path.item(at), "no step is written before this one"),
+            _ => ConfigError::unknown(path.item(at), "earlier step", name, &known.collect::<Vec<_>>()),
         })
     })
 }
 
 /// Ranges of status codes: `2xx`, `303`.
-fn completions(written: &[String], path: &str) -> Result<Vec<(u16, u16)>, ConfigError> {
+fn completions(written: &[String], path: &Path<'_>) -> Result<Vec<(u16, u16)>, ConfigError> {
     if written.is_empty() {
         return Err(ConfigError::new(path, "expected one or more of `2xx`, `3xx`, `4xx`, `5xx` and status codes"));
     }
-    let range = |(at, text): (usize, &String)| {
+    each(written, path, |text, path| {
         let (first, last) = (text.replace("xx", "00"), text.replace("xx", "99"));
         let known = first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_digit());
         let range = first.parse().ok().zip(last.parse().ok());
-        range.filter(|(from, to)| known && *from >= 200 && *to <= 599).ok_or_else(|| {
-            ConfigError::unknown(format!("{path}[{at}]"), "status", text, ["2xx", "3xx", "4xx", "5xx", "200"])
-        })
-    };
-    written.iter().enumerate().map(range).collect()
+        range
+            .filter(|(from, to)| known && *from >= 200 && *to <= 599)
+            .ok_or_else(|| ConfigError::unknown(path, "status", text, &["2xx", "3xx", "4xx", "5xx", "200"]))
+    })
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@
 
 use super::raw::{Document, PrivateKey, Secret};
 use super::units::{ByteSize, Duration, SIZE, TIME};
-use super::{read, Config, ConfigError};
+use super::{read, ByName, Config, ConfigError};
 use schemars::generate::SchemaSettings;
 use schemars::{json_schema, JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What stands for a secret.
 const SECRET: &str = "(secret)";
@@ -102,6 +103,26 @@ fn quantity(count: u64, units: &[(&str, u64)]) -> String {
     match whole.or(named) {
         Some((unit, factor)) => format!("{}{unit}", count.checked_div(*factor).unwrap_or(count)),
         None => count.to_string(),
+    }
+}
+
+impl<V: Serialize> Serialize for ByName<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<V: JsonSchema> JsonSchema for ByName<V> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        BTreeMap::<String, V>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, V>::json_schema(generator)
     }
 }
 

@@ -52,10 +52,12 @@ pub(super) fn count(rules: &[&Rule], scene: &Scene<'_>, trace: &mut Trace) -> Ve
         counts.push(own);
     }
     // Those of a bucket stand together.
-    changes.sort_by_key(|change| change.place);
-    let places: Vec<Hashed> = changes.iter().map(|change| change.place).collect();
+    let mut turns: Vec<(Hashed, usize)> =
+        changes.iter().enumerate().map(|(at, change)| (change.place, at)).collect();
+    turns.sort_unstable();
+    let places: Vec<Hashed> = turns.iter().map(|(place, _)| *place).collect();
     let stored = scene.memory.change_all(scene.shared, &places, scene.now, trace, |at, record| {
-        let change = changes.get(at)?;
+        let change = changes.get(turns.get(at)?.1)?;
         let (changed, outcome) = apply(change, record, scene);
         let (rule, index) = change.whose;
         if let Some(place) = counts.get_mut(rule).and_then(|own| own.get_mut(index)) {

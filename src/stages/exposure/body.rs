@@ -7,6 +7,7 @@ use super::{detectors, fields, Scene, FIELDS, PLACES_MAX};
 use crate::config::exposure::{FieldRule, KindRule};
 use crate::config::{Mask, Mode, Treatment};
 use crate::finding::{quoted, Check, Finding, Findings, Weight};
+use crate::gather;
 use crate::json::outline::{Kind, Outline};
 use crate::response::{Content, Form};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,7 @@ impl<'a> Work<'a> {
             }
         }
         let places = self.places(outline, surplus.iter().copied());
-        findings.add(finding(&FIELDS, surplus.len(), applied.action, is_done, places));
+        findings.add(finding(&FIELDS, surplus.len(), applied.action, is_done, &places));
     }
 
     /// Places of some values: of the first ones, since no more are shown.
@@ -130,7 +131,7 @@ impl<'a> Work<'a> {
             }
         }
         let places = self.outline.map(|outline| self.places(outline, nodes)).unwrap_or_default();
-        findings.add(finding(&detector.check, found.len(), action, is_done, places));
+        findings.add(finding(&detector.check, found.len(), action, is_done, &places));
     }
 
     fn edit_text(&mut self, found: &Match, action: Treatment, style: Mask) {
@@ -198,15 +199,8 @@ impl<'a> Work<'a> {
 }
 
 /// A finding: how many, what was done, and where.
-fn finding(
-    check: &'static Check,
-    count: usize,
-    action: Treatment,
-    is_done: bool,
-    mut places: Vec<String>,
-) -> Finding {
-    places.sort_unstable();
-    places.dedup();
+fn finding(check: &'static Check, count: usize, action: Treatment, is_done: bool, places: &[String]) -> Finding {
+    let places = gather::set(places.iter().map(String::as_str));
     let verb = match action {
         _ if !is_done => "seen",
         Treatment::Pass | Treatment::Flag => "seen",

@@ -16,7 +16,7 @@ pub(super) fn check(requirement: &Requirement, verified: &Verified, findings: &m
     if let Some(scope) = requirement.scopes.iter().find(|scope| !claims.has_scope(scope)) {
         findings.add(Finding::new(&SCOPE_INSUFFICIENT, format!("scope `{scope}` not granted")));
     }
-    let refused = |(name, allowed): &(&String, &Vec<String>)| match allowed.as_slice() {
+    let refused = |(name, allowed): &(&str, &Vec<String>)| match allowed.as_slice() {
         [] => claims.get(name).is_none(),
         _ => !claims.matches(name, allowed),
     };

@@ -231,7 +231,7 @@ impl Inspector {
             odds,
             model_odds,
             rounds,
-            reasons: reasons(weighed, REASONS_MAX),
+            reasons: reasons(&weighed, REASONS_MAX),
         })
     }
 

@@ -372,11 +372,17 @@ fn take(packed: &mut &[u8]) -> Option<u32> {
     }
 }
 
-/// Those that weigh most.
-pub fn reasons(mut weighed: Vec<(Feature, f64)>, most: usize) -> Vec<(Feature, f64)> {
-    weighed.sort_by(|(_, one), (_, other)| other.abs().total_cmp(&one.abs()));
-    weighed.truncate(most);
-    weighed
+/// Those that weigh most, a few of many.
+pub fn reasons(weighed: &[(Feature, f64)], most: usize) -> Vec<(Feature, f64)> {
+    let mut first: Vec<(Feature, f64)> = Vec::new();
+    for (feature, weight) in weighed {
+        let at = first.partition_point(|(_, held)| held.abs().total_cmp(&weight.abs()).is_ge());
+        if at < most {
+            first.truncate(most.saturating_sub(1));
+            first.insert(at, (*feature, *weight));
+        }
+    }
+    first
 }
 
 #[cfg(test)]

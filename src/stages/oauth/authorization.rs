@@ -6,10 +6,10 @@
 
 use super::checks::{CLIENT, PKCE, REDIRECT_URI, REQUEST_OBJECT, RESPONSE_TYPE};
 use crate::config::oauth::{Authorization, RedirectUri};
+use crate::config::ByName;
 use crate::finding::{quoted, Finding, Findings};
 use crate::gather;
 use crate::request::form::Form;
-use std::collections::BTreeSet;
 
 /// What a reference to a pushed request begins with (RFC 9126 §2.2).
 const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
@@ -66,9 +66,8 @@ fn check_response_type(rules: &Authorization, form: &Form) -> Result<(), Finding
     let asked = form.get("response_type").ok_or_else(|| Finding::new(&RESPONSE_TYPE, "no `response_type`"))?;
     let words: Vec<&str> = asked.split(' ').collect();
     let set = gather::set(words.iter().copied());
-    let is_allowed = |allowed: &BTreeSet<String>| {
-        words.len() == allowed.len() && set.iter().copied().eq(allowed.iter().map(String::as_str))
-    };
+    let is_allowed =
+        |allowed: &ByName<()>| words.len() == allowed.len() && set.iter().copied().eq(allowed.names());
     if rules.response_types.iter().any(is_allowed) {
         return Ok(());
     }

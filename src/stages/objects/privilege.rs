@@ -21,6 +21,7 @@
 
 use crate::config::objects::Privilege;
 use crate::finding::{quoted, Finding, Findings};
+use crate::gather;
 use crate::memory::record::{Record, State};
 use crate::memory::tally::{half, worth, Tally};
 use crate::memory::{numbered, Hashed, Trace};
@@ -140,8 +141,7 @@ impl Role {
 /// A role by the values of its claim: who has several is of another role than who has one of them.
 fn role(value: &Value) -> Option<Vec<u8>> {
     let Value::Array(items) = value else { return fields::plain(value) };
-    let mut names: Vec<Vec<u8>> = items.iter().filter_map(fields::plain).collect();
-    names.sort_unstable();
-    names.dedup();
-    (!names.is_empty()).then(|| names.join(&b' '))
+    let names: Vec<Vec<u8>> = items.iter().filter_map(fields::plain).collect();
+    let distinct: Vec<&[u8]> = gather::set(names.iter().map(Vec::as_slice)).into_iter().collect();
+    (!distinct.is_empty()).then(|| distinct.join(&b' '))
 }

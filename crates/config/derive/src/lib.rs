@@ -46,12 +46,12 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream, Error> {
                 let expected = format!("struct {name}");
                 quote! {
                     const KNOWN: &[&str] = &[#(#known),*];
-                    let members = node.members(#expected, KNOWN)?;
+                    let members = node.members(#expected, KNOWN);
                     #read
                 }
             }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                quote!(crate::reading::Written::read(node).map(Self))
+                quote!(Self(crate::reading::Written::read(node)))
             }
             _ => {
                 return Err(Error::new_spanned(
@@ -65,14 +65,14 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream, Error> {
             let expected = format!("enum {name}");
             quote! {
                 const KNOWN: &[&str] = &[#(#known),*];
-                Ok(match node.choice(#expected, KNOWN)? { #chosen })
+                match node.choice(#expected, KNOWN) { #chosen }
             }
         }
         Data::Union(_) => return Err(Error::new_spanned(name, "a union has no written form")),
     };
     Ok(quote! {
         impl crate::reading::Written for #name {
-            fn read(node: crate::reading::Node<'_>) -> Result<Self, crate::reading::Fault> {
+            fn read(node: &crate::reading::Node<'_>) -> Self {
                 #body
             }
         }
@@ -88,13 +88,13 @@ fn fields_of(said: &Said, fields: &Punctuated<Field, Token![,]>) -> Result<(Vec<
         let said = Said::new(&field.attrs)?;
         let name = said.rename.unwrap_or_else(|| ident.to_string());
         reads.push(match (in_place, said.default, said.with) {
-            (true, None, None) => quote!(members.put(#name, &mut written.#ident)?;),
-            (true, None, Some(with)) => quote!(members.put_by(#name, &mut written.#ident, #with)?;),
-            (false, None, None) => quote!(#ident: members.get(#name)?,),
+            (true, None, None) => quote!(members.put(#name, &mut written.#ident);),
+            (true, None, Some(with)) => quote!(members.put_by(#name, &mut written.#ident, #with);),
+            (false, None, None) => quote!(#ident: members.get(#name),),
             (false, Some(Absent::OfType), None) => {
-                quote!(#ident: members.get_or(#name, ::core::default::Default::default)?,)
+                quote!(#ident: members.get_or(#name, ::core::default::Default::default),)
             }
-            (false, Some(Absent::By(path)), None) => quote!(#ident: members.get_or(#name, #path)?,),
+            (false, Some(Absent::By(path)), None) => quote!(#ident: members.get_or(#name, #path),),
             _ => {
                 return Err(Error::new_spanned(ident, "`default` and `deserialize_with` do not go together here"))
             }
@@ -105,10 +105,10 @@ fn fields_of(said: &Said, fields: &Punctuated<Field, Token![,]>) -> Result<(Vec<
         quote! {
             let mut written = <Self as ::core::default::Default>::default();
             #(#reads)*
-            Ok(written)
+            written
         }
     } else {
-        quote!(Ok(Self { #(#reads)* }))
+        quote!(Self { #(#reads)* })
     };
     Ok((known, read))
 }

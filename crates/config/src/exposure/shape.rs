@@ -10,7 +10,7 @@
 //! A shape is a graph: each place is a set of schemas that hold there together, found once, so that a schema may contain itself.
 //! Bounds: [`PLACES_MAX`], [`SCHEMAS_MAX`].
 
-use super::ConfigError;
+use super::{ByName, ConfigError, Path};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub struct Shape {
 #[derive(Debug, Default, Clone)]
 struct Entry {
     /// Those that are named; some of them may not pass.
-    members: BTreeMap<String, Option<usize>>,
+    members: ByName<Option<usize>>,
     any_member: Option<usize>,
     items: Option<usize>,
     passes_all: bool,
@@ -72,7 +72,7 @@ impl Shape {
         library: &Library<'_>,
         reference: Option<&str>,
         own: &[Value],
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         let named = reference.map(|reference| library.named(reference, path)).transpose()?;
         let own = own.iter().map(|schema| Schema { schema, place: String::new() });
@@ -105,13 +105,13 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Library<'a> {
-    fn named(&self, reference: &str, path: &str) -> Result<Schema<'a>, ConfigError> {
+    fn named(&self, reference: &str, path: &Path<'_>) -> Result<Schema<'a>, ConfigError> {
         self.find(reference).ok_or_else(|| match reference.strip_prefix('#') {
             Some(_) => ConfigError::new(path, format!("nothing stands at `{reference}` in `{}`", self.path)),
             None => {
                 let named = self.document.pointer(NAMED.trim_end_matches('/')).and_then(Value::as_object);
-                let names = named.into_iter().flat_map(Map::keys).map(String::as_str);
-                ConfigError::unknown(path.to_owned(), "schema", reference, names)
+                let names: Vec<&str> = named.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                ConfigError::unknown(path, "schema", reference, &names)
             }
         })
     }
@@ -250,9 +250,7 @@ impl<'a, 'l> Reader<'a, 'l> {
     fn place(&mut self, mut schemas: Vec<Schema<'a>>) -> Result<Option<usize>, ConfigError> {
         schemas.retain(|schema| *schema.schema != Value::Bool(false) && !self.is_write_only(schema));
         let Some(first) = schemas.first().cloned() else { return Ok(None) };
-        let schemas = self.together(schemas)?;
-        let mut key: Vec<usize> = schemas.iter().map(Schema::address).collect();
-        key.sort_unstable();
+        let (key, schemas) = self.together(schemas)?;
         if let Some(known) = self.known.get(&key) {
             return Ok(Some(*known));
         }
@@ -283,8 +281,8 @@ impl<'a, 'l> Reader<'a, 'l> {
         false
     }
 
-    /// Some schemas and those that they point to, each once.
-    fn together(&mut self, mut open: Vec<Schema<'a>>) -> Result<Vec<Schema<'a>>, ConfigError> {
+    /// Some schemas and those that they point to, each once, and their addresses in order.
+    fn together(&mut self, mut open: Vec<Schema<'a>>) -> Result<(Vec<usize>, Vec<Schema<'a>>), ConfigError> {
         let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
         while let Some(schema) = open.pop() {
             if !seen.insert(schema.address()) {
@@ -302,7 +300,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             open.extend(["allOf", "oneOf", "anyOf"].into_iter().flat_map(|keyword| schema.items(keyword)));
             all.push(schema);
         }
-        Ok(all)
+        Ok((seen.into_iter().collect(), all))
     }
 
     fn entry(&mut self, schemas: &[Schema<'a>]) -> Result<Entry, ConfigError> {
@@ -311,12 +309,12 @@ impl<'a, 'l> Reader<'a, 'l> {
         let mut silent = schemas.iter().filter(says_nothing);
         let passes_plain = silent.clone().any(Schema::is_plain);
         let passes_all = silent.any(|schema| *schema.schema == ALL || (!names_some && !schema.is_plain()));
-        let names: BTreeSet<&str> =
-            schemas.iter().flat_map(|schema| schema.members("properties")).map(|(name, _)| name).collect();
-        let mut members = BTreeMap::new();
-        for name in names {
+        let names: ByName<()> =
+            schemas.iter().flat_map(|schema| schema.members("properties")).map(|(name, _)| (name, ())).collect();
+        let mut members = ByName::new();
+        for name in names.names() {
             let own = schemas.iter().flat_map(|schema| schema.member(name)).collect();
-            members.insert(name.to_owned(), self.place(own)?);
+            members.insert(name, self.place(own)?);
         }
         let any_member = self.place(schemas.iter().flat_map(Schema::rest).collect())?;
         let items =
@@ -345,7 +343,8 @@ mod tests {
             },
         });
         let library = Library { document: &document, path: "exposure.openapi" };
-        Shape::new(&library, Some("It"), &[], "exposure.fields[0].schema").map_err(|fault| fault.to_string())
+        Shape::new(&library, Some("It"), &[], &Path::new("exposure.fields[0].schema"))
+            .map_err(|fault| fault.to_string())
     }
 
     /// What may pass at a path: all, plain values, what is named within, or nothing.
@@ -481,12 +480,17 @@ mod tests {
             names.iter().enumerate().map(|(own, name)| (name.clone(), properties(own))).collect();
         let document = json!({"components": {"schemas": schemas}});
         let library = Library { document: &document, path: "exposure.schemas" };
-        let fault = Shape::new(&library, Some("S1"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let fault = Shape::new(&library, Some("S1"), &[], &Path::new("exposure.fields[0].schema"))
+            .map(|_| ())
+            .unwrap_err();
         let told = fault.to_string();
         assert!(told.starts_with("exposure.schemas.") && told.ends_with("is one of too many schemas"), "{told}");
-        let missing = Shape::new(&library, Some("S"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let missing =
+            Shape::new(&library, Some("S"), &[], &Path::new("exposure.fields[0].schema")).map(|_| ()).unwrap_err();
         assert!(missing.to_string().starts_with("exposure.fields[0].schema: unknown schema"), "{missing}");
-        let nothing = Shape::new(&library, Some("#/x"), &[], "exposure.fields[0].schema").map(|_| ()).unwrap_err();
+        let nothing = Shape::new(&library, Some("#/x"), &[], &Path::new("exposure.fields[0].schema"))
+            .map(|_| ())
+            .unwrap_err();
         assert!(nothing.to_string().contains("nothing stands at `#/x` in `exposure.schemas`"), "{nothing}");
     }
 }

@@ -1,9 +1,9 @@
 //! How much an actor may take: `exposure.volume`.
 
+use super::known_routes;
 use super::paths::PATH_DEPTH_MAX;
-use super::{each, known_routes};
 use crate::adapt::permille;
-use crate::{check_name, raw, ConfigError};
+use crate::{check_name, each, raw, ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Limits on volume in one document: each has a record for every actor on its routes.
@@ -36,11 +36,12 @@ pub(super) fn volumes(written: &[raw::Volume], routes: &[&str]) -> Result<Vec<Vo
     if written.len() > VOLUMES_MAX {
         return Err(ConfigError::new("exposure.volume", format!("at most {VOLUMES_MAX} volumes")));
     }
-    let volumes: Vec<Volume> = each(written, "volume", |raw, path| Volume::new(raw, routes, path))?;
+    let volumes: Vec<Volume> =
+        each(written, &Path::new("exposure.volume"), |raw, path| Volume::new(raw, routes, path))?;
     for (index, volume) in volumes.iter().enumerate() {
         if volumes.iter().take(index).any(|other| other.name == volume.name) {
             return Err(ConfigError::new(
-                format!("exposure.volume[{index}].name"),
+                Path::entry_of("exposure.volume", index).member("name"),
                 format!("`{}` is taken", volume.name),
             ));
         }
@@ -54,9 +55,9 @@ impl Volume {
         self.records_max.is_some() || self.baseline_factor.is_some()
     }
 
-    fn new(written: &raw::Volume, routes: &[&str], path: &str) -> Result<Self, ConfigError> {
-        let fault = |name: &str, fault: &str| Err(ConfigError::new(format!("{path}.{name}"), fault));
-        check_name(&written.name, &format!("{path}.name"))?;
+    fn new(written: &raw::Volume, routes: &[&str], path: &Path<'_>) -> Result<Self, ConfigError> {
+        let fault = |name: &str, fault: &str| Err(ConfigError::new(path.member(name), fault));
+        check_name(&written.name, &path.member("name"))?;
         if written.routes.is_empty() {
             return fault("routes", "names no route");
         }
@@ -73,7 +74,7 @@ impl Volume {
             return fault("records", "expected a path like `items` or `data.items`");
         }
         let factor =
-            written.baseline_factor.map(|factor| permille(factor, 1000.0, &format!("{path}.baseline_factor")));
+            written.baseline_factor.map(|factor| permille(factor, 1000.0, &path.member("baseline_factor")));
         let factor = factor.transpose()?;
         if factor.is_some_and(|factor| factor < 1000) {
             return fault("baseline_factor", "expected 1 to 1000");

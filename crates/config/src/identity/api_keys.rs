@@ -10,7 +10,7 @@ use super::digest::{self, Digest};
 use super::TokenSource;
 use crate::moment;
 use crate::raw;
-use crate::ConfigError;
+use crate::{ByName, ConfigError, Path};
 use portcullis_base::time::Millis;
 use portcullis_jose::Claims;
 use serde_json::{Map, Value};
@@ -68,7 +68,7 @@ type Prefix = [u8; 8];
 
 impl ApiKeys {
     pub(super) fn new(written: &raw::ApiKeys, sources: &[TokenSource]) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("identity.api_keys.{name}");
+        let path = Path::new("identity.api_keys");
         let header = written.header.to_ascii_lowercase();
         let fits = |name: &str, more: &[u8]| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
@@ -77,31 +77,31 @@ impl ApiKeys {
         if !fits(&header, b"-") || header == "cookie" || header.starts_with(INTERNAL_PREFIX) {
             let fault =
                 "expected a field of letters, digits and `-` that is neither `cookie` nor the filter's own";
-            return Err(ConfigError::new(at("header"), fault));
+            return Err(ConfigError::new(path.member("header"), fault));
         }
         // One field with two meanings would let a client choose between them.
         if sources.iter().any(|source| matches!(source, TokenSource::Header { name, .. } if *name == header)) {
-            return Err(ConfigError::new(at("header"), "is a place of tokens too (`identity.sources`)"));
+            return Err(ConfigError::new(path.member("header"), "is a place of tokens too (`identity.sources`)"));
         }
         if written.query.as_ref().is_some_and(|name| !fits(name, b"-_")) {
-            return Err(ConfigError::new(at("query"), "expected 1 to 64 letters, digits, `-` and `_`"));
+            return Err(ConfigError::new(path.member("query"), "expected 1 to 64 letters, digits, `-` and `_`"));
         }
         // Whatever comes under that name is refused for a token in the query.
         let is_token = |name: &String| name.trim_start_matches('_').eq_ignore_ascii_case("access_token");
         if written.query.as_ref().is_some_and(is_token) {
             return Err(ConfigError::new(
-                at("query"),
+                path.member("query"),
                 "is the parameter of tokens, which are never taken from a query",
             ));
         }
         if written.query.is_some() && !written.forward {
             return Err(ConfigError::new(
-                at("forward"),
+                path.member("forward"),
                 "is false, but a key in the `query` cannot be taken away",
             ));
         }
         if written.issuer.is_empty() {
-            return Err(ConfigError::new(at("issuer"), "is empty"));
+            return Err(ConfigError::new(path.member("issuer"), "is empty"));
         }
         Ok(Self {
             header,
@@ -129,42 +129,39 @@ fn keys(written: &[raw::ApiKey]) -> Result<BTreeMap<Prefix, Vec<ApiKey>>, Config
     if written.len() > KEYS_MAX {
         return Err(ConfigError::new(PATH, format!("has {} keys, at most {KEYS_MAX} are allowed", written.len())));
     }
-    let mut ids = BTreeMap::new();
+    let mut ids = ByName::new();
     let mut keys: BTreeMap<Prefix, Vec<ApiKey>> = BTreeMap::new();
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("{PATH}[{index}]");
+        let path = Path::entry_of(PATH, index);
         let key = key(raw, &path)?;
-        if ids.insert(raw.id.as_str(), index).is_some() {
-            return Err(ConfigError::new(
-                format!("{path}.id"),
-                format!("`{}` is the id of another key too", raw.id),
-            ));
+        if ids.insert(&raw.id, ()).is_some() {
+            return Err(ConfigError::new(path.member("id"), format!("`{}` is the id of another key too", raw.id)));
         }
         let alike = keys.entry(prefix(&key.digest)).or_default();
         if let Some(same) = alike.iter().find(|other| other.digest == key.digest) {
             let fault = format!("is the digest of `{}` too: one key cannot be two", same.id);
-            return Err(ConfigError::new(format!("{path}.sha256"), fault));
+            return Err(ConfigError::new(path.member("sha256"), fault));
         }
         alike.push(key);
     }
     Ok(keys)
 }
 
-fn key(written: &raw::ApiKey, path: &str) -> Result<ApiKey, ConfigError> {
+fn key(written: &raw::ApiKey, path: &Path<'_>) -> Result<ApiKey, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !(1..=NAME_BYTES_MAX).contains(&written.id.len()) || !written.id.bytes().all(plain) {
         let fault = "expected 1 to 64 letters, digits, `-`, `_` and `.`: it goes into receipts";
-        return Err(ConfigError::new(format!("{path}.id"), fault));
+        return Err(ConfigError::new(path.member("id"), fault));
     }
-    let not_before = written.not_before.as_ref().map(|moment| moment::read(moment, &format!("{path}.not_before")));
-    let expires = written.expires.as_ref().map(|moment| moment::read(moment, &format!("{path}.expires")));
+    let not_before = written.not_before.as_ref().map(|moment| moment::read(moment, &path.member("not_before")));
+    let expires = written.expires.as_ref().map(|moment| moment::read(moment, &path.member("expires")));
     let (not_before, expires) = (not_before.transpose()?.unwrap_or_default(), expires.transpose()?);
     if expires.is_some_and(|end| end <= not_before) {
-        return Err(ConfigError::new(format!("{path}.expires"), "is not after `not_before`"));
+        return Err(ConfigError::new(path.member("expires"), "is not after `not_before`"));
     }
     Ok(ApiKey {
         id: written.id.clone(),
-        digest: digest::read(&written.sha256.0, &format!("{path}.sha256"))?,
+        digest: digest::read(&written.sha256.0, &path.member("sha256"))?,
         claims: Arc::new(claims(written, path)?),
         not_before,
         expires,
@@ -172,21 +169,21 @@ fn key(written: &raw::ApiKey, path: &str) -> Result<ApiKey, ConfigError> {
 }
 
 /// The claims of a key, with its id for a subject unless they have one.
-fn claims(written: &raw::ApiKey, path: &str) -> Result<Claims, ConfigError> {
+fn claims(written: &raw::ApiKey, path: &Path<'_>) -> Result<Claims, ConfigError> {
     if let Some(name) = REFUSED_CLAIMS.into_iter().find(|name| written.claims.contains_key(*name)) {
         let fault =
             "no key can say that of itself: dates are `not_before` and `expires`, and no key proves a login";
-        return Err(ConfigError::new(format!("{path}.claims.{name}"), fault));
+        return Err(ConfigError::new(path.member("claims").member(name), fault));
     }
     let mut claims: Map<String, Value> = written.claims.clone();
     claims.entry("sub").or_insert_with(|| Value::from(written.id.as_str()));
     if claims.get("sub").and_then(Value::as_str).is_none_or(str::is_empty) {
-        return Err(ConfigError::new(format!("{path}.claims.sub"), "expected text"));
+        return Err(ConfigError::new(path.member("claims.sub"), "expected text"));
     }
     let bytes = Value::Object(claims.clone()).to_string().len();
     if bytes > CLAIMS_BYTES_MAX {
         let fault = format!("have {bytes} bytes, at most {CLAIMS_BYTES_MAX} are allowed");
-        return Err(ConfigError::new(format!("{path}.claims"), fault));
+        return Err(ConfigError::new(path.member("claims"), fault));
     }
     Ok(Claims::new(claims))
 }

@@ -1,7 +1,7 @@
 //! Soft bindings, validated.
 
 use crate::raw;
-use crate::{check_prefix, ConfigError};
+use crate::{check_prefix, ConfigError, Path};
 
 /// Soft bindings: claims compared with the request. One that fails raises the risk.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Bindings {
             session_id: session,
         } = written;
         for (name, prefix, max) in [("prefix_v4", ip.prefix_v4, 32), ("prefix_v6", ip.prefix_v6, 128)] {
-            check_prefix(prefix, max, &format!("identity.bindings.ip_binding.{name}"))?;
+            check_prefix(prefix, max, &Path::new("identity.bindings.ip_binding").member(name))?;
         }
         Ok(Self {
             ip: ip.enabled.then(|| IpBinding {

@@ -2,7 +2,7 @@
 //!
 //! A fault never repeats what stands there, since it may be the secret itself, written by mistake.
 
-use crate::ConfigError;
+use crate::{ConfigError, Path};
 
 /// Bytes of SHA-256.
 const DIGEST_BYTES: usize = 32;
@@ -11,7 +11,7 @@ const DIGEST_BYTES: usize = 32;
 pub type Digest = [u8; DIGEST_BYTES];
 
 /// Reads a digest. `path` is where it is written.
-pub(super) fn read(text: &str, path: &str) -> Result<Digest, ConfigError> {
+pub(super) fn read(text: &str, path: &Path<'_>) -> Result<Digest, ConfigError> {
     let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let byte = |pair: &[u8]| match *pair {
         [high, low] => Some(digit(high)? << 4 | digit(low)?),

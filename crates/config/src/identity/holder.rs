@@ -2,7 +2,7 @@
 
 use crate::raw;
 use crate::raw::Element;
-use crate::ConfigError;
+use crate::{ConfigError, Path};
 use ipnet::IpNet;
 use portcullis_base::time::Millis;
 use std::fmt;
@@ -81,7 +81,7 @@ impl Certificate {
 
 impl Forwarded {
     fn new(written: &raw::Forwarded) -> Result<Self, ConfigError> {
-        let place = "identity.holder.certificate.forwarded.trusted_peers";
+        let place = Path::new("identity.holder.certificate.forwarded.trusted_peers");
         if written.trusted_peers.is_empty() {
             return Err(ConfigError::new(place, "is empty: then nobody is trusted"));
         }
@@ -91,7 +91,7 @@ impl Forwarded {
             // Who trusts every address trusts every client.
             let net = net.filter(|net| net.prefix_len() > 0).ok_or_else(|| {
                 let fault = format!("`{text}` is not `10.1.2.3`, `10.1.0.0/16` or the like");
-                ConfigError::new(format!("{place}[{index}]"), fault)
+                ConfigError::new(place.item(index), fault)
             })?;
             peers.push(net);
         }
@@ -104,7 +104,10 @@ impl Dpop {
         let (past, future) = (written.past.0, written.future.0);
         for (name, window) in [("past", past), ("future", future)] {
             if window > WINDOW_MAX {
-                return Err(ConfigError::new(format!("identity.holder.dpop.{name}"), "is more than 10 minutes"));
+                return Err(ConfigError::new(
+                    Path::new("identity.holder.dpop").member(name),
+                    "is more than 10 minutes",
+                ));
             }
         }
         let mut origins = Vec::new();
@@ -113,7 +116,7 @@ impl Dpop {
                 matches!(scheme, "https" | "http") && !host.is_empty() && !host.contains(['/', '?', '#', '@'])
             });
             if !is_origin {
-                let path = format!("identity.holder.dpop.origins[{index}]");
+                let path = Path::entry_of("identity.holder.dpop.origins", index);
                 return Err(ConfigError::new(path, "expected `https://host` or `https://host:port`"));
             }
             origins.push(origin.to_ascii_lowercase());
@@ -125,13 +128,13 @@ impl Dpop {
 
 impl Nonce {
     fn new(written: &raw::Nonce) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("identity.holder.dpop.nonce.{name}");
+        let path = Path::new("identity.holder.dpop.nonce");
         let lifetime = written.lifetime.0;
         if !(NONCE_MIN..=NONCE_MAX).contains(&lifetime) {
-            return Err(ConfigError::new(at("lifetime"), "expected 10s to 1h"));
+            return Err(ConfigError::new(path.member("lifetime"), "expected 10s to 1h"));
         }
         if written.secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES_MIN) {
-            return Err(ConfigError::new(at("secret"), "is shorter than 32 bytes: it could be guessed"));
+            return Err(ConfigError::new(path.member("secret"), "is shorter than 32 bytes: it could be guessed"));
         }
         Ok(Self { lifetime, secret: written.secret.as_ref().map(|secret| secret.clone().into_bytes()) })
     }

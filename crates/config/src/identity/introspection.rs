@@ -1,7 +1,7 @@
 //! Where opaque tokens are looked up, validated.
 
 use crate::raw;
-use crate::{ConfigError, FailurePolicy};
+use crate::{ConfigError, FailurePolicy, Path};
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use portcullis_base::remote::location::Location;
@@ -38,29 +38,29 @@ pub struct Introspection {
 
 impl Introspection {
     pub(super) fn new(written: &raw::Introspection) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("identity.introspection.{name}");
+        let path = Path::new("identity.introspection");
         for (name, value) in [("cluster", &written.cluster), ("issuer", &written.issuer)] {
             if value.is_empty() {
-                return Err(ConfigError::new(at(name), "is empty"));
+                return Err(ConfigError::new(path.member(name), "is empty"));
             }
         }
-        let location =
-            Location::parse(&written.uri).map_err(|fault| ConfigError::new(at("uri"), fault.to_string()))?;
+        let location = Location::parse(&written.uri)
+            .map_err(|fault| ConfigError::new(path.member("uri"), fault.to_string()))?;
         let (timeout, cache_max) = (written.timeout.0, written.cache_max.0);
         // Envoy takes a time-out of zero for none at all.
         if timeout == Millis::default() || timeout > TIMEOUT_MAX {
-            return Err(ConfigError::new(at("timeout"), "expected more than zero and at most 30s"));
+            return Err(ConfigError::new(path.member("timeout"), "expected more than zero and at most 30s"));
         }
         if cache_max > CACHE_LIMIT {
             return Err(ConfigError::new(
-                at("cache_max"),
+                path.member("cache_max"),
                 "is more than 1h: what the issuer revokes would go on that long",
             ));
         }
         Ok(Self {
             cluster: written.cluster.clone(),
             location,
-            authorization: authorization(written, &at("client_secret"))?,
+            authorization: authorization(written, &path.member("client_secret"))?,
             issuer: written.issuer.clone(),
             audiences: written.audiences.clone(),
             clock_skew: written.clock_skew.0,
@@ -72,7 +72,7 @@ impl Introspection {
 }
 
 /// The client's credentials, encoded as forms are before they are joined (RFC 6749 §2.3.1), or a token of its own.
-fn authorization(written: &raw::Introspection, path: &str) -> Result<Option<String>, ConfigError> {
+fn authorization(written: &raw::Introspection, path: &Path<'_>) -> Result<Option<String>, ConfigError> {
     let encoded =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -2,7 +2,7 @@
 
 use crate::raw;
 use crate::remote::Document;
-use crate::{ConfigError, Minting};
+use crate::{ConfigError, Minting, Path};
 use portcullis_base::time::Millis;
 use portcullis_jose::token::media_type;
 use portcullis_jose::{Algorithm, KeySet};
@@ -68,34 +68,31 @@ pub(super) fn all(
     }
     let mut issuers: Vec<Issuer> = Vec::with_capacity(written.len());
     for (index, raw) in written.iter().enumerate() {
-        let path = format!("identity.issuers[{index}]");
+        let path = Path::entry_of("identity.issuers", index);
         if issuers.iter().any(|other| other.name == raw.issuer) {
-            return Err(ConfigError::new(
-                format!("{path}.issuer"),
-                format!("`{}` is configured twice", raw.issuer),
-            ));
+            return Err(ConfigError::new(path.member("issuer"), format!("`{}` is configured twice", raw.issuer)));
         }
         issuers.push(issuer(raw, minting, &path)?);
     }
     Ok(issuers)
 }
 
-fn issuer(written: &raw::Issuer, minting: Option<&Minting>, path: &str) -> Result<Issuer, ConfigError> {
+fn issuer(written: &raw::Issuer, minting: Option<&Minting>, path: &Path<'_>) -> Result<Issuer, ConfigError> {
     if written.issuer.is_empty() {
-        return Err(ConfigError::new(format!("{path}.issuer"), "is empty"));
+        return Err(ConfigError::new(path.member("issuer"), "is empty"));
     }
     if written.audiences.is_empty() {
         return Err(ConfigError::new(
-            format!("{path}.audiences"),
+            path.member("audiences"),
             "is empty: a token must be meant for somebody (RFC 8725 §3.9)",
         ));
     }
     if written.clock_skew.0 > CLOCK_SKEW_MAX {
-        return Err(ConfigError::new(format!("{path}.clock_skew"), "is more than 10 minutes"));
+        return Err(ConfigError::new(path.member("clock_skew"), "is more than 10 minutes"));
     }
     let (types, claims): (Vec<&str>, &[&str]) = match (written.profile, &written.types) {
         (Some(_), Some(_)) => {
-            return Err(ConfigError::new(format!("{path}.types"), "is what `profile` decides; one of them"))
+            return Err(ConfigError::new(path.member("types"), "is what `profile` decides; one of them"))
         }
         (Some(raw::Profile::AccessToken), None) => (ACCESS_TOKEN.to_vec(), &ACCESS_TOKEN_CLAIMS),
         (None, Some(types)) => (types.iter().map(String::as_str).collect(), &[]),
@@ -120,7 +117,7 @@ fn keys(
     written: &raw::Issuer,
     minting: Option<&Minting>,
     allowed: &[Algorithm],
-    path: &str,
+    path: &Path<'_>,
 ) -> Result<Keys, ConfigError> {
     match (&written.jwks, &written.jwks_from, written.minted) {
         (None, None, true) => minted(written, minting, path),
@@ -131,23 +128,23 @@ fn keys(
         (None, Some(served), false) => {
             if let Some(symmetric) = allowed.iter().find(|algorithm| !Algorithm::ASYMMETRIC.contains(algorithm)) {
                 return Err(ConfigError::new(
-                    format!("{path}.algorithms"),
+                    path.member("algorithms"),
                     format!("has {}: a secret that an issuer serves is none", symmetric.name()),
                 ));
             }
-            Document::new(served, "keys", &written.issuer, &format!("{path}.jwks_from")).map(Keys::Served)
+            Document::new(served, "keys", &written.issuer, &path.member("jwks_from")).map(Keys::Served)
         }
         _ => Err(ConfigError::new(path, "expected one of `jwks`, `jwks_from` and `minted`")),
     }
 }
 
 /// The keys of the tokens that we issue ourselves: what is no longer configured verifies nothing.
-fn minted(written: &raw::Issuer, minting: Option<&Minting>, path: &str) -> Result<Keys, ConfigError> {
+fn minted(written: &raw::Issuer, minting: Option<&Minting>, path: &Path<'_>) -> Result<Keys, ConfigError> {
     let minting =
-        minting.ok_or_else(|| ConfigError::new(format!("{path}.minted"), "there is no `minting` section"))?;
+        minting.ok_or_else(|| ConfigError::new(path.member("minted"), "there is no `minting` section"))?;
     if written.issuer != minting.issuer {
         let fault = format!("`minting` issues in the name of `{}`", minting.issuer);
-        return Err(ConfigError::new(format!("{path}.issuer"), fault));
+        return Err(ConfigError::new(path.member("issuer"), fault));
     }
     minting.key_sets().map(Keys::Minted)
 }

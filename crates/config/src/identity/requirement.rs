@@ -2,8 +2,7 @@
 
 use super::Login;
 use crate::raw;
-use crate::{Bound, ConfigError, Demand};
-use std::collections::BTreeMap;
+use crate::{Bound, ByName, ConfigError, Demand, Path};
 
 /// What the callers of a route must prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub struct Requirement {
     /// Scopes that must all be granted.
     pub scopes: Vec<String>,
     /// Claims, each with its allowed values; an empty list asks for presence alone.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: ByName<Vec<String>>,
     /// How, and how lately, they must have logged in.
     pub login: Login,
     /// What satisfies a challenge: the same on every route.
@@ -32,7 +31,7 @@ impl Requirement {
             one_time: false,
             binding: None,
             scopes: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: ByName::new(),
             login: Login::default(),
             step_up: Login::default(),
         }
@@ -47,14 +46,11 @@ impl Requirement {
     }
 
     /// The requirement of each named route.
-    pub(crate) fn by_route(
-        written: &raw::Identity,
-        names: &[&str],
-    ) -> Result<BTreeMap<String, Self>, ConfigError> {
+    pub(crate) fn by_route(written: &raw::Identity, names: &[&str]) -> Result<ByName<Self>, ConfigError> {
         let general = Self::general(written)?;
-        let mut by_route = BTreeMap::new();
+        let mut by_route = ByName::new();
         for (index, requirement) in written.requirements.iter().enumerate() {
-            let path = format!("identity.requirements[{index}]");
+            let path = Path::entry_of("identity.requirements", index);
             let login = Login::new(&requirement.acr_values, requirement.max_age, &path)?;
             let asks_token = requirement.one_time || requirement.binding.is_some() || !login.is_empty();
             let asks = asks_token || !requirement.scopes.is_empty() || !requirement.claims.is_empty();
@@ -66,7 +62,7 @@ impl Requirement {
             }
             if let Some(scope) = requirement.scopes.iter().find(|scope| !is_scope(scope)) {
                 return Err(ConfigError::new(
-                    format!("{path}.scopes"),
+                    path.member("scopes"),
                     format!("`{}` is no scope (RFC 6749 §3.3)", scope.escape_debug()),
                 ));
             }
@@ -78,15 +74,15 @@ impl Requirement {
             };
             if !can_be_met {
                 let fault = "demands a binding that `identity.holder` does not check";
-                return Err(ConfigError::new(format!("{path}.binding"), fault));
+                return Err(ConfigError::new(path.member("binding"), fault));
             }
             if requirement.routes.is_empty() {
-                return Err(ConfigError::new(format!("{path}.routes"), "names no route"));
+                return Err(ConfigError::new(path.member("routes"), "names no route"));
             }
             for (at, name) in requirement.routes.iter().enumerate() {
-                let place = format!("{path}.routes[{at}]");
+                let place = path.entry("routes", at);
                 if !names.contains(&name.as_str()) {
-                    return Err(ConfigError::unknown(place, "route", name, names.iter().copied()));
+                    return Err(ConfigError::unknown(place, "route", name, names));
                 }
                 let own = Self {
                     token: requirement.token,
@@ -97,7 +93,7 @@ impl Requirement {
                     login: login.clone(),
                     step_up: general.step_up.clone(),
                 };
-                if by_route.insert(name.clone(), own).is_some() {
+                if by_route.insert(name, own).is_some() {
                     return Err(ConfigError::new(place, format!("route `{name}` already has a requirement")));
                 }
             }

@@ -3,7 +3,7 @@
 use super::RevocationEndpoint;
 use crate::raw;
 use crate::remote::Document;
-use crate::{ConfigError, FailurePolicy, Minting};
+use crate::{ConfigError, FailurePolicy, Minting, Path};
 
 /// What tells that tokens no longer count.
 #[derive(Debug)]
@@ -18,14 +18,14 @@ pub struct Revocation {
 
 impl Revocation {
     pub(super) fn new(written: &raw::Revocation, minting: Option<&Minting>) -> Result<Self, ConfigError> {
-        const LIST: &str = "identity.revocation.list";
+        let path = Path::new("identity.revocation.list");
         if written.list.as_ref().is_some_and(|list| list.discovery) {
             return Err(ConfigError::new(
-                format!("{LIST}.discovery"),
+                path.member("discovery"),
                 "there is no metadata of revocations: name the `uri`",
             ));
         }
-        let list = written.list.as_ref().map(|list| Document::new(list, "revocations", "", LIST)).transpose()?;
+        let list = written.list.as_ref().map(|list| Document::new(list, "revocations", "", &path)).transpose()?;
         let endpoint =
             written.endpoint.as_ref().map(|endpoint| RevocationEndpoint::new(endpoint, minting)).transpose()?;
         Ok(Self { list, on_unavailable: written.on_error, endpoint })

@@ -5,7 +5,7 @@
 
 use super::digest::{self, Digest};
 use crate::raw;
-use crate::{check_path, ConfigError, Minting};
+use crate::{check_path, each, ConfigError, Minting, Path};
 use ipnet::IpNet;
 use portcullis_base::time::Millis;
 use std::net::IpAddr;
@@ -35,34 +35,34 @@ pub struct RevocationEndpoint {
 
 impl RevocationEndpoint {
     pub(super) fn new(written: &raw::RevocationEndpoint, minting: Option<&Minting>) -> Result<Self, ConfigError> {
-        let at = |name: &str| format!("identity.revocation.endpoint.{name}");
-        check_path(&written.path, &at("path"))?;
+        let path = Path::new("identity.revocation.endpoint");
+        check_path(&written.path, &path.member("path"))?;
         if minting.is_some_and(|minting| [&minting.token_path, &minting.jwks_path].contains(&&written.path)) {
-            return Err(ConfigError::new(at("path"), "is a path of `minting` too"));
+            return Err(ConfigError::new(path.member("path"), "is a path of `minting` too"));
         }
         if written.networks.is_empty() || written.networks.len() > NETWORKS_MAX {
             let fault = format!("has {} networks, expected 1 to {NETWORKS_MAX}", written.networks.len());
-            return Err(ConfigError::new(at("networks"), fault));
+            return Err(ConfigError::new(path.member("networks"), fault));
         }
         if !(1..=RECORDS_LIMIT).contains(&written.records_max) {
-            return Err(ConfigError::new(at("records_max"), format!("expected 1 to {RECORDS_LIMIT}")));
+            return Err(ConfigError::new(path.member("records_max"), format!("expected 1 to {RECORDS_LIMIT}")));
         }
         if written.keep.0 < Millis::from_secs(1) || written.keep.0 > KEEP_MAX {
-            return Err(ConfigError::new(at("keep"), "expected 1s to 30d"));
+            return Err(ConfigError::new(path.member("keep"), "expected 1s to 30d"));
         }
-        let network = |(index, text): (usize, &String)| {
+        let network = |text: &String, path: &Path<'_>| {
             let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             network.map(|network| network.trunc()).map_err(|_| {
                 let fault = "expected a network such as \"10.0.0.0/8\", or an address";
-                ConfigError::new(format!("{}[{index}]", at("networks")), fault)
+                ConfigError::new(path, fault)
             })
         };
         Ok(Self {
             path: written.path.clone(),
-            secret: digest::read(&written.secret_sha256.0, &at("secret_sha256"))?,
+            secret: digest::read(&written.secret_sha256.0, &path.member("secret_sha256"))?,
             records_max: usize::try_from(written.records_max).unwrap_or(usize::MAX),
             keep: written.keep.0,
-            networks: written.networks.iter().enumerate().map(network).collect::<Result<_, _>>()?,
+            networks: each(&written.networks, &path.member("networks"), network)?,
         })
     }
 

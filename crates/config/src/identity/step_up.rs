@@ -1,7 +1,7 @@
 //! How, and how lately, a caller must have logged in (RFC 9470), validated.
 
 use crate::raw;
-use crate::ConfigError;
+use crate::{ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Authentication contexts of one list at most.
@@ -21,11 +21,11 @@ impl Login {
     pub(super) fn new(
         acr_values: &[String],
         max_age: Option<crate::units::Duration>,
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Self, ConfigError> {
         if acr_values.len() > ACR_VALUES_MAX {
             let fault = format!("has {} values, at most {ACR_VALUES_MAX} are allowed", acr_values.len());
-            return Err(ConfigError::new(format!("{path}.acr_values"), fault));
+            return Err(ConfigError::new(path.member("acr_values"), fault));
         }
         // They are told to clients, in quotes and with a space between them.
         let plain = |value: &str| {
@@ -33,11 +33,11 @@ impl Login {
         };
         if let Some(at) = acr_values.iter().position(|value| !plain(value)) {
             let fault = "expected visible characters without space, quote and backslash";
-            return Err(ConfigError::new(format!("{path}.acr_values[{at}]"), fault));
+            return Err(ConfigError::new(path.entry("acr_values", at), fault));
         }
         if max_age.is_some_and(|age| age.0 < Millis::from_secs(1)) {
             return Err(ConfigError::new(
-                format!("{path}.max_age"),
+                path.member("max_age"),
                 "is less than a second, which is how `auth_time` counts",
             ));
         }
@@ -46,12 +46,12 @@ impl Login {
 
     /// What satisfies a challenge.
     pub(super) fn step_up(written: Option<&raw::StepUp>) -> Result<Self, ConfigError> {
-        const PATH: &str = "identity.step_up";
+        let path = Path::new("identity.step_up");
         let Some(written) = written else { return Ok(Self::default()) };
-        let step_up = Self::new(&written.acr_values, written.max_age, PATH)?;
+        let step_up = Self::new(&written.acr_values, written.max_age, &path)?;
         if step_up.is_empty() {
             return Err(ConfigError::new(
-                PATH,
+                path,
                 "expected `acr_values`, `max_age` or both: every token would satisfy it",
             ));
         }

@@ -1,7 +1,7 @@
 //! How the uses of one token are compared with each other, validated.
 
 use crate::raw;
-use crate::{check_prefix, ConfigError};
+use crate::{check_prefix, ConfigError, Path};
 use portcullis_base::time::Millis;
 
 /// Shortest window: what is remembered has whole seconds.
@@ -41,7 +41,8 @@ pub struct Usage {
 impl Usage {
     /// `bindings` name the header fields that this section leaves open.
     pub(super) fn new(written: &raw::Usage, bindings: &raw::Bindings) -> Result<Self, ConfigError> {
-        let fault = |key: &str, expected: &str| ConfigError::new(format!("identity.usage.{key}"), expected);
+        let fault =
+            |key: &str, expected: &str| ConfigError::new(Path::new("identity.usage").member(key), expected);
         if written.uses_max == Some(0) {
             return Err(fault("uses_max", "expected at least 1"));
         }
@@ -49,7 +50,7 @@ impl Usage {
             return Err(fault("window", "expected 1s to 12h"));
         }
         for (name, prefix, max) in [("prefix_v4", written.prefix_v4, 32), ("prefix_v6", written.prefix_v6, 128)] {
-            check_prefix(prefix, max, &format!("identity.usage.{name}"))?;
+            check_prefix(prefix, max, &Path::new("identity.usage").member(name))?;
         }
         if written.speed_max == 0 {
             return Err(fault("speed_max", "expected at least 1 km/h"));

@@ -54,11 +54,12 @@ fn each_route_is_the_endpoint_that_names_it() {
     for (_, route) in config.routes.iter() {
         let fits = match (route.name.as_str(), route.oauth.as_deref()) {
             ("authorize", Some(Endpoint::Authorization(rules))) | ("par", Some(Endpoint::Pushed(rules))) => {
-                let uris = &rules.clients.as_ref().unwrap()["app"];
+                let uris = rules.clients.as_ref().unwrap().get("app").unwrap();
                 rules.takes_pushed && *uris == [RedirectUri::new("https://app.example/cb").unwrap()]
             }
             ("token", Some(Endpoint::Token { grant_types })) => {
-                grant_types.contains("authorization_code") && !grant_types.contains("password")
+                let takes = |name: &str| grant_types.iter().any(|grant| grant == name);
+                takes("authorization_code") && !takes("password")
             }
             ("posted" | "unmatched" | "ambiguous", None) => !route.needs_body(),
             _ => false,

@@ -3,8 +3,8 @@
 use super::Secret;
 use crate::reading::Written;
 use crate::units::{ByteSize, Duration};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::ByName;
+use serde_json::{Map, Value};
 
 /// What responses may say.
 #[derive(Debug, Written)]
@@ -17,7 +17,7 @@ pub(crate) struct Exposure {
     /// Which fields may pass.
     pub(crate) fields: Vec<FieldRule>,
     /// Schemas of responses by name, as OpenAPI writes them under `components.schemas`.
-    pub(crate) schemas: BTreeMap<String, Value>,
+    pub(crate) schemas: Map<String, Value>,
     /// A document of OpenAPI 3, as JSON, that `schema` points into.
     pub(crate) openapi: Option<Value>,
     /// Header fields that tell of programs.
@@ -38,7 +38,7 @@ impl Default for Exposure {
         Self {
             rules: vec![ExposureRule::default()],
             fields: Vec::new(),
-            schemas: BTreeMap::new(),
+            schemas: Map::new(),
             openapi: None,
             headers: HeaderRule::default(),
             volume: Vec::new(),
@@ -92,7 +92,7 @@ pub(crate) struct ExposureRule {
     /// Scopes that the caller must all have.
     pub(crate) scopes: Vec<String>,
     /// For each claim the values of which the caller must have one.
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
     /// Kinds of things; all if empty.
     pub(crate) kinds: Vec<String>,
     /// From how many in one response on; 10 for `email` and `phone`, 1 for others, unless given.
@@ -115,7 +115,7 @@ pub(crate) struct FieldRule {
     /// Scopes that the caller must all have.
     pub(crate) scopes: Vec<String>,
     /// For each claim the values of which the caller must have one.
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
     /// The fields that may pass: `id`, `items[].sku`, `owner.*`.
     pub(crate) allow: Vec<String>,
     /// The schema that names them instead.

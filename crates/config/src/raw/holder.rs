@@ -1,6 +1,6 @@
 //! The `identity.holder` section as it is written.
 
-use crate::reading::{Fault, Node, Written};
+use crate::reading::{Node, Written};
 use crate::units::Duration;
 use serde_json::Value;
 use std::fmt;
@@ -65,11 +65,14 @@ enum Switch {
 }
 
 /// A section, `true` for one of defaults, or `false` for none.
-fn switched(node: Node<'_>) -> Result<Option<Certificate>, Fault> {
-    match node.0 {
-        Value::Bool(on) => Ok(on.then(Certificate::default)),
-        Value::Object(_) => Certificate::read(node).map(Some),
-        _ => Err(node.is_not(&"true, false or a section")),
+fn switched(node: &Node<'_>) -> Option<Certificate> {
+    match node.value {
+        Value::Bool(on) => on.then(Certificate::default),
+        Value::Object(_) => Some(Certificate::read(node)),
+        _ => {
+            node.is_not(&"true, false or a section");
+            None
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{ApiKeys, Bindings, Bound, FailurePolicy, Holder, Introspection, Secret, Served, Usage};
 use crate::reading::Written;
 use crate::units::{ByteSize, Duration};
+use crate::ByName;
 use portcullis_jose::Algorithm;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Who is believed.
 #[derive(Debug, Written)]
@@ -244,7 +244,7 @@ pub(crate) struct Requirement {
     pub(crate) scopes: Vec<String>,
     /// Claims and allowed values; an empty list asks for presence.
     #[serde(default)]
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
     /// The token's `acr` must be one of these; any if empty.
     #[serde(default)]
     pub(crate) acr_values: Vec<String>,

@@ -2,10 +2,10 @@
 
 use super::super::units::{ByteSize, Duration};
 use super::{FailurePolicy, Mode, Secret};
-use crate::reading::{Fault, Node, Written};
+use crate::reading::{Node, Written};
+use crate::ByName;
 use portcullis_base::rate::Algorithm;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The memory that all workers share.
 #[derive(Debug, Written)]
@@ -89,22 +89,25 @@ pub(crate) enum When {
     /// A condition as in `rules`.
     Condition(String),
     /// Values that all have to be there.
-    Values(WhenValues),
+    Values(Box<WhenValues>),
 }
 
 impl Default for When {
     fn default() -> Self {
-        Self::Values(WhenValues::default())
+        Self::Values(Box::default())
     }
 }
 
 /// Its type tells which of the two is written.
 impl Written for When {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        match node.0 {
-            Value::String(text) => Ok(Self::Condition(text.clone())),
-            Value::Object(_) => WhenValues::read(node).map(Self::Values),
-            _ => Err(node.is_not(&"a condition, or an object with values")),
+    fn read(node: &Node<'_>) -> Self {
+        match node.value {
+            Value::String(text) => Self::Condition(text.clone()),
+            Value::Object(_) => Self::Values(Box::new(WhenValues::read(node))),
+            _ => {
+                node.is_not(&"a condition, or an object with values");
+                Self::default()
+            }
         }
     }
 }
@@ -117,13 +120,13 @@ pub(crate) struct WhenValues {
     /// Methods.
     pub(crate) methods: Vec<String>,
     /// Values of claims, by name.
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
     /// Values of header fields, by name.
-    pub(crate) headers: BTreeMap<String, Vec<String>>,
+    pub(crate) headers: ByName<Vec<String>>,
     /// Values of parameters of the query, by name.
-    pub(crate) query: BTreeMap<String, Vec<String>>,
+    pub(crate) query: ByName<Vec<String>>,
     /// Values in a JSON body, by dotted path.
-    pub(crate) body: BTreeMap<String, Vec<String>>,
+    pub(crate) body: ByName<Vec<String>>,
     /// Names of GraphQL operations.
     pub(crate) graphql_operations: Vec<String>,
     /// Whether the caller has no token.
@@ -138,7 +141,7 @@ pub(crate) struct Cost {
     /// Units of a request; 0 exempts it.
     pub(crate) default: u64,
     /// Units by method.
-    pub(crate) methods: BTreeMap<String, u64>,
+    pub(crate) methods: ByName<u64>,
     /// A field with a whole number that takes their place where the request has it, from 1 to `field_max`.
     pub(crate) field: Option<String>,
     /// The most that the field can cost; more, and what is no number, costs so much.
@@ -149,7 +152,7 @@ pub(crate) struct Cost {
 
 impl Default for Cost {
     fn default() -> Self {
-        Self { default: 1, methods: BTreeMap::new(), field: None, field_max: 1000, response_unit: None }
+        Self { default: 1, methods: ByName::new(), field: None, field_max: 1000, response_unit: None }
     }
 }
 
@@ -245,7 +248,7 @@ pub(crate) struct Geo {
     #[serde(default = "default_geo_header")]
     pub(crate) header: String,
     /// Factors by location.
-    pub(crate) factors: BTreeMap<String, f64>,
+    pub(crate) factors: ByName<f64>,
     /// The factor of all others.
     #[serde(default = "one")]
     pub(crate) others: f64,

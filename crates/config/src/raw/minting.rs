@@ -94,22 +94,18 @@ pub(crate) enum PrivateKey {
 }
 
 impl Written for PrivateKey {
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        match node.0 {
-            Value::String(text) => Ok(Self::Text(text.clone())),
-            Value::Object(members) if members.contains_key("kty") => Ok(Self::Text(node.0.to_string())),
-            Value::Object(members) if members.len() == 1 => match members.get("env") {
-                Some(Value::String(name)) => Ok(Self::Env(name.clone())),
-                _ => Err(Self::fault()),
-            },
-            _ => Err(Self::fault()),
+    fn read(node: &Node<'_>) -> Self {
+        let one = node.value.as_object().filter(|members| members.len() == 1);
+        match (node.value, one.and_then(|members| members.get("env"))) {
+            (Value::String(text), _) => Self::Text(text.clone()),
+            (Value::Object(members), _) if members.contains_key("kty") => Self::Text(node.value.to_string()),
+            (_, Some(Value::String(name))) => Self::Env(name.clone()),
+            _ => {
+                let expected = "expected PEM text, a JWK with its private members, or {\"env\": \"NAME\"}";
+                node.refuse(Fault::custom(expected));
+                Self::Text(String::new())
+            }
         }
-    }
-}
-
-impl PrivateKey {
-    fn fault() -> Fault {
-        Fault::custom("expected PEM text, a JWK with its private members, or {\"env\": \"NAME\"}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::reading::Written;
 use crate::units::Duration;
-use std::collections::BTreeMap;
+use crate::ByName;
 
 /// Whose things may be asked for, and how many.
 #[derive(Debug, Default, Written)]
@@ -45,7 +45,7 @@ pub(crate) struct Unless {
     /// Scopes, one of which opens all objects.
     pub(crate) scopes: Vec<String>,
     /// Values of claims, one of which opens all objects.
-    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) claims: ByName<Vec<String>>,
 }
 
 /// How many different objects an actor may ask for.

@@ -9,14 +9,13 @@
 //! refused when the configuration loads, never silently dropped.
 
 use crate::raw;
+use crate::ByName;
 use matchit::{InsertError, Router};
-use portcullis_base::gather;
-use std::collections::BTreeMap;
 
 /// One tree for each method that some route names, and one for all others. Leaves are places in the document.
 #[derive(Debug, Default)]
 pub(super) struct Methods {
-    named: BTreeMap<String, Tree>,
+    named: ByName<Tree>,
     other: Tree,
 }
 
@@ -39,7 +38,7 @@ impl Methods {
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
-        let named = gather::map(methods.into_iter().map(|method| (method.to_owned(), Tree::default())));
+        let named = methods.into_iter().map(|method| (method, Tree::default())).collect();
         Self { named, other: Tree::default() }
     }
 
@@ -56,8 +55,10 @@ impl Methods {
         yields: bool,
     ) -> Result<(), String> {
         let every = methods.is_empty();
-        for (_, tree) in self.named.iter_mut().filter(|(method, _)| every || methods.contains(&method.as_str())) {
-            tree.insert(path, route, yields || every)?;
+        let named = self.named.names().filter(|method| every || methods.contains(method));
+        for method in named.map(str::to_owned).collect::<Vec<_>>() {
+            let tree = self.named.get_mut(&method);
+            tree.map_or(Ok(()), |tree| tree.insert(path, route, yields || every))?;
         }
         if every {
             self.other.insert(path, route, yields)

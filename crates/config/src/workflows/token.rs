@@ -1,6 +1,6 @@
 //! `workflows[].token`: where clients carry how far they have come, and what it is signed with.
 
-use crate::{check_name, raw, ConfigError};
+use crate::{check_name, raw, ConfigError, Path};
 use std::fmt;
 
 /// Keys of one workflow at most: the present one, and those before and after it.
@@ -54,27 +54,27 @@ impl fmt::Debug for StepKey {
 }
 
 impl StepToken {
-    pub(super) fn new(written: &raw::StepToken, path: &str) -> Result<Self, ConfigError> {
+    pub(super) fn new(written: &raw::StepToken, path: &Path<'_>) -> Result<Self, ConfigError> {
         let carrier = match (&written.header, &written.cookie) {
-            (Some(name), None) => header(name, &format!("{path}.header"))?,
-            (None, Some(name)) => cookie(name, &format!("{path}.cookie"))?,
+            (Some(name), None) => header(name, &path.member("header"))?,
+            (None, Some(name)) => cookie(name, &path.member("cookie"))?,
             _ => return Err(ConfigError::new(path, "expected `header` or `cookie`, one of them")),
         };
         if written.keys.is_empty() || written.keys.len() > KEYS_MAX {
             let fault = format!("has {} keys, expected 1 to {KEYS_MAX}", written.keys.len());
-            return Err(ConfigError::new(format!("{path}.keys"), fault));
+            return Err(ConfigError::new(path.member("keys"), fault));
         }
         let mut keys: Vec<StepKey> = Vec::with_capacity(written.keys.len());
         for (at, key) in written.keys.iter().enumerate() {
-            let path = format!("{path}.keys[{at}]");
-            check_name(&key.kid, &format!("{path}.kid"))?;
+            let path = path.entry("keys", at);
+            check_name(&key.kid, &path.member("kid"))?;
             if keys.iter().any(|other| other.kid == key.kid) {
-                return Err(ConfigError::new(format!("{path}.kid"), format!("`{}` is taken", key.kid)));
+                return Err(ConfigError::new(path.member("kid"), format!("`{}` is taken", key.kid)));
             }
             let secret = key.secret.0.as_bytes().to_vec();
             if secret.len() < SECRET_BYTES_MIN {
                 let fault = format!("has {} bytes, expected at least {SECRET_BYTES_MIN}", secret.len());
-                return Err(ConfigError::new(format!("{path}.secret"), fault));
+                return Err(ConfigError::new(path.member("secret"), fault));
             }
             keys.push(StepKey { kid: key.kid.clone(), secret });
         }
@@ -82,7 +82,7 @@ impl StepToken {
     }
 }
 
-fn header(name: &str, path: &str) -> Result<Carrier, ConfigError> {
+fn header(name: &str, path: &Path<'_>) -> Result<Carrier, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let lower = name.to_ascii_lowercase();
     if !is_short(name) || !name.bytes().all(plain) {
@@ -95,7 +95,7 @@ fn header(name: &str, path: &str) -> Result<Carrier, ConfigError> {
 }
 
 /// Letters, digits and what no reader of cookies takes for an end (RFC 6265 §4.1.1).
-fn cookie(name: &str, path: &str) -> Result<Carrier, ConfigError> {
+fn cookie(name: &str, path: &Path<'_>) -> Result<Carrier, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if !is_short(name) || !name.bytes().all(plain) {
         return Err(ConfigError::new(path, "expected 1 to 64 letters, digits, `-` and `_`"));
