@@ -25,13 +25,12 @@ readonly DEBUG_OUTPUT=target/portcullis.debug.wasm
 # A server that cannot be reached must not hold the build for long.
 readonly RUSTUP_TIMEOUT_S=120
 readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc lld-19)
-# Envoy's V8 has both features, and rustc leaves simd128 off. Nobody's home directory belongs in a panic message. What is marked as
+# Envoy's V8 has both features, and rustc leaves simd128 off. What is marked as
 # `#[inline]`, as most of the standard library is, is inlined up to 325 unless told otherwise, in what is built for size too: that was
 # 38 KiB of the module, and no faster.
 # shellcheck disable=SC2054 # the comma is rustc's
 readonly RUSTC_FLAGS=(
     -C target-feature=+simd128,+bulk-memory
-    "--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}=/cargo"
     -C llvm-args=-inlinehint-threshold=150
 )
 readonly BUILD=(build --locked --release --lib --package portcullis --target "$TARGET")
@@ -125,22 +124,31 @@ prepare_wasm_opt() {
 }
 
 build_with_rustup() {
-    CARGO_ENCODED_RUSTFLAGS="$(encode "${RUSTC_FLAGS[@]}")" cargo "${BUILD[@]}" "$@"
+    cargo fetch --quiet --locked --target "$TARGET"
+    CARGO_ENCODED_RUSTFLAGS="$(rustc_flags)" cargo "${BUILD[@]}" "$@"
 }
 
 # Debian ships the library's sources alone, and building them is unstable in Cargo, hence RUSTC_BOOTSTRAP. Its
 # rustc must come first on PATH, because build scripts look there for one.
 build_with_debian() {
+    /usr/bin/cargo fetch --quiet --locked --target "$TARGET"
     PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
         CARGO_TARGET_WASM32_WASIP1_LINKER=/usr/bin/wasm-ld-19 \
-        CARGO_ENCODED_RUSTFLAGS="$(encode "${RUSTC_FLAGS[@]}" -L native=/usr/lib/wasm32-wasi)" \
+        CARGO_ENCODED_RUSTFLAGS="$(rustc_flags -L native=/usr/lib/wasm32-wasi)" \
         /usr/bin/cargo "${BUILD[@]}" -Z build-std=std,panic_abort "$@"
 }
 
-# Joins arguments the way CARGO_ENCODED_RUSTFLAGS wants them; unlike RUSTFLAGS, it lets a path have a space.
-encode() {
-    local IFS=$'\x1f'
-    echo "$*"
+# What CARGO_ENCODED_RUSTFLAGS is to be. Unlike RUSTFLAGS, it lets a path have a space.
+#
+# Nobody's home directory belongs in a panic message. A package's path begins with its name and version there, which says as much
+# and saves 6 KiB: so the packages have to be there before the flags are.
+rustc_flags() {
+    local cargo_home="${CARGO_HOME:-${HOME:-}/.cargo}" registry IFS=$'\x1f'
+    local flags=("${RUSTC_FLAGS[@]}" "$@" "--remap-path-prefix=$cargo_home=/cargo")
+    for registry in "$cargo_home"/registry/src/*/; do
+        flags+=("--remap-path-prefix=${registry%/}=")
+    done
+    echo "${flags[*]}"
 }
 
 # Replaces the output in one step: an Envoy that starts meanwhile reads the old module or the new one.
