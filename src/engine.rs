@@ -113,6 +113,7 @@ impl Engine {
         if config.needs_memory() {
             memory.seed(shared.as_ref());
         }
+        let owners = config.limits.iter().map(|limit| memory.owner(&limit.owner)).collect();
         let once = Once::open(&memory, config.once_budget_bytes());
         if config.needs_once() {
             once.seed(shared.as_ref());
@@ -130,6 +131,7 @@ impl Engine {
                 config,
                 inspector,
                 memory,
+                owners,
                 once,
                 shared,
                 native,

@@ -160,6 +160,12 @@ impl Case {
         self.world.config.exposure.is_some() || self.progress.is_under_way() || self.heard.is_listening()
     }
 
+    /// Whether anything is taken out of the head of an answer, or told in it, or asked of it.
+    fn touches_answer(&self) -> bool {
+        let config = &self.world.config;
+        self.wants_answer() || self.nonce.is_some() || config.telemetry.limit_headers || config.minting.is_some()
+    }
+
     /// What is wanted of the body of an answer with this head. Whoever wants it adds a wish here, and says what it makes of it in
     /// [`Case::weigh_answer`].
     fn wants_of_answer(&self, head: &Head) -> Want {
@@ -267,6 +273,11 @@ impl Body {
 }
 
 impl Answer {
+    /// Whether the head of the answer has to be looked at, or changed.
+    pub fn is_touched(&self) -> bool {
+        self.case.touches_answer()
+    }
+
     /// Whether anybody asks for the answer.
     pub fn wants_answer(&self) -> bool {
         self.case.wants_answer()

@@ -7,7 +7,7 @@ use crate::jose::native::{Native, NoNative};
 use crate::memory::in_process::InProcess;
 use crate::memory::kept::Keeping;
 use crate::memory::once::Once;
-use crate::memory::{Memory, Shared};
+use crate::memory::{Memory, Owner, Shared};
 use crate::remote::answer::{Answer as Told, Fault};
 use crate::request::body::Body;
 use crate::request::Request;
@@ -55,6 +55,8 @@ pub(super) struct World {
     /// What payloads are inspected with, if they are.
     pub(super) inspector: Option<Inspector>,
     pub(super) memory: Memory,
+    /// The owners of the limits' records, by the limits' places in the configuration.
+    pub(super) owners: Vec<Owner>,
     pub(super) once: Once,
     pub(super) shared: Box<Keeping>,
     pub(super) native: Box<dyn Native>,
@@ -118,9 +120,23 @@ impl World {
         risk: u32,
         now: Millis,
     ) -> limits::Scene<'a> {
-        let Self { config, memory, once, outbox, leases, .. } = self;
+        let Self { config, memory, owners, once, outbox, leases, .. } = self;
         let shared = self.shared.as_ref();
-        limits::Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now }
+        limits::Scene {
+            config,
+            memory,
+            owners,
+            shared,
+            once,
+            outbox,
+            leases,
+            route,
+            request,
+            body,
+            caller,
+            risk,
+            now,
+        }
     }
 
     pub(super) fn ground(&self, now: Millis) -> Ground<'_> {

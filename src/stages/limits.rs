@@ -38,7 +38,7 @@ use crate::config::{Config, FailurePolicy, Route};
 use crate::finding::{Check, Class, Family, Finding, Findings, Weight};
 use crate::memory::once::Once;
 use crate::memory::record::{Record, State};
-use crate::memory::{Contended, Hashed, Memory, Shared, Trace};
+use crate::memory::{Contended, Hashed, Memory, Owner, Shared, Trace};
 use crate::rate::{concurrency, Algorithm, Rate};
 use crate::request::body::Body;
 use crate::request::Request;
@@ -49,6 +49,9 @@ use std::cell::RefCell;
 
 /// The owner of the records of actors' pasts. The owner's name of a limit has two slashes.
 const REPUTATION: &str = "actor/reputation";
+
+/// Room for most keys; longer ones are written as well.
+const KEY_BYTES: usize = 64;
 
 /// A limit is used up.
 pub static EXCEEDED: Check = Check {
@@ -81,6 +84,8 @@ pub struct Scene<'a> {
     pub config: &'a Config,
     /// The shared memory, and how it is laid out.
     pub memory: &'a Memory,
+    /// The owners of the limits' records in it, by the limits' places in the configuration.
+    pub owners: &'a [Owner],
     /// Where it is.
     pub shared: &'a dyn Shared,
     /// What may be seen once, in the same place.
@@ -211,7 +216,8 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
 }
 
 fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
-    let mut key = Vec::new();
+    let mut key = Vec::with_capacity(KEY_BYTES);
+    ledger.applied.reserve(scene.route.limits.len());
     for index in &scene.route.limits {
         let limit = scene.config.limits.get(*index);
         let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))
@@ -238,7 +244,8 @@ fn apply(
     findings: &mut Findings,
     ledger: &mut Ledger,
 ) -> Decision {
-    let call = Call { index, limit, place: scene.memory.locate(key, &limit.owner), cost };
+    let owner = scene.owners.get(index).copied().unwrap_or_else(|| scene.memory.owner(&limit.owner));
+    let call = Call { index, limit, place: scene.memory.locate_of(key, owner), cost };
     let factors = limit.adapt.as_ref().map(|adapt| factors(adapt, scene, ledger));
     let rate = factors.map_or(limit.rate, |factors| limit.rate.scaled(factors.product));
     let (remaining, reset) = (0, Millis::default());

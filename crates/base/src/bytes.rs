@@ -9,58 +9,47 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
     seen & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()
 }
 
-/// What a byte of a name or a path is: a bit for each kind.
-#[derive(Debug, Copy, Clone)]
-pub(crate) struct Kinds(u8);
+/// Letters and digits of ASCII, and some bytes more.
+#[derive(Debug)]
+pub(crate) struct Alphabet {
+    /// By byte: one if it is none of them.
+    foreign: [u8; 256],
+}
 
-impl Kinds {
-    /// A letter or a digit, of ASCII.
-    pub(crate) const ALPHANUMERIC: Self = Self(1);
-    /// A hyphen or an underscore.
-    pub(crate) const JOINT: Self = Self(2);
-    /// A full stop.
-    pub(crate) const STOP: Self = Self(4);
-    /// A slash.
-    pub(crate) const SLASH: Self = Self(8);
-    /// A tilde.
-    pub(crate) const TILDE: Self = Self(16);
-
-    const OF: [Self; 256] = {
-        let mut kinds = [Self(0); 256];
-        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
+impl Alphabet {
+    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut foreign = [0; 256];
+        let (mut rest, mut byte) = (foreign.as_mut_slice(), 0_u8);
         while let Some((first, tail)) = rest.split_first_mut() {
-            *first = Self::of_byte(byte);
+            *first = if byte.is_ascii_alphanumeric() || contains(others, byte) { 0 } else { 1 };
             byte = byte.wrapping_add(1);
             rest = tail;
         }
-        kinds
-    };
+        Self { foreign }
+    }
 
-    const fn of_byte(byte: u8) -> Self {
-        match byte {
-            b'-' | b'_' => Self::JOINT,
-            b'.' => Self::STOP,
-            b'/' => Self::SLASH,
-            b'~' => Self::TILDE,
-            _ if byte.is_ascii_alphanumeric() => Self::ALPHANUMERIC,
-            _ => Self(0),
+    /// Whether every byte is one of them.
+    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.has(*byte))
+    }
+
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.foreign(byte) == 0
+    }
+
+    fn foreign(&self, byte: u8) -> u8 {
+        self.foreign.get(usize::from(byte)).copied().unwrap_or(1)
+    }
+}
+
+const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
+    while let Some((first, rest)) = bytes.split_first() {
+        if *first == wanted {
+            return true;
         }
+        bytes = rest;
     }
-
-    /// These and those.
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether every byte is of one of these.
-    pub(crate) fn are_all(self, bytes: &[u8]) -> bool {
-        bytes.iter().fold(true, |all, byte| all & self.includes(*byte))
-    }
-
-    /// Whether a byte is of one of these.
-    pub(crate) fn includes(self, byte: u8) -> bool {
-        Self::OF.get(usize::from(byte)).is_some_and(|kind| kind.0 & self.0 != 0)
-    }
+    false
 }
 
 /// Whether one of some bytes is there. It does not stop at the first one, so that many are looked at at once.
@@ -113,7 +102,10 @@ mod tests {
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
             let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-            prop_assert_eq!(Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP).are_all(&ascii), ascii.iter().all(is_kind));
+            const NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
+            prop_assert_eq!(NAME.has_all(&ascii), ascii.iter().all(is_kind));
+            prop_assert_eq!(NAME.has_all(&one), one.iter().all(is_kind));
+            prop_assert!(one.iter().all(|byte| NAME.has(*byte) == is_kind(byte)));
             other.push(0);
             prop_assert!(!are_equal(&one, &other));
             let at = at.index(other.len());

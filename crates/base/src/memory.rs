@@ -90,6 +90,10 @@ impl Hashed {
     }
 }
 
+/// An owner's name, hashed: what its records have in common, whoever they are about.
+#[derive(Debug, Copy, Clone)]
+pub struct Owner(u64);
+
 /// An actor, hashed: what all of its records have in common.
 #[derive(Copy, Clone)]
 struct Actor {
@@ -160,13 +164,18 @@ impl Memory {
 
     /// Where the record of `owner` for `actor` is. Records of one actor share a bucket, whoever owns them.
     pub fn locate(&self, actor: &[u8], owner: &str) -> Hashed {
-        self.place(self.actor(actor), owner)
+        self.locate_of(actor, self.owner(owner))
+    }
+
+    /// The same for an owner whose name has been hashed, by this memory.
+    pub fn locate_of(&self, actor: &[u8], owner: Owner) -> Hashed {
+        place(self.actor(actor), owner)
     }
 
     /// Where the records of several owners for one actor are.
     pub fn locate_all<const N: usize>(&self, actor: &[u8], owners: [&str; N]) -> [Hashed; N] {
         let actor = self.actor(actor);
-        owners.map(|owner| self.place(actor, owner))
+        owners.map(|owner| place(actor, self.owner(owner)))
     }
 
     // Both steps are called from many places, and once in the module.
@@ -178,12 +187,12 @@ impl Memory {
         Actor { bucket: hash.h1.checked_rem(self.buckets).unwrap_or_default(), print: hash.h2 }
     }
 
+    /// An owner's name, hashed.
     #[inline(never)]
-    fn place(&self, actor: Actor, owner: &str) -> Hashed {
+    pub fn owner(&self, name: &str) -> Owner {
         let mut hasher = sip::SipHasher13::new_with_key(&self.secret);
-        hasher.write(owner.as_bytes());
-        // Zero stands for an empty place.
-        Hashed { bucket: actor.bucket, fingerprint: (actor.print ^ hasher.finish()).max(1) }
+        hasher.write(name.as_bytes());
+        Owner(hasher.finish())
     }
 
     /// A hash of some names together, under the secret of the workers: nobody outside can find another list with the same one.
@@ -288,6 +297,11 @@ impl Memory {
         // It has had one answer at least.
         answer.ok_or(Contended)
     }
+}
+
+fn place(actor: Actor, owner: Owner) -> Hashed {
+    // Zero stands for an empty place.
+    Hashed { bucket: actor.bucket, fingerprint: (actor.print ^ owner.0).max(1) }
 }
 
 /// Buckets of one survey: some hundred microseconds.

@@ -17,7 +17,7 @@ pub mod values;
 
 use self::headers::Headers;
 use self::path::{Ambiguity, Path};
-use crate::bytes::Kinds;
+use crate::bytes::Alphabet;
 use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
@@ -226,7 +226,7 @@ fn host_of_address(authority: &[u8]) -> Option<&[u8]> {
 }
 
 /// What labels and full stops are of.
-const IN_NAME: Kinds = Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP);
+static IN_NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
 
 /// Labels with full stops between them.
 fn is_name(name: &[u8]) -> bool {
@@ -234,7 +234,7 @@ fn is_name(name: &[u8]) -> bool {
     let mut is_label = false;
     for byte in name {
         let is_stop = *byte == b'.';
-        if !IN_NAME.includes(*byte) || (is_stop && !is_label) {
+        if !IN_NAME.has(*byte) || (is_stop && !is_label) {
             return false;
         }
         is_label = !is_stop;
@@ -244,7 +244,7 @@ fn is_name(name: &[u8]) -> bool {
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
 fn request_id(value: &[u8]) -> Option<String> {
-    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && IN_NAME.are_all(value);
+    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && IN_NAME.has_all(value);
     std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }
 

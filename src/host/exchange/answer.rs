@@ -24,6 +24,15 @@ const DIGESTS: [&str; 4] = ["digest", "content-digest", "repr-digest", "content-
 impl Exchange {
     /// The response's head is there. What is meant for us goes no further; where it grants a token, that is the answer.
     pub(crate) fn answer_head(&mut self, end_of_stream: bool) -> Action {
+        match &self.state {
+            // Almost always, where no answer is looked at.
+            State::Answer(answer) if !answer.is_touched() => Action::Continue,
+            _ => self.touch_head(end_of_stream),
+        }
+    }
+
+    #[inline(never)]
+    fn touch_head(&mut self, end_of_stream: bool) -> Action {
         let withheld = self.withhold(Map::ResponseHeaders);
         let is_good = || response_status_field().is_some_and(|status| (200..300).contains(&status));
         let grants = |field: Option<&str>| {
@@ -90,6 +99,15 @@ impl Exchange {
 
     /// A piece of the response's body is there; while it is held back `size` is that of all pieces.
     pub(crate) fn answer_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        // Almost always.
+        if !matches!(self.state, State::Hold(_) | State::Watch(_)) {
+            return Action::Continue;
+        }
+        self.look_at_body(size, end_of_stream)
+    }
+
+    #[inline(never)]
+    fn look_at_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         match self.take() {
             State::Hold(held) => {
                 self.answer_bytes = self.answer_bytes.max(size);

@@ -64,7 +64,9 @@ impl World {
     ) -> Scene<'a> {
         let Self { config, shared, memory, once, outbox, leases } = self;
         let (body, now) = (None, Millis::new(START.saturating_add(at)));
-        Scene { config, memory, shared, once, outbox, leases, route, request, body, caller, risk, now }
+        // As they are looked up where nobody has hashed them before.
+        let owners = &[];
+        Scene { config, memory, owners, shared, once, outbox, leases, route, request, body, caller, risk, now }
     }
 
     /// How many of so many equal requests pass.

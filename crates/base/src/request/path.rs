@@ -11,7 +11,7 @@
 //! Cost is linear in the path's length. Not covered: letter case and Unicode look-alikes of `/` and `.`, which
 //! only some file systems fold.
 
-use crate::bytes::Kinds;
+use crate::bytes::Alphabet;
 use std::fmt;
 
 /// A path that has one meaning.
@@ -100,9 +100,8 @@ pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
 
 /// A path that is in its one form already, but for a trailing slash; most are. `None` for any other, and for some that are too.
 fn normal_already(raw: &[u8]) -> Option<&str> {
-    const PLAIN: Kinds =
-        Kinds::ALPHANUMERIC.and(Kinds::JOINT).and(Kinds::STOP).and(Kinds::SLASH).and(Kinds::TILDE);
-    if !PLAIN.are_all(raw) || raw.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) {
+    static PLAIN: Alphabet = Alphabet::alphanumeric_and(b"-_.~/");
+    if !PLAIN.has_all(raw) || raw.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) {
         return None;
     }
     let shorter = raw.strip_suffix(b"/").filter(|shorter| !shorter.is_empty());
