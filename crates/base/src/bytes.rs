@@ -2,11 +2,19 @@
 //!
 //! The standard library's own look at one byte at a time in wasm (`memcmp`) or at four.
 
+/// Bytes that are looked at at once: four vectors, since a turn of a loop costs as much as two of them.
+const BLOCK: usize = 64;
+
+fn or(mut one: [u8; BLOCK], other: [u8; BLOCK]) -> [u8; BLOCK] {
+    one.iter_mut().zip(other).for_each(|(one, other)| *one |= other);
+    one
+}
+
 /// Whether all are ASCII.
 pub fn is_ascii(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks();
-    let seen = words.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
-    seen & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let seen = blocks.iter().fold([0; BLOCK], |seen, block| or(seen, *block));
+    seen.iter().fold(0, |seen, byte| seen | byte) < 0x80 && rest.is_ascii()
 }
 
 /// Letters and digits of ASCII, and some bytes more.
@@ -94,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..70), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
             let mut other = one.clone();
             prop_assert!(are_equal(&one, &other));
             prop_assert_eq!(is_ascii(&one), one.is_ascii());

@@ -36,9 +36,6 @@ pub const UNMATCHED: &str = "unmatched";
 /// What they call the requests whose path, host or method has no single meaning, and those that the host did not show.
 pub const AMBIGUOUS: &str = "ambiguous";
 
-/// Where the routes without hosts are kept, which no host is called.
-const ANY_HOST: &str = "";
-
 /// One route, compiled.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -98,10 +95,18 @@ pub struct Routes {
     written: Vec<Route>,
     unmatched: Route,
     ambiguous: Route,
-    /// By their host, by the suffix of hosts, which begins with a dot, or by [`ANY_HOST`].
-    hosts: ByName<Methods>,
+    hosts: Hosts,
+}
+
+/// The trees of paths.
+#[derive(Debug)]
+struct Hosts {
+    /// By a host, or by the suffix of hosts, which begins with a dot.
+    named: ByName<Methods>,
     /// How long the suffixes are, the longest first.
     suffix_lengths: Vec<usize>,
+    /// Of the routes that name no host.
+    any: Methods,
 }
 
 /// The sections that say something about routes.
@@ -185,23 +190,16 @@ impl Routes {
             });
         }
         let ambiguous = strictest(&unmatched, &written);
-        let (hosts, suffix_lengths) = hosts(&document.routes)?;
-        Ok(Self { written, unmatched, ambiguous, hosts, suffix_lengths })
+        let hosts = Hosts::new(&document.routes)?;
+        Ok(Self { written, unmatched, ambiguous, hosts })
     }
 
     /// The most specific route for a request.
     #[inline]
     pub fn find(&self, host: &str, method: &str, path: &str) -> RouteId {
-        let on = |host: &str| self.hosts.get(host).and_then(|methods| methods.find(method, path));
-        // One that begins with a dot may be a suffix itself, and then it is the longest that fits.
-        let exact = on(host);
-        let by_suffix = || {
-            let ends =
-                self.suffix_lengths.iter().filter_map(|length| host.get(host.len().checked_sub(*length)?..));
-            ends.filter(|end| end.starts_with('.')).find_map(on)
-        };
-        let found = exact.or_else(by_suffix).or_else(|| on(ANY_HOST));
-        found.map_or(RouteId::Unmatched, RouteId::Written)
+        let Hosts { named, any, .. } = &self.hosts;
+        let by_host = if named.is_empty() { None } else { self.hosts.find(host, method, path) };
+        by_host.or_else(|| any.find(method, path)).map_or(RouteId::Unmatched, RouteId::Written)
     }
 
     /// The route of an id.
@@ -238,21 +236,37 @@ fn strictest(unmatched: &Route, written: &[Route]) -> Route {
     strictest
 }
 
-/// The trees of hosts and of suffixes, and how long the suffixes are.
-fn hosts(written: &[raw::Route]) -> Result<(ByName<Methods>, Vec<usize>), ConfigError> {
-    let mut hosts = ByName::new();
-    for Placement { index, methods, path, yields } in placements(written) {
-        let Some(route) = written.get(index) else { continue };
-        let any_host = route.hosts.is_empty().then_some(ANY_HOST);
-        for host in route.hosts.iter().map(|host| host.trim_start_matches('*')).chain(any_host) {
-            let trees = hosts.get_or_insert_with(host, || Methods::naming(written));
-            let put = trees.map_or(Ok(()), |trees| trees.insert(&methods, path, index, yields));
-            put.map_err(|fault| ConfigError::new(Path::entry_of("routes", index).member("path"), fault))?;
+impl Hosts {
+    fn new(written: &[raw::Route]) -> Result<Self, ConfigError> {
+        let (mut named, mut any) = (ByName::new(), Methods::naming(written));
+        for Placement { index, methods, path, yields } in placements(written) {
+            let Some(route) = written.get(index) else { continue };
+            let mut put = |trees: &mut Methods| {
+                let put = trees.insert(&methods, path, index, yields);
+                put.map_err(|fault| ConfigError::new(Path::entry_of("routes", index).member("path"), fault))
+            };
+            if route.hosts.is_empty() {
+                put(&mut any)?;
+            }
+            for host in route.hosts.iter().map(|host| host.trim_start_matches('*')) {
+                named.get_or_insert_with(host, || Methods::naming(written)).map_or(Ok(()), &mut put)?;
+            }
         }
+        let lengths = gather::set(named.names().filter(|host| host.starts_with('.')).map(str::len));
+        Ok(Self { named, suffix_lengths: lengths.into_iter().rev().collect(), any })
     }
-    let lengths = gather::set(hosts.names().filter(|host| host.starts_with('.')).map(str::len));
-    let suffix_lengths = lengths.into_iter().rev().collect();
-    Ok((hosts, suffix_lengths))
+
+    /// The most specific of the routes that name the host.
+    fn find(&self, host: &str, method: &str, path: &str) -> Option<usize> {
+        let on = |host: &str| self.named.get(host).and_then(|methods| methods.find(method, path));
+        // One that begins with a dot may be a suffix itself, and then it is the longest that fits.
+        let by_suffix = || {
+            let ends =
+                self.suffix_lengths.iter().filter_map(|length| host.get(host.len().checked_sub(*length)?..));
+            ends.filter(|end| end.starts_with('.')).find_map(on)
+        };
+        on(host).or_else(by_suffix)
+    }
 }
 
 /// A path to be put into the trees of some methods, of all if there are none.
