@@ -39,7 +39,7 @@ readonly WASM_FEATURES=(
     --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
 )
 
-# The second line saves 60 KiB: one body for functions that differ in constants alone, constants that are used often
+# Left alone, it inlines every function with one caller, also what is kept apart since it is rare. The second line saves 60 KiB: one body for functions that differ in constants alone, constants that are used often
 # in a local, and short numbers for the functions that are called from most places.
 readonly WASM_OPT=(
     -O3 --flexible-inline-max-function-size 5 --one-caller-inline-max-function-size 20 --low-memory-unused
@@ -159,7 +159,7 @@ publish() {
         cp "$built" "$named"
         cp "$built" "$next"
     elif wasm-opt "${WASM_OPT[@]}" -g "${WASM_FEATURES[@]}" "$built" -o "$named" &&
-        in_order "$named" &&
+        { in_order "$named" || echo "wasm-dis or wasm-as failed: functions stay where the linker put them" >&2; } &&
         wasm-opt --strip-debug "${WASM_FEATURES[@]}" "$named" -o "$next"; then
         how+=", wasm-opt"
     else
@@ -179,14 +179,12 @@ in_order() {
         BEGIN { while ((getline name < list) > 0) place[name] = ++places }
         /^ \(func \$/ {
             name = substr($2, 2)
-            if (name ~ /^_ZN/) sub(/17h[0-9a-f]+E$/, "", name)
+            if (name ~ /_ZN/) sub(/17h[0-9a-f]+E$/, "", name)
             at = place[name]
         }
         /^\)/ { for (one = 1; one <= places; one++) printf "%s", kept[one]; at = 0 }
         at { kept[at] = kept[at] $0 "\n"; if (/^ \)/) at = 0; next }
-        { print }' >"$ordered"
-    wasm-as "${WASM_FEATURES[@]}" -g "$ordered" -o "$named"
-    rm -f "$ordered"
+        { print }' >"$ordered" && wasm-as "${WASM_FEATURES[@]}" -g "$ordered" -o "$named"
 }
 
 fail() {

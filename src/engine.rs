@@ -374,11 +374,6 @@ impl Answer {
         self.case.response_headers()
     }
 
-    /// See [`Done::wants_receipt`].
-    pub fn wants_receipt(&self) -> bool {
-        self.case.wants_receipt()
-    }
-
     /// The exchange is over.
     pub fn finish(self, response: Response) -> Done {
         Done { case: self.case, response }

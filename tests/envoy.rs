@@ -23,6 +23,7 @@ mod host_facts;
 mod identity;
 mod inspection;
 mod introspection;
+mod layout;
 mod limits;
 mod login;
 mod minting;

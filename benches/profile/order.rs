@@ -92,7 +92,7 @@ fn instrument(text: &str) -> (String, Vec<String>) {
 }
 
 fn without_hash(name: &str) -> &str {
-    let hash = name.rfind("17h").filter(|at| name.starts_with("_ZN") && name.len() == at + 20);
+    let hash = name.rfind("17h").filter(|at| name.contains("_ZN") && name.len() == at + 20);
     hash.and_then(|at| name.get(..at)).unwrap_or(name)
 }
 

@@ -273,6 +273,11 @@ impl Body {
 }
 
 impl Answer {
+    /// Whether it has a receipt, as far as is known now: see [`Done::wants_receipt`].
+    pub fn wants_receipt(&self) -> bool {
+        self.case.wants_receipt()
+    }
+
     /// Whether the head of the answer has to be looked at, or changed.
     pub fn is_touched(&self) -> bool {
         self.case.touches_answer()
