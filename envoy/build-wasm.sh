@@ -42,7 +42,7 @@ readonly WASM_FEATURES=(
 # Left alone, it inlines every function with one caller, also what is kept apart since it is rare. The second line saves 60 KiB: one body for functions that differ in constants alone, constants that are used often
 # in a local, and short numbers for the functions that are called from most places.
 readonly WASM_OPT=(
-    -O3 --flexible-inline-max-function-size 5 --one-caller-inline-max-function-size 20 --low-memory-unused
+    -O3 --flexible-inline-max-function-size 5 --one-caller-inline-max-function-size 150 --low-memory-unused
     --merge-similar-functions --const-hoisting --reorder-locals --reorder-functions
 )
 
