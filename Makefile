@@ -88,7 +88,7 @@ reference: ## Write what is made from the code anew: docs/reference and the JSON
 	@cargo run --quiet --locked --package portcullis-cli -- schema > docs/portcullis.schema.json
 
 .PHONY: bench
-bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
+bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters (BENCH_ONLY=ratios: what matters most; BENCH_OTHER: beside another build)
 	@cargo bench --locked --bench envoy
 
 # Data that is no part of the project; without it, the evaluation says so and measures nothing.

@@ -9,7 +9,7 @@ use crate::rules;
 use crate::shapes::{self, Shape};
 use crate::tokens;
 use crate::traffic::{self, Token, CLIENTS, PREFIX, SCOPE, TARGET, TOKEN_TARGET};
-use anyhow::{Error, Result};
+use anyhow::Result;
 use portcullis_lab::bootstrap::Bootstrap;
 use portcullis_lab::service::Service;
 use portcullis_lab::tokens::{Algorithm, Issuer};
@@ -112,6 +112,7 @@ pub(crate) fn beside(other: &Path, other_first: bool) -> Result<Vec<Contender>> 
 /// All of them, in the order of the report. Tokens that cost more than to be remembered come along where they are asked for.
 pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {
     let issuer = Issuer::demo();
+    let everything = rules::bound(&rules::everything());
     let shipped = || Bootstrap::shipped().map(|shipped| shipped.edit(silence));
     let answering = || shipped().map(|shipped| shipped.edit(answer_directly));
     let native = |cached| {
@@ -120,11 +121,12 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
     };
     let filtered = || answering().map(|base| base.edit(buffer));
     let one = Contender::new;
-    let wasm = |name, means, module: &Path| Ok::<_, Error>(one(name, means, filtered()?.wasm(module)));
-    let portcullis = |name, means, rules: &str| Ok::<_, Error>(one(name, means, filtered()?.filter_config(rules)));
-    let spread =
-        |workers, rules: &str| Ok::<_, Error>(filtered()?.edit(spread).concurrency(workers).filter_config(rules));
-    let everything = rules::bound(&rules::everything());
+    let wasm = |name, means, module: &Path| filtered().map(|base| one(name, means, base.wasm(module)));
+    let portcullis = |name, means, rules: &str| filtered().map(|base| one(name, means, base.filter_config(rules)));
+    let spread = |name, means, workers| -> Result<Contender> {
+        let base = filtered()?.edit(spread).concurrency(workers);
+        Ok(one(name, means, base.filter_config(&everything)))
+    };
     let mut all = vec![
         one(BARE, "Envoy without a filter: the router answers", answering()?.http_filters(vec![buffered()])),
         one(
@@ -151,34 +153,26 @@ pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) ->
     ];
     all.extend(stages(&filtered)?);
     all.extend([
-        one(TWO_WORKERS, "everything, with two workers", spread(2, &everything)?),
-        one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything)?),
+        spread(TWO_WORKERS, "everything, with two workers", 2)?,
+        spread(FOUR_WORKERS, "everything, with four workers", 4)?,
     ]);
     if with_tokens {
         all.extend(costly(&issuer, &answering)?);
     }
-    let shaped: Vec<_> = all.iter().filter(|contender| SHAPED.contains(&contender.name)).collect();
     let shapes = Shape::ALL.into_iter().filter(|shape| *shape != Shape::Page);
-    let more: Vec<_> =
-        shapes.flat_map(|shape| shaped.iter().map(move |contender| contender.sent(shape))).collect();
+    let shaped = |shape| {
+        let shaped = all.iter().filter(|contender| SHAPED.contains(&contender.name));
+        shaped.map(move |contender| contender.sent(shape))
+    };
+    let more: Vec<_> = shapes.flat_map(shaped).collect();
     all.extend(more);
     Ok(all)
-}
-
-/// Who stands in one of several starts: those that the ratios are about in each, all others in one. Those that are sent
-/// one of the other shapes stand together, as they are compared.
-pub(crate) fn dealt(all: Vec<Contender>, start: usize, starts: usize) -> Vec<Contender> {
-    let stands = |(place, contender): &(usize, Contender)| match contender.shape {
-        Shape::Page => contender.compared() || place % starts == start,
-        other => other as usize % starts == start,
-    };
-    all.into_iter().enumerate().filter(stands).map(|(_, contender)| contender).collect()
 }
 
 /// Routes with one thing more at a time.
 fn stages(filtered: &dyn Fn() -> Result<Bootstrap>) -> Result<Vec<Contender>> {
     let stage = |name, means, rules: String| {
-        Ok::<_, Error>(Contender::new(name, means, filtered()?.filter_config(&rules)))
+        filtered().map(|base| Contender::new(name, means, base.filter_config(&rules)))
     };
     let strangers = rules::plain(&json!({"limits": rules::three_limits_of_strangers()}));
     Ok(vec![

@@ -66,7 +66,7 @@ fn main() -> Result<()> {
     let mut latencies = Latencies::default();
     let began = Instant::now();
     for start in 0..setup.starts {
-        let stood = measure::side_by_side(contenders::dealt(contenders()?, start, setup.starts), &setup)?;
+        let stood = measure::side_by_side(measure::dealt(contenders()?, start, setup.starts), &setup)?;
         results.add(start, &stood)?;
         if !setup.only_ratios {
             latencies.measure(&stood, &results)?;

@@ -47,6 +47,16 @@ pub(crate) struct Round {
     pub(crate) requests_per_second: f64,
 }
 
+/// Who stands in one of several starts: those that the ratios are about in each, all others in one. Those that are sent
+/// one of the other shapes stand together, as they are compared.
+pub(crate) fn dealt(all: Vec<Contender>, start: usize, starts: usize) -> Vec<Contender> {
+    let stands = |(place, contender): &(usize, Contender)| match contender.shape {
+        Shape::Page => contender.compared() || place % starts == start,
+        other => other as usize % starts == start,
+    };
+    all.into_iter().enumerate().filter(stands).map(|(_, contender)| contender).collect()
+}
+
 /// Starts these contenders and lets them live through the rounds. One that is not counted comes first.
 pub(crate) fn side_by_side(contenders: Vec<Contender>, setup: &Setup) -> Result<Vec<Runner>> {
     let runners = contenders.into_iter().map(|contender| Runner::start(contender, setup.round));

@@ -1,4 +1,4 @@
-//! The report for machines: `target/bench/summary.json`.
+//! The report for machines, `target/bench/summary.json`, with the figures of the tables.
 
 use crate::contenders::SHAPED;
 use crate::latency::Latency;
