@@ -6,7 +6,7 @@
 
 use crate::contenders::{self, NATIVE_CACHED, PAIRS};
 use crate::measure;
-use crate::results::{compare, Measured, Results, Starts};
+use crate::results::{compare, Measured, Results};
 use crate::setup::Setup;
 use anyhow::Result;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) fn measure(setup: &Setup, other: &Path) -> Result<()> {
         });
         eprintln!("start {} of {}: {}", start + 1, setup.starts, said.collect::<Result<Vec<_>>>()?.join(", "));
     }
-    println!("medians of {} starts\n", setup.starts);
+    println!("\nmedians of {} starts, the least and the greatest of them\n", setup.starts);
     println!("{:<24} {:>8} {:>28} {:>28}", "", "added us", "x native, cached", "less the other, us");
     for (own, other) in PAIRS {
         let (own, other) = (results.page(own)?, results.page(other)?);
@@ -39,6 +39,6 @@ fn less([own, other]: [f64; 2]) -> f64 {
 }
 
 fn line(results: &Results, own: &Measured, less: &str) -> Result<String> {
-    let (added, ratio): (Starts, Starts) = (results.added(own)?, results.to_native_cached(own)?);
-    Ok(format!("{:<24} {:>8.2} {:>28} {less:>28}", own.name, added.median(), ratio.to_string()))
+    let (added, ratio) = (results.added(own)?.median(), results.to_native_cached(own)?.to_string());
+    Ok(format!("{:<24} {added:>8.2} {ratio:>28} {less:>28}", own.name))
 }

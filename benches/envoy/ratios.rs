@@ -48,7 +48,8 @@ pub(crate) const RATIOS: [Ratio; 4] = [
 ];
 
 impl Ratio {
-    pub(crate) fn of(&self, results: &Results) -> Result<Starts> {
+    /// What each start says of it.
+    pub(crate) fn starts(&self, results: &Results) -> Result<Starts> {
         results.added_ratio(results.page(self.own)?, results.page(self.other)?)
     }
 }
@@ -57,7 +58,7 @@ impl Ratio {
 pub(crate) fn last(results: &Results) -> Result<String> {
     let said = RATIOS.into_iter().map(|ratio| {
         let Ratio { own, other, .. } = ratio;
-        Ok(format!("{own} {:.2} of {other}", ratio.of(results)?.last()))
+        Ok(format!("{own} {:.2} of {other}", ratio.starts(results)?.last()))
     });
     Ok(said.collect::<Result<Vec<_>>>()?.join("; "))
 }
@@ -65,7 +66,7 @@ pub(crate) fn last(results: &Results) -> Result<String> {
 /// Whether all are as good as they have been.
 pub(crate) fn guard(results: &Results) -> Result<()> {
     for ratio in RATIOS {
-        let reached = ratio.of(results)?.median();
+        let reached = ratio.starts(results)?.median();
         let Ratio { own, of, max, .. } = ratio;
         ensure!(reached <= max, "{own} adds {reached:.2} of {of}, where {max} has been reached");
     }

@@ -110,7 +110,7 @@ impl Report<'_> {
             self.setup.starts
         );
         for ratio in RATIOS {
-            println!("{:<14} {} of {}", ratio.own, ratio.of(self.results)?, ratio.of);
+            println!("{:<14} {} of {}", ratio.own, ratio.starts(self.results)?, ratio.of);
         }
         Ok(())
     }

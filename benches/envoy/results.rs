@@ -134,7 +134,7 @@ impl Measured {
     }
 }
 
-/// What is said by each start that all of these stood in: the median of what each round says, told the CPU time of each.
+/// Compares CPU times for a request within each round: the median of the rounds, for each start that all of these stood in.
 pub(crate) fn compare<const N: usize>(all: [&Measured; N], compare: fn([f64; N]) -> f64) -> Starts {
     let said = all[0].starts.keys().filter_map(|number| {
         let stood: Vec<&Start> = all.iter().map(|own| own.starts.get(number)).collect::<Option<_>>()?;

@@ -20,7 +20,7 @@ pub(crate) fn write(report: &Report<'_>, path: &Path) -> Result<()> {
         "rounds": setup.rounds,
         "round_seconds": setup.round.as_secs_f64(),
         "wasm_bytes": setup.wasm_bytes,
-        "configuration_ms": results.configuration_ms()?.round(),
+        "configuration_ms": whole(results.configuration_ms()?),
         "worker_mib": rounded(results.worker_mib()?),
         "contenders": contenders.collect::<Result<Map<_, _>>>()?,
         "shapes": shapes.collect::<Result<Map<_, _>>>()?,
@@ -28,7 +28,7 @@ pub(crate) fn write(report: &Report<'_>, path: &Path) -> Result<()> {
         "latency_us": latencies.all().map(latency).collect::<Map<_, _>>(),
     });
     for ratio in RATIOS {
-        let starts = ratio.of(results)?;
+        let starts = ratio.starts(results)?;
         summary[ratio.key] = json!(rounded(starts.median()));
         summary[format!("{}_min", ratio.key)] = json!(rounded(starts.min()));
         summary[format!("{}_max", ratio.key)] = json!(rounded(starts.max()));
@@ -47,9 +47,9 @@ fn contender(results: &Results, own: &Measured) -> Result<Value> {
         "ratio_to_bare": rounded(results.to_bare(own)?.median()),
         "added_to_native_cached": rounded(results.to_native_cached(own)?.median()),
         "rss_mb": rounded(own.each(|start| start.rss_mib).median()),
-        "start_ms": own.each(|start| start.live_ms).median().round(),
-        "start_cpu_ms": own.each(|start| start.live_cpu_ms).median().round(),
-        "requests": own.each(|start| start.requests).sum(),
+        "start_ms": whole(own.each(|start| start.live_ms).median()),
+        "start_cpu_ms": whole(own.each(|start| start.live_cpu_ms).median()),
+        "requests": whole(own.each(|start| start.requests).sum()),
         "requests_per_second": rounded(own.each(|start| start.requests_per_second).median()),
     }))
 }
@@ -65,6 +65,11 @@ fn shape(results: &Results, shape: Shape) -> Result<Value> {
 
 fn latency(own: Latency) -> (String, Value) {
     (own.name.to_owned(), json!({"p50": rounded(own.p50), "p90": rounded(own.p90), "p99": rounded(own.p99)}))
+}
+
+/// Nothing where it is not known.
+fn whole(value: f64) -> Option<u64> {
+    value.is_finite().then_some(value.round() as u64)
 }
 
 fn rounded(value: f64) -> f64 {
