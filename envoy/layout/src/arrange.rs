@@ -8,7 +8,9 @@ use wasm_encoder::reencode::{utils, Error, Reencode};
 use wasm_encoder::{
     BranchHint, BranchHints, CodeSection, FunctionSection, Module, NameMap, NameSection, RawSection,
 };
-use wasmparser::{CodeSectionReader, FunctionSectionReader, ImportSectionReader, Name, Parser, Payload, TypeRef};
+use wasmparser::{
+    CodeSectionReader, FunctionSectionReader, ImportSectionReader, KnownCustom, Name, Parser, Payload, TypeRef,
+};
 
 /// The module with the functions of the profile behind all others, in the order of the profile, and with hints for their branches
 /// (`metadata.code.branch_hint`, <https://github.com/WebAssembly/branch-hinting>).
@@ -87,6 +89,18 @@ impl Reencode for Order {
             self.parse_function_body(code, body)?;
         }
         Ok(())
+    }
+
+    /// Hints that are there already are about where the code was.
+    fn parse_custom_section(
+        &mut self,
+        module: &mut Module,
+        section: wasmparser::CustomSectionReader<'_>,
+    ) -> Result<(), Error> {
+        match section.as_known() {
+            KnownCustom::BranchHints(_) => Ok(()),
+            _ => utils::parse_custom_section(self, module, section),
+        }
     }
 
     /// Names stand in the order of what they name.
@@ -192,7 +206,7 @@ fn of_body(body: &wasmparser::FunctionBody<'_>, known: &[Hint]) -> Result<Vec<Br
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasmparser::{BranchHintSectionReader, KnownCustom, Operator};
+    use wasmparser::{BranchHintSectionReader, Operator};
 
     const MODULE: &str = r#"(module
         (import "env" "imported" (func $imported))
@@ -266,6 +280,14 @@ mod tests {
     fn a_function_that_branches_otherwise_has_no_hints() {
         assert_eq!(hints_of(&arranged("..")), []);
         assert_eq!(hints_of(&arranged("-+-")), []);
+    }
+
+    #[test]
+    fn hints_that_are_there_already_are_replaced() {
+        let module = arranged("-+");
+        let hot = functions(&module).unwrap().pop().unwrap();
+        let profile = format!("hot {:08x} +.\n", hot.shape).parse().unwrap();
+        assert_eq!(hints_of(&arrange(&module, &profile).unwrap()), [(4, vec![true])]);
     }
 
     #[test]
