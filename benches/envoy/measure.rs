@@ -11,19 +11,20 @@ use crate::setup::Setup;
 use crate::shapes::Shape;
 use anyhow::{Context, Result};
 use portcullis_lab::envoy::Envoy;
+use portcullis_lab::service::Service;
 use std::time::{Duration, Instant};
 
 /// CPU time that a calibration must reach.
 const CALIBRATION: Duration = Duration::from_millis(30);
 const CALIBRATION_REQUESTS: usize = 100;
 
-/// So much of a round is sent before it is counted: of a tenth of a second, what comes after 10 ms is all the same.
+/// So much of a round is sent before it is counted: of a tenth of a second, all that comes after 10 ms costs the same.
 const WARM_UP_SHARE: usize = 8;
 
 /// Each client's token is verified before anything is measured.
 const WARM_UP_REQUESTS: usize = 400;
 
-/// A contender with an Envoy of its own, and what was measured of it.
+/// A contender in one start: its Envoy, and what was measured of it.
 pub(crate) struct Runner {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
@@ -36,7 +37,7 @@ pub(crate) struct Runner {
     pub(crate) requests: usize,
     pub(crate) rounds: Vec<Round>,
     load: Load,
-    _contender: Contender,
+    _service: Option<Service>,
 }
 
 /// What one contender took in one round.
@@ -84,21 +85,20 @@ fn order(round: usize, contenders: usize) -> Vec<usize> {
 
 impl Runner {
     /// Starts Envoy and finds out how many requests take it so much CPU time.
-    fn start(mut contender: Contender, round: Duration) -> Result<Self> {
+    fn start(contender: Contender, round: Duration) -> Result<Self> {
+        let Contender { name, shape, bootstrap, requests, expects, _service, .. } = contender;
         let began = Instant::now();
-        let envoy = Envoy::start(&contender.bootstrap)?;
-        let live = began.elapsed();
-        let requests = std::mem::take(&mut contender.requests);
+        let envoy = Envoy::start(&bootstrap)?;
         let mut runner = Self {
-            name: contender.name,
-            shape: contender.shape,
-            live,
+            name,
+            shape,
+            live: began.elapsed(),
             live_cpu: envoy.cpu_time()?,
-            rounds: Vec::new(),
-            load: Load::open(envoy.address(), requests, contender.expects)?,
             requests: CALIBRATION_REQUESTS,
+            rounds: Vec::new(),
+            load: Load::open(envoy.address(), requests, expects)?,
             envoy,
-            _contender: contender,
+            _service,
         };
         runner.run(WARM_UP_REQUESTS)?;
         loop {
@@ -112,8 +112,8 @@ impl Runner {
         }
     }
 
-    /// Measures one round, after requests that are not counted: while others were asked the caches and the leases of busy keys were lost,
-    /// which a busy Envoy has.
+    /// Measures one round, after requests that are not counted: a busy Envoy has its caches and the leases of busy keys, which were
+    /// lost while others were asked.
     fn measure(&mut self) -> Result<Round> {
         self.run(self.requests.div_ceil(WARM_UP_SHARE))?;
         let began = Instant::now();
