@@ -17,47 +17,59 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
     seen.iter().fold(0, |seen, byte| seen | byte) < 0x80 && rest.is_ascii()
 }
 
-/// Letters and digits of ASCII, and some bytes more.
+/// Bytes that an [`Alphabet`] looks at at once.
+const VECTOR: usize = 16;
+
+/// Letters and digits of ASCII and some bytes more, one of which parts a text into pieces.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
-    /// By byte: one if it is none of them.
-    foreign: [u8; 256],
+    others: [u8; 5],
+    parting: u8,
+    barred: [u8; 2],
 }
 
 impl Alphabet {
-    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Self {
-        let mut foreign = [0; 256];
-        let (mut rest, mut byte) = (foreign.as_mut_slice(), 0_u8);
-        while let Some((first, tail)) = rest.split_first_mut() {
-            *first = if byte.is_ascii_alphanumeric() || contains(others, byte) { 0 } else { 1 };
-            byte = byte.wrapping_add(1);
-            rest = tail;
-        }
-        Self { foreign }
+    /// Of texts in which no piece begins with one of `barred`. The parting byte itself is one of the others too.
+    pub(crate) const fn of_pieces(others: [u8; 5], parting: u8, barred: [u8; 2]) -> Self {
+        Self { others, parting, barred }
     }
 
-    /// Whether every byte is one of them.
-    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|byte| self.has(*byte))
+    /// Whether a text is spelled so. Called from several places, and once in the module.
+    #[inline(never)]
+    pub(crate) fn spells(&self, text: &[u8]) -> bool {
+        let Some((first, behind)) = text.split_first() else { return true };
+        let before = text.get(..behind.len()).unwrap_or_default();
+        let strange = match behind.len() {
+            // The last vector overlaps the one before it.
+            VECTOR.. => {
+                let vectors = before.as_chunks::<VECTOR>().0.iter().zip(behind.as_chunks::<VECTOR>().0);
+                let last = before.last_chunk::<VECTOR>().zip(behind.last_chunk());
+                vectors.chain(last).fold(0, |seen, (before, bytes)| seen | self.strange(before, bytes))
+            }
+            8.. => self.strange(&ends(before), &ends(behind)),
+            _ => self.strange(before, behind),
+        };
+        strange | self.strange(&[self.parting], &[*first]) == 0
     }
 
-    pub(crate) fn has(&self, byte: u8) -> bool {
-        self.foreign(byte) == 0
-    }
-
-    fn foreign(&self, byte: u8) -> u8 {
-        self.foreign.get(usize::from(byte)).copied().unwrap_or(1)
+    /// Something other than zero if one of some bytes may not be there, behind the one before it.
+    fn strange(&self, before: &[u8], bytes: &[u8]) -> u8 {
+        let is_strange = |(before, byte): (&u8, &u8)| {
+            let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            let is_digit = byte.wrapping_sub(b'0') < 10;
+            let is_one_of = |some: &[u8]| some.iter().fold(false, |seen, one| seen | (one == byte));
+            let begins = *before == self.parting;
+            !(is_letter | is_digit | is_one_of(&self.others)) | (begins & is_one_of(&self.barred))
+        };
+        before.iter().zip(bytes).fold(0, |seen, pair| seen | u8::from(is_strange(pair)))
     }
 }
 
-const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
-    while let Some((first, rest)) = bytes.split_first() {
-        if *first == wanted {
-            return true;
-        }
-        bytes = rest;
-    }
-    false
+/// All of a text of eight bytes to sixteen: those in the middle may be there twice.
+fn ends(text: &[u8]) -> [u8; VECTOR] {
+    let (first, last) = (text.first_chunk::<8>(), text.last_chunk::<8>());
+    let ends = [*first.unwrap_or(&[0; 8]), *last.unwrap_or(&[0; 8])];
+    *ends.as_flattened().first_chunk().unwrap_or(&[0; VECTOR])
 }
 
 /// Whether one of some bytes is there. It does not stop at the first one, so that many are looked at at once.
@@ -102,18 +114,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..200), spelled in "[a-zA-Z0-9_./-]{0,60}", at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+            let spelled = spelled.into_bytes();
             let mut other = one.clone();
             prop_assert!(are_equal(&one, &other));
             prop_assert_eq!(is_ascii(&one), one.is_ascii());
             prop_assert_eq!(has_one_of(&one, [1, 200]), one.contains(&1) || one.contains(&200));
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
-            let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-            const NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
-            prop_assert_eq!(NAME.has_all(&ascii), ascii.iter().all(is_kind));
-            prop_assert_eq!(NAME.has_all(&one), one.iter().all(is_kind));
-            prop_assert!(one.iter().all(|byte| NAME.has(*byte) == is_kind(byte)));
+            const NAME: Alphabet = Alphabet::of_pieces(*b"-_.//", b'/', *b"/.");
+            let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./".contains(byte);
+            for text in [&one, &ascii, &spelled] {
+                let is_whole = text.split(|byte| *byte == b'/').all(|piece| !piece.starts_with(b"."));
+                let parts = text.is_empty() || !(text.starts_with(b"/") || text.windows(2).any(|pair| pair == b"//"));
+                prop_assert_eq!(NAME.spells(text), text.iter().all(is_kind) && is_whole && parts, "{:?}", text);
+            }
             other.push(0);
             prop_assert!(!are_equal(&one, &other));
             let at = at.index(other.len());

@@ -225,26 +225,16 @@ fn host_of_address(authority: &[u8]) -> Option<&[u8]> {
     (is_plain && port.iter().skip(1).all(u8::is_ascii_digit)).then_some(name)
 }
 
-/// What labels and full stops are of.
-static IN_NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
-
 /// Labels with full stops between them.
 fn is_name(name: &[u8]) -> bool {
-    // Whether the label that is read has anything in it.
-    let mut is_label = false;
-    for byte in name {
-        let is_stop = *byte == b'.';
-        if !IN_NAME.has(*byte) || (is_stop && !is_label) {
-            return false;
-        }
-        is_label = !is_stop;
-    }
-    is_label
+    static LABELS: Alphabet = Alphabet::of_pieces(*b"-_...", b'.', *b"..");
+    name.last().is_some_and(|last| *last != b'.') && LABELS.spells(name)
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
 fn request_id(value: &[u8]) -> Option<String> {
-    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && IN_NAME.has_all(value);
+    static ID: Alphabet = Alphabet::of_pieces(*b"-_...", 0, [0; 2]);
+    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && ID.spells(value);
     std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }
 
