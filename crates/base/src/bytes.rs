@@ -17,59 +17,60 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
     seen.iter().fold(0, |seen, byte| seen | byte) < 0x80 && rest.is_ascii()
 }
 
-/// Bytes that an [`Alphabet`] looks at at once.
-const VECTOR: usize = 16;
-
-/// Letters and digits of ASCII and some bytes more, one of which parts a text into pieces.
+/// Letters and digits of ASCII and some bytes more, of texts that one of these bytes parts into pieces.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
-    others: [u8; 5],
-    parting: u8,
-    barred: [u8; 2],
+    /// By byte: in the lower half why it may not be there, in the upper half for which of these reasons the next one may not.
+    kinds: [u8; 256],
 }
+
+/// It is not of the alphabet.
+const FOREIGN: u8 = 1;
+/// It begins a piece, and no piece begins with it.
+const BARRED: u8 = 2;
+/// What a byte that begins a piece may not be.
+const BEGINNING: u8 = FOREIGN | BARRED;
 
 impl Alphabet {
-    /// Of texts in which no piece begins with one of `barred`. The parting byte itself is one of the others too.
-    pub(crate) const fn of_pieces(others: [u8; 5], parting: u8, barred: [u8; 2]) -> Self {
-        Self { others, parting, barred }
+    pub(crate) const fn new(others: &[u8], parting: u8, barred: &[u8]) -> Self {
+        let mut kinds = [0; 256];
+        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
+        while let Some((first, tail)) = rest.split_first_mut() {
+            let is_foreign = !byte.is_ascii_alphanumeric() && !contains(others, byte);
+            let foreign = if is_foreign { FOREIGN } else { 0 };
+            let is_barred = if contains(barred, byte) { BARRED } else { 0 };
+            let next = if byte == parting { BEGINNING } else { FOREIGN };
+            *first = foreign | is_barred | (next << 4);
+            byte = byte.wrapping_add(1);
+            rest = tail;
+        }
+        Self { kinds }
     }
 
-    /// Whether a text is spelled so. Called from several places, and once in the module.
+    /// Whether a text is of it, and no piece begins with a byte that it may not begin with. Called from several places, and once in
+    /// the module.
     #[inline(never)]
     pub(crate) fn spells(&self, text: &[u8]) -> bool {
-        let Some((first, behind)) = text.split_first() else { return true };
-        let before = text.get(..behind.len()).unwrap_or_default();
-        let strange = match behind.len() {
-            // The last vector overlaps the one before it.
-            VECTOR.. => {
-                let vectors = before.as_chunks::<VECTOR>().0.iter().zip(behind.as_chunks::<VECTOR>().0);
-                let last = before.last_chunk::<VECTOR>().zip(behind.last_chunk());
-                vectors.chain(last).fold(0, |seen, (before, bytes)| seen | self.strange(before, bytes))
+        let mut unwanted = BEGINNING;
+        for byte in text {
+            let kind = self.kinds.get(usize::from(*byte)).copied().unwrap_or(FOREIGN);
+            if kind & unwanted != 0 {
+                return false;
             }
-            8.. => self.strange(&ends(before), &ends(behind)),
-            _ => self.strange(before, behind),
-        };
-        strange | self.strange(&[self.parting], &[*first]) == 0
-    }
-
-    /// Something other than zero if one of some bytes may not be there, behind the one before it.
-    fn strange(&self, before: &[u8], bytes: &[u8]) -> u8 {
-        let is_strange = |(before, byte): (&u8, &u8)| {
-            let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-            let is_digit = byte.wrapping_sub(b'0') < 10;
-            let is_one_of = |some: &[u8]| some.iter().fold(false, |seen, one| seen | (one == byte));
-            let begins = *before == self.parting;
-            !(is_letter | is_digit | is_one_of(&self.others)) | (begins & is_one_of(&self.barred))
-        };
-        before.iter().zip(bytes).fold(0, |seen, pair| seen | u8::from(is_strange(pair)))
+            unwanted = kind >> 4;
+        }
+        true
     }
 }
 
-/// All of a text of eight bytes to sixteen: those in the middle may be there twice.
-fn ends(text: &[u8]) -> [u8; VECTOR] {
-    let (first, last) = (text.first_chunk::<8>(), text.last_chunk::<8>());
-    let ends = [*first.unwrap_or(&[0; 8]), *last.unwrap_or(&[0; 8])];
-    *ends.as_flattened().first_chunk().unwrap_or(&[0; VECTOR])
+const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
+    while let Some((first, rest)) = bytes.split_first() {
+        if *first == wanted {
+            return true;
+        }
+        bytes = rest;
+    }
+    false
 }
 
 /// Whether one of some bytes is there. It does not stop at the first one, so that many are looked at at once.
@@ -122,7 +123,7 @@ mod tests {
             prop_assert_eq!(has_one_of(&one, [1, 200]), one.contains(&1) || one.contains(&200));
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
-            const NAME: Alphabet = Alphabet::of_pieces(*b"-_.//", b'/', *b"/.");
+            const NAME: Alphabet = Alphabet::new(b"-_./", b'/', b"/.");
             let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./".contains(byte);
             for text in [&one, &ascii, &spelled] {
                 let is_whole = text.split(|byte| *byte == b'/').all(|piece| !piece.starts_with(b"."));

@@ -100,7 +100,7 @@ pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
 
 /// A path that is in its one form already, but for a trailing slash; most are. `None` for any other, and for some that are too.
 fn normal_already(raw: &[u8]) -> Option<&str> {
-    static SEGMENTS: Alphabet = Alphabet::of_pieces(*b"-_.~/", b'/', *b"/.");
+    static SEGMENTS: Alphabet = Alphabet::new(b"-_.~/", b'/', b"/.");
     if !SEGMENTS.spells(raw.strip_prefix(b"/")?) {
         return None;
     }
