@@ -223,8 +223,8 @@ struct Open {
 impl Open {
     /// Establishes the caller, and applies the limits.
     fn identify(mut self: Box<Self>, patience: Patience) -> Step<Body> {
-        let world = Rc::clone(&self.case.world);
-        let route = self.route();
+        let world = &self.case.world;
+        let route = world.config.routes.get(self.case.route);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(&world.config, route, &self.case.findings) {
             let scene = world.identity_scene(route, &self.request, self.told.as_ref(), patience, self.now);
@@ -269,8 +269,7 @@ impl Open {
     /// Applies the rules that look into a body, of which the beginning may be there where the whole is not. What they refuse is
     /// charged to nobody.
     fn weigh_body(&mut self, content: Result<&[u8], Unread>, beginning: &[u8], document: &request::body::Body) {
-        let world = Rc::clone(&self.case.world);
-        let route = world.config.routes.get(self.case.route);
+        let route = self.case.world.config.routes.get(self.case.route);
         oauth::check_body(route, &self.request, content, &mut self.case.findings);
         self.case.limit(&self.request, Some(document), self.now);
         if self.inspects_body() {
@@ -289,7 +288,7 @@ impl Open {
     /// Asks the fleet, if a limit needs it and nothing has decided already.
     fn ask(mut self: Box<Self>, body_bytes: u64) -> Step<Body> {
         if !self.is_decided() {
-            let world = Rc::clone(&self.case.world);
+            let world = &self.case.world;
             if let Some(asked) = limits::fleet::question(&world.config, &mut self.case.ledger) {
                 return Step::Wait(Wait::Fleet(waiting::Asking::new(self, asked, body_bytes)));
             }
@@ -309,8 +308,8 @@ impl Open {
     fn settle(self: Box<Self>, body_bytes: u64) -> Step<Body> {
         let mut case = self.case;
         let mut ours = internal_fields(&case.world.config, &self.request.headers);
-        ours.extend(identity::disbelieved(&case.world.config, &self.request));
-        ours.extend(case.evasive_fields(&self.request).map(str::to_owned));
+        identity::add_disbelieved(&case.world.config, &self.request, &mut ours);
+        case.add_evasive_fields(&self.request, &mut ours);
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {
@@ -385,10 +384,12 @@ impl Answer {
 fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
     let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
     let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_str());
-    let withheld = withheld.into_iter().flat_map(|name| fields.alike(name)).map(|(name, _)| name);
-    let mut ours = fields.beginning(INTERNAL_PREFIX.as_bytes()).chain(withheld).peekable();
+    let mut ours: Vec<&[u8]> = fields.beginning(INTERNAL_PREFIX.as_bytes()).collect();
+    if let Some(name) = withheld {
+        ours.extend(fields.alike(name).map(|(name, _)| name));
+    }
     // Almost always.
-    if ours.peek().is_none() {
+    if ours.is_empty() {
         return Vec::new();
     }
     gather::set(ours).into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()

@@ -213,17 +213,19 @@ impl Case {
         self.conclude(content.head, changes, findings, is_held)
     }
 
-    /// Fields by which a client asks for its answer in a form that would hide it from a rule in force.
-    pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
+    /// Adds the fields by which a client asks for its answer in a form that would hide it from a rule in force.
+    pub(super) fn add_evasive_fields(&self, request: &Request, fields: &mut Vec<String>) {
         let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
         let reading = exposure.filter(|own| own.may_change(&route.name) || own.counts_records(&route.name));
         let is_heard = !route.captured.is_empty();
+        if route.mode == Mode::Monitor || !(is_heard || reading.is_some()) {
+            return;
+        }
         let is_plain = is_heard || reading.is_some_and(|exposure| exposure.plain_responses);
-        let is_read = route.mode == Mode::Enforce && (is_heard || reading.is_some());
-        let asks = |name: &str| is_read && request.headers.first(name).is_some();
+        let asks = |name: &str| request.headers.first(name).is_some();
         let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
-        evasive.collect::<Vec<_>>().into_iter()
+        fields.extend(evasive.map(str::to_owned));
     }
 
     /// What a response is judged by, if it is.

@@ -99,7 +99,7 @@ impl Case {
 
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
     pub(super) fn limit(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let risk = risk::so_far(config, route, &self.findings);
@@ -114,7 +114,7 @@ impl Case {
 
     /// Looks at what the head says. What is refused already is not looked at.
     pub(super) fn inspect_head(&mut self, request: &Request) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
         let route = world.config.routes.get(self.route);
         if !risk::is_refused(&world.config, route, &self.findings) {
@@ -130,7 +130,7 @@ impl Case {
 
     /// Looks at what the body says.
     pub(super) fn inspect_body(&mut self, request: &Request, body: &Body, bytes: &[u8]) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
         let route = world.config.routes.get(self.route);
         if !risk::is_refused(&world.config, route, &self.findings) {
@@ -141,7 +141,7 @@ impl Case {
     /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
     /// an endpoint of ours is no business of theirs.
     pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let names = if body.is_some() { &route.watched.body } else { &route.watched.query };
@@ -157,7 +157,7 @@ impl Case {
     /// Looks at the steps that it does, the quotes that it has to keep to and what its actor plays with, as far as that can be
     /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
     pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
@@ -178,7 +178,7 @@ impl Case {
 
     /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
     pub(super) fn settle_steps(&mut self, status: Option<u16>, passed: bool, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         self.progress.settle(status, passed, &mut self.ledger.trace, &world.ground(now));
     }
 
@@ -189,14 +189,14 @@ impl Case {
         next: impl FnOnce(Box<Self>) -> Next,
     ) -> Step<Next> {
         self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
         self.settle(next)
     }
 
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
     pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
@@ -208,7 +208,7 @@ impl Case {
 
     /// Adds what is known of the actors it belongs to. Once.
     pub(super) fn recall(&mut self, request: &Request, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let scene = world.scene(route, request, None, &self.caller, 0, now);
@@ -231,17 +231,23 @@ impl Case {
 
     /// Where findings become a verdict: the way out of every state that can refuse.
     pub(super) fn settle<Next>(mut self: Box<Self>, next: impl FnOnce(Box<Self>) -> Next) -> Step<Next> {
-        let world = Rc::clone(&self.world);
-        let route = world.config.routes.get(self.route);
-        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings, self.proved);
+        let permit = match risk::acquit(&self.findings) {
+            Some(permit) => permit,
+            None => match self.judge() {
+                Ruling::Forward(permit) => permit,
+                Ruling::Refuse(refusal) => return self.refuse(&refusal),
+            },
+        };
+        self.progress.send();
+        Step::Forward(permit, next(self))
+    }
+
+    /// Judges it by what was found.
+    pub(super) fn judge(&mut self) -> Ruling {
+        let route = self.world.config.routes.get(self.route);
+        let (judgement, ruling) = risk::judge(&self.world.config, route, &self.findings, self.proved);
         self.judgement = judgement;
-        match ruling {
-            Ruling::Forward(permit) => {
-                self.progress.send();
-                Step::Forward(permit, next(self))
-            }
-            Ruling::Refuse(refusal) => self.refuse(&refusal),
-        }
+        ruling
     }
 
     /// The way out of a request that was judged and does not go on.

@@ -103,19 +103,21 @@ impl Done {
 
     /// What became of a request for a token, or for the end of one; `None` for any other, and where the client left before there was an answer.
     pub fn act(&self) -> Option<Act> {
+        self.case.act.clone().or_else(|| self.refused_act(self.case.endpoint?))
+    }
+
+    fn refused_act(&self, endpoint: Endpoint) -> Option<Act> {
         let judgement = &self.case.judgement;
-        let refused = judgement.code.as_ref().filter(|_| judgement.verdict != Verdict::Allow);
         // No rule of the configuration is about an endpoint of ours, so the code is one of a check.
-        let refused = refused.and_then(|code| match code {
-            Cow::Borrowed(code) => Some(*code),
-            Cow::Owned(_) => None,
-        });
-        let by_judgement = refused.and_then(|error| match self.case.endpoint? {
+        let error = match judgement.code.as_ref().filter(|_| judgement.verdict != Verdict::Allow)? {
+            Cow::Borrowed(code) => *code,
+            Cow::Owned(_) => return None,
+        };
+        match endpoint {
             Endpoint::Token => Some(Act::Refused { error }),
             Endpoint::Revocation => Some(Act::NotRevoked { error }),
             Endpoint::Keys => None,
-        });
-        self.case.act.clone().or(by_judgement)
+        }
     }
 
     /// The line of the log about it.

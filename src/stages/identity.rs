@@ -232,9 +232,13 @@ pub fn next_nonce(caller: &Caller, scene: &Scene<'_>) -> Option<(&'static str, S
     holder::next_nonce(scene.config.identity.as_ref()?, caller, scene)
 }
 
-/// Fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
-pub fn disbelieved(config: &Config, request: &Request) -> Vec<String> {
-    config.identity.as_ref().map(|identity| holder::disbelieved(identity, request)).unwrap_or_default()
+/// Adds the fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
+pub fn add_disbelieved(config: &Config, request: &Request, fields: &mut Vec<String>) {
+    let holder = config.identity.as_ref().map(|identity| &identity.holder);
+    let certificate = holder.and_then(|holder| holder.certificate.as_ref());
+    if let Some(trusted) = certificate.and_then(|certificate| certificate.forwarded.as_ref()) {
+        fields.extend(holder::disbelieved(trusted, request));
+    }
 }
 
 /// The question to the issuer of the request's opaque token.
