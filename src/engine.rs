@@ -67,9 +67,7 @@ pub struct Engine {
 /// A request whose head has been read and not yet judged.
 #[derive(Debug)]
 pub struct Head {
-    case: Box<Case>,
-    request: Request,
-    now: Millis,
+    open: Box<Open>,
 }
 
 /// A permitted request whose body is passing.
@@ -175,7 +173,7 @@ impl Engine {
         case.method = request.owned_method();
         case.grpc = request.is_grpc();
         case.sampled = receipt::is_sampled(self.config(), &case.request_id);
-        Head { case, request, now }
+        Head { open: Box::new(Open { case, request, has_body: false, told: None, service: None, now }) }
     }
 
     /// Judges a request that the host could not show us: the failure policy decides, and it is counted.
@@ -190,16 +188,16 @@ impl Engine {
 impl Head {
     /// Runs the stages that need the head alone, and the others too if there is nothing to wait for.
     pub fn judge(self, has_body: bool) -> Step<Body> {
-        let Self { mut case, request, now } = self;
-        let world = Rc::clone(&case.world);
+        let mut open = self.open;
+        let world = Rc::clone(&open.case.world);
         let _sight = world.shared.sight();
-        let config = &world.config;
+        let (config, case, request) = (&world.config, &mut open.case, &open.request);
         let route = config.routes.get(case.route);
-        shape::check_head(&config.request, route, &request, &mut case.findings);
-        oauth::check_head(config.oauth.as_ref(), route, &request, &mut case.findings);
-        case.endpoint = Endpoint::of(config, &request);
-        let service = case.endpoint.map(Service::new);
-        let open = Box::new(Open { case, request, has_body, told: None, service, now });
+        shape::check_head(&config.request, route, request, &mut case.findings);
+        oauth::check_head(config.oauth.as_ref(), route, request, &mut case.findings);
+        case.endpoint = Endpoint::of(config, request);
+        open.service = case.endpoint.map(Service::new);
+        open.has_body = has_body;
         match &open.service {
             Some(_) => open.approach(),
             None => open.identify(world.patience()),
@@ -243,9 +241,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
-        self.case.apply_rules(&self.request, None, self.now);
         self.case.follow(&self.request, None, self.now);
-        self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -275,9 +271,7 @@ impl Open {
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
-        self.case.apply_rules(&self.request, Some(document), self.now);
         self.case.follow(&self.request, Some(document), self.now);
-        self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.

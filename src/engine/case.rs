@@ -138,9 +138,18 @@ impl Case {
         }
     }
 
+    /// Judges it by all that is said about its route beyond tokens, limits and payloads, as far as that can be done now.
+    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        if self.world.config.routes.get(self.route).is_followed {
+            self.apply_rules(request, body, now);
+            self.follow_steps(request, body, now);
+            self.weigh_objects(request, body, now);
+        }
+    }
+
     /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
     /// an endpoint of ours is no business of theirs.
-    pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+    fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
@@ -156,7 +165,7 @@ impl Case {
 
     /// Looks at the steps that it does, the quotes that it has to keep to and what its actor plays with, as far as that can be
     /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
-    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+    fn follow_steps(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
@@ -195,7 +204,7 @@ impl Case {
     }
 
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
-    pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+    fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
         let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
@@ -208,6 +217,14 @@ impl Case {
 
     /// Adds what is known of the actors it belongs to. Once.
     pub(super) fn recall(&mut self, request: &Request, now: Millis) {
+        let config = &self.world.config;
+        if config.anomaly.is_some() || config.behaviour.is_some() || config.exposure.is_some() {
+            self.recall_actors(request, now);
+        }
+    }
+
+    #[inline(never)]
+    fn recall_actors(&mut self, request: &Request, now: Millis) {
         let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);

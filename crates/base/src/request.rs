@@ -206,7 +206,7 @@ fn host(authority: &[u8]) -> Option<String> {
     // `shop.example.` is the same name, written absolutely.
     let name = authority.strip_suffix(b".").unwrap_or(authority);
     let name = if is_name(name) { name } else { host_of_address(authority)? };
-    std::str::from_utf8(name).ok().map(str::to_ascii_lowercase)
+    String::from_utf8(name.iter().map(u8::to_ascii_lowercase).collect()).ok()
 }
 
 /// The same for what is more than a name.
