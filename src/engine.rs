@@ -21,6 +21,7 @@ mod done;
 mod login;
 mod serving;
 pub mod waiting;
+mod watches;
 mod world;
 
 pub use self::chores::Former;
@@ -337,7 +338,7 @@ impl Body {
     pub fn judge_held(self, piece_bytes: usize) -> Step<Self> {
         match self.judge(piece_bytes) {
             Step::Refuse(reply, mut done) => {
-                done.case.progress.withdraw();
+                done.case.withdraw();
                 Step::Refuse(reply, done)
             }
             other => other,
@@ -346,7 +347,7 @@ impl Body {
 
     /// It was permitted, and did not go on after all.
     fn unsent(mut self) -> Self {
-        self.case.progress.withdraw();
+        self.case.withdraw();
         self
     }
 

@@ -1,5 +1,6 @@
 //! What is known of one request, whatever state it is in, and the way out of every state: the verdict.
 
+use super::watches::Watches;
 use super::{Done, Step, World};
 use crate::config::RouteId;
 use crate::endpoints::audit::Act;
@@ -10,18 +11,18 @@ use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::anomaly;
-use crate::stages::behaviour::{self, Watch};
+use crate::stages::behaviour;
 use crate::stages::business;
-use crate::stages::exposure::volume::{self, Tab};
+use crate::stages::exposure::volume;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger};
 use crate::stages::manipulation;
 use crate::stages::objects;
-use crate::stages::quotes::{self, Heard};
+use crate::stages::quotes;
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
-use crate::stages::workflow::{self, Progress};
+use crate::stages::workflow;
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -44,18 +45,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
-    /// Which things it asks for.
-    pub(super) objects: objects::Watch,
-    /// What it is compared with, if it is. In a box, as there is much of it.
-    pub(super) anomaly: Option<Box<anomaly::Watch>>,
-    /// What its response counts under.
-    pub(super) tab: Tab,
-    /// What it is watched under over several requests.
-    pub(super) watch: Watch,
-    /// The steps that it does.
-    pub(super) progress: Progress,
-    /// The quotes that its answer tells.
-    pub(super) heard: Heard,
+    /// What it is watched for, if it is. In a box, as there is much of it.
+    pub(super) watches: Option<Box<Watches>>,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -83,12 +74,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
-            tab: Tab::default(),
-            objects: objects::Watch::default(),
-            anomaly: None,
-            watch: Watch::default(),
-            progress: Progress::default(),
-            heard: Heard::default(),
+            watches: None,
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -105,8 +91,11 @@ impl Case {
         let risk = risk::so_far(config, route, &self.findings);
         let scene = world.scene(route, request, body, &self.caller, risk, now);
         limits::recognise(&scene, &mut self.ledger);
-        behaviour::recognise(&scene, &mut self.watch);
-        volume::recognise(&scene, &mut self.tab);
+        if config.behaviour.is_some() || config.exposure.is_some() {
+            let watches = self.watches.get_or_insert_default();
+            behaviour::recognise(&scene, &mut watches.behaviour);
+            volume::recognise(&scene, &mut watches.tab);
+        }
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
@@ -177,9 +166,10 @@ impl Case {
         }
         let risk = risk::so_far(config, route, &self.findings);
         let scene = world.scene(route, request, body, &self.caller, risk, now);
-        workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
+        let watches = self.watches.get_or_insert_default();
+        workflow::check_steps(&scene, &mut watches.progress, &mut self.findings, &mut self.ledger.trace);
         match body {
-            None => self.heard.listen(&scene),
+            None => watches.heard.listen(&scene),
             Some(_) => quotes::check_request(&scene, &mut self.findings),
         }
         manipulation::check(&scene, &mut self.findings, &mut self.ledger.trace);
@@ -187,8 +177,16 @@ impl Case {
 
     /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
     pub(super) fn settle_steps(&mut self, status: Option<u16>, passed: bool, now: Millis) {
-        let world = &self.world;
-        self.progress.settle(status, passed, &mut self.ledger.trace, &world.ground(now));
+        if let Some(watches) = &mut self.watches {
+            watches.progress.settle(status, passed, &mut self.ledger.trace, &self.world.ground(now));
+        }
+    }
+
+    /// It was permitted, and did not go on after all.
+    pub(super) fn withdraw(&mut self) {
+        if let Some(watches) = &mut self.watches {
+            watches.progress.withdraw();
+        }
     }
 
     /// Counts a piece of the body that passes.
@@ -212,7 +210,7 @@ impl Case {
             return;
         }
         let scene = world.scene(route, request, body, &self.caller, 0, now);
-        objects::check(&scene, &mut self.objects, &mut self.findings);
+        objects::check(&scene, &mut self.watches.get_or_insert_default().objects, &mut self.findings);
     }
 
     /// Adds what is known of the actors it belongs to. Once.
@@ -229,16 +227,12 @@ impl Case {
         let config = &world.config;
         let route = config.routes.get(self.route);
         let scene = world.scene(route, request, None, &self.caller, 0, now);
+        let watches = self.watches.get_or_insert_default();
         if config.anomaly.is_some() {
-            anomaly::check(&scene, &world.usual, self.anomaly.get_or_insert_default(), &mut self.findings);
+            anomaly::check(&scene, &world.usual, watches.anomaly.get_or_insert_default(), &mut self.findings);
         }
-        behaviour::check(&world.ground(now), &world.programs, &mut self.watch, &mut self.findings);
-        volume::check(&world.ground(now), &self.tab, &mut self.findings);
-    }
-
-    /// Whether it is compared with others, of which its answer is a part.
-    pub(super) fn is_compared(&self) -> bool {
-        self.anomaly.as_ref().is_some_and(|watch| watch.wants_answer())
+        behaviour::check(&world.ground(now), &world.programs, &mut watches.behaviour, &mut self.findings);
+        volume::check(&world.ground(now), &watches.tab, &mut self.findings);
     }
 
     /// See [`Done::wants_receipt`].
@@ -255,7 +249,9 @@ impl Case {
                 Ruling::Refuse(refusal) => return self.refuse(&refusal),
             },
         };
-        self.progress.send();
+        if let Some(watches) = &mut self.watches {
+            watches.progress.send();
+        }
         Step::Forward(permit, next(self))
     }
 
