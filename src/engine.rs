@@ -282,9 +282,9 @@ impl Open {
 
     /// Asks the fleet, if a limit needs it and nothing has decided already.
     fn ask(mut self: Box<Self>, body_bytes: u64) -> Step<Body> {
-        if !self.is_decided() {
-            let world = &self.case.world;
-            if let Some(asked) = limits::fleet::question(&world.config, &mut self.case.ledger) {
+        let fleet = self.case.world.config.fleet.as_ref();
+        if let Some(fleet) = fleet.filter(|_| !self.is_decided()) {
+            if let Some(asked) = limits::fleet::question(fleet, &mut self.case.ledger) {
                 return Step::Wait(Wait::Fleet(waiting::Asking::new(self, asked, body_bytes)));
             }
         }

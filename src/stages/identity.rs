@@ -206,7 +206,9 @@ fn admit(
     revocation::check(identity, verified, scene, findings)?;
     authorization::check(&route.requirement, verified, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
-    binding::check(&identity.bindings, verified, request, findings);
+    if !identity.bindings.is_empty() {
+        binding::check(&identity.bindings, verified, request, findings);
+    }
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     let effort = if is_stopped(findings) { Effort::Cheap } else { Effort::Whole };
     let unrecorded = holder::check(identity, verified, presented, effort, scene).unwrap_or_else(|finding| {

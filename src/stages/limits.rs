@@ -212,7 +212,10 @@ impl Decision {
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     apply_all(scene, findings, ledger);
     // The leases of the request's own keys have been renewed: each with the change of its record.
-    scene.leases.borrow_mut().end_if_due(&scene.ground(), &mut ledger.trace);
+    let mut leases = scene.leases.borrow_mut();
+    if leases.is_due(scene.now) {
+        leases.end(&scene.ground(), &mut ledger.trace);
+    }
 }
 
 fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {

@@ -96,13 +96,13 @@ fn token<'r>(
     for source in sources {
         let token = match source {
             TokenSource::Header { name, scheme } => match headers.only(name).map_err(|Repeated| repeated(name))? {
-                Some(value) => {
-                    let by_proof = scheme.as_ref().filter(|_| dpop).map(|_| DPOP);
-                    let bearer =
-                        in_field(value, scheme.as_deref(), name)?.map(|text| Presented::new(text, Kind::Bearer));
-                    let proven = by_proof.map(|scheme| in_field(value, Some(scheme), name)).transpose()?.flatten();
-                    bearer.or(proven.map(|text| Presented::new(text, Kind::Proven)))
-                }
+                Some(value) => match in_field(value, scheme.as_deref(), name)? {
+                    Some(text) => Some(Presented::new(text, Kind::Bearer)),
+                    None if dpop && scheme.is_some() => {
+                        in_field(value, Some(DPOP), name)?.map(|text| Presented::new(text, Kind::Proven))
+                    }
+                    None => None,
+                },
                 None => None,
             },
             TokenSource::Cookie(name) => in_cookie(headers, name)?.map(|text| Presented::new(text, Kind::Bearer)),
