@@ -22,7 +22,7 @@ help: ## List the verbs
 wasm: $(WASM) ## Build the filter: target/portcullis.wasm
 
 # The directories count too, so that a deleted file is noticed. Who names a toolchain gets a module built by it.
-$(WASM): $(if $(PORTCULLIS_WASM_TOOLCHAIN),always) envoy/build-wasm.sh Cargo.toml Cargo.lock $(shell find src crates)
+$(WASM): $(if $(PORTCULLIS_WASM_TOOLCHAIN),always) envoy/build-wasm.sh envoy/profile.txt $(shell find envoy/layout) Cargo.toml Cargo.lock $(shell find src crates)
 	@envoy/build-wasm.sh
 
 .PHONY: always
@@ -88,7 +88,7 @@ reference: ## Write what is made from the code anew: docs/reference and the JSON
 	@cargo run --quiet --locked --package portcullis-cli -- schema > docs/portcullis.schema.json
 
 .PHONY: bench
-bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters
+bench: wasm envoy ## Measure the filter in a real Envoy, beside Envoy's own filters (BENCH_ONLY=ratios: what matters most; BENCH_OTHER: beside another build)
 	@cargo bench --locked --bench envoy
 
 # Data that is no part of the project; without it, the evaluation says so and measures nothing.
@@ -126,9 +126,9 @@ soak: wasm envoy ## Mixed traffic while all changes (SOAK_SECONDS), then a milli
 footprint: wasm envoy ## Count what a request runs through, in Envoy and in the filter: instructions, cache lines of code (Linux)
 	@cargo bench --locked --bench footprint
 
-.PHONY: order
-order: wasm ## Find out anew which functions requests run through, by which the module is laid out: envoy/order.txt (needs Node.js)
-	@cargo bench --locked --bench profile -- order
+.PHONY: layout
+layout: wasm ## Find out anew what requests run through, by which the code of the module is laid out: envoy/profile.txt (needs Node.js)
+	@cargo bench --locked --bench profile -- layout
 
 # Under which rules (benches/envoy/rules.rs), and what is asked (benches/envoy/shapes.rs).
 RULES ?= everything

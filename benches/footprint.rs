@@ -40,6 +40,7 @@ use nix::sys::wait::{waitpid, WaitPidFlag};
 use nix::unistd::Pid;
 use portcullis_lab::envoy::Envoy;
 use portcullis_lab::workspace;
+use shapes::Shape;
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
@@ -89,7 +90,7 @@ fn main() -> Result<()> {
     println!("{:18}{:>30}{:>30}", "", "in all", "in the module");
     println!("{:18}{}", "", format!("{:>14}{:>8}{:>8}", "instructions", "lines", "pages").repeat(2));
     for contender in contenders::all(&modules, nobody, false)? {
-        if MEASURED.contains(&contender.name) {
+        if contender.shape == Shape::Page && MEASURED.contains(&contender.name) {
             let name = contender.name;
             let Footprint { all, module } = middle(measure(contender)?).context("no request was seen")?;
             println!("{name:18}{}{}", all.row(), module.row());
@@ -101,7 +102,7 @@ fn main() -> Result<()> {
 /// Sends requests to one Envoy, whose worker is followed meanwhile.
 fn measure(mut contender: Contender) -> Result<Vec<Footprint>> {
     let envoy = Envoy::start(&contender.bootstrap)?;
-    let requests = contender.sends.swap_remove(0).requests;
+    let requests = std::mem::take(&mut contender.requests);
     let mut load = Load::open(envoy.address(), requests, contender.expects)?;
     load.run(WARM_UP_REQUESTS)?;
     let worker = worker(envoy.pid())?;

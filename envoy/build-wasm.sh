@@ -154,37 +154,19 @@ rustc_flags() {
 # Replaces the output in one step: an Envoy that starts meanwhile reads the old module or the new one.
 publish() {
     local built="$1" next="$OUTPUT.$$" named="$DEBUG_OUTPUT.$$" how="$toolchain"
-    trap 'rm -f "$OUTPUT.$$" "$DEBUG_OUTPUT.$$"*' EXIT
+    trap 'rm -f "$OUTPUT.$$" "$DEBUG_OUTPUT.$$"' EXIT
     if ! command -v wasm-opt >/dev/null; then
         cp "$built" "$named"
-        cp "$built" "$next"
-    elif wasm-opt "${WASM_OPT[@]}" -g "${WASM_FEATURES[@]}" "$built" -o "$named" &&
-        { in_order "$named" || echo "wasm-dis or wasm-as failed: functions stay where the linker put them" >&2; } &&
-        wasm-opt --strip-debug "${WASM_FEATURES[@]}" "$named" -o "$next"; then
+    elif wasm-opt "${WASM_OPT[@]}" -g "${WASM_FEATURES[@]}" "$built" -o "$named"; then
         how+=", wasm-opt"
     else
         echo "wasm-opt cannot read the module: published as rustc wrote it" >&2
         cp "$built" "$named"
-        cp "$built" "$next"
     fi
+    cargo run --quiet --locked --package portcullis-layout -- envoy/profile.txt "$named" "$next"
     mv -f "$named" "$DEBUG_OUTPUT"
     mv -f "$next" "$OUTPUT"
     echo "$OUTPUT: $(($(wc -c <"$OUTPUT") / 1024)) KiB ($how)"
-}
-
-# Puts the functions that requests run through behind one another (see `make order`), and so their code into few pages.
-in_order() {
-    local named="$1" ordered="$1.wat"
-    wasm-dis "${WASM_FEATURES[@]}" "$named" | awk -v list=envoy/order.txt '
-        BEGIN { while ((getline name < list) > 0) place[name] = ++places }
-        /^ \(func \$/ {
-            name = substr($2, 2)
-            if (name ~ /_ZN/) sub(/17h[0-9a-f]+E$/, "", name)
-            at = place[name]
-        }
-        /^\)/ { for (one = 1; one <= places; one++) printf "%s", kept[one]; at = 0 }
-        at { kept[at] = kept[at] $0 "\n"; if (/^ \)/) at = 0; next }
-        { print }' >"$ordered" && wasm-as "${WASM_FEATURES[@]}" -g "$ordered" -o "$named"
 }
 
 fail() {

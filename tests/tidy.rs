@@ -76,7 +76,15 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn every_rust_file() -> Vec<PathBuf> {
-    let others = ["crates/config/derive/src", "tests", "benches", "cli/src", "cli/tests", "envoy/lab/src"];
+    let others = [
+        "crates/config/derive/src",
+        "tests",
+        "benches",
+        "cli/src",
+        "cli/tests",
+        "envoy/lab/src",
+        "envoy/layout/src",
+    ];
     SOURCES.iter().copied().chain(others).flat_map(rust_files).collect()
 }
 

@@ -1,42 +1,44 @@
 //! Two builds of the filter side by side: is the other one cheaper?
 //!
-//! What one change to the code saves is less than what two runs differ by. So both modules stand in one run, beside a bare Envoy and
-//! Envoy's own chain, and differences are taken within each round; half of the rounds lie between the quartiles.
+//! What one change to the code saves is less than what two runs differ by. So both modules stand in the same starts, beside a bare Envoy and
+//! Envoy's own chain, and differences are taken within each round. Which build stands before the other alternates from start to
+//! start; in brackets stand the least and the greatest that a start says.
 
-use crate::contenders::{self, BARE, NATIVE_CACHED};
-use crate::measure::{self, added_ratio, load, Round, Runner, Spread};
-use crate::report::Setup;
-use crate::shapes::Shape;
+use crate::contenders::{self, NATIVE_CACHED, PAIRS};
+use crate::measure;
+use crate::results::{compare, Measured, Results};
+use crate::setup::Setup;
 use anyhow::Result;
 use std::path::Path;
 
 /// Measures the module that is built, and another one.
 pub(crate) fn measure(setup: &Setup, other: &Path) -> Result<()> {
-    let mut runners = Vec::new();
-    for contender in contenders::beside(other)? {
-        runners.push(Runner::start(contender, setup.round)?);
+    let mut results = Results::of(&contenders::beside(other, false)?);
+    for start in 0..setup.starts {
+        let contenders = contenders::beside(other, !start.is_multiple_of(2))?;
+        results.add(start, &measure::side_by_side(contenders, setup)?)?;
+        let said = PAIRS.into_iter().map(|(own, other)| {
+            let less = compare([results.page(own)?, results.page(other)?], less);
+            Ok(format!("{own} less the other {:.2} us", less.last()))
+        });
+        eprintln!("start {} of {}: {}", start + 1, setup.starts, said.collect::<Result<Vec<_>>>()?.join(", "));
     }
-    measure::rounds(&mut runners, setup.rounds)?;
-    let rounds = |name: &str| load(&runners, name, Shape::Page).map(|load| load.rounds.as_slice());
-    let (bare, native) = (rounds(BARE)?, rounds(NATIVE_CACHED)?);
+    println!("\nmedians of {} starts, the least and the greatest of them\n", setup.starts);
     println!("{:<24} {:>8} {:>28} {:>28}", "", "added us", "x native, cached", "less the other, us");
-    for (own, other) in contenders::PAIRS {
-        let (own_rounds, other_rounds) = (rounds(own)?, rounds(other)?);
-        println!("{}", line(own, own_rounds, native, bare, Some(other_rounds)));
-        println!("{}", line(other, other_rounds, native, bare, None));
+    for (own, other) in PAIRS {
+        let (own, other) = (results.page(own)?, results.page(other)?);
+        println!("{}", line(&results, own, &compare([own, other], less).to_string())?);
+        println!("{}", line(&results, other, "")?);
     }
-    println!("{}", line(NATIVE_CACHED, native, native, bare, None));
+    println!("{}", line(&results, results.page(NATIVE_CACHED)?, "")?);
     Ok(())
 }
 
-fn line(name: &str, own: &[Round], native: &[Round], bare: &[Round], other: Option<&[Round]>) -> String {
-    let added = Spread::of(own.iter().zip(bare).map(|(own, bare)| own.cpu_us - bare.cpu_us));
-    let ratio = added_ratio(own, native, bare);
-    let less = other.map(|other| Spread::of(own.iter().zip(other).map(|(own, other)| own.cpu_us - other.cpu_us)));
-    let less = less.map(quartiles).unwrap_or_default();
-    format!("{name:<24} {:>8.2} {:>28} {less:>28}", added.median, quartiles(ratio))
+fn less([own, other]: [f64; 2]) -> f64 {
+    own - other
 }
 
-fn quartiles(spread: Spread) -> String {
-    format!("{:.2} ({:.2} to {:.2})", spread.median, spread.quarter, spread.three_quarters)
+fn line(results: &Results, own: &Measured, less: &str) -> Result<String> {
+    let (added, ratio) = (results.added(own)?.median(), results.to_native_cached(own)?.to_string());
+    Ok(format!("{:<24} {added:>8.2} {ratio:>28} {less:>28}", own.name))
 }

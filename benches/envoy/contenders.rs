@@ -46,6 +46,12 @@ pub(crate) const EVERYTHING: &str = "everything";
 pub(crate) const TWO_WORKERS: &str = "everything, 2 workers";
 pub(crate) const FOUR_WORKERS: &str = "everything, 4 workers";
 
+/// Those that the ratios are about.
+const COMPARED: [&str; 6] = [BARE, ASKING, NATIVE, NATIVE_CACHED, LIKE_FOR_LIKE, EVERYTHING];
+
+/// Those that are sent every shape of request.
+pub(crate) const SHAPED: [&str; 4] = [BARE, NATIVE_CACHED, LIKE_FOR_LIKE, EVERYTHING];
+
 /// With another build of the filter: each kind of work with the one, and with the other.
 pub(crate) const PAIRS: [(&str, &str); 2] =
     [(LIKE_FOR_LIKE, "like for like, other"), (EVERYTHING, "everything, other")];
@@ -63,43 +69,42 @@ const ROUTE: &str =
 const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 const ACCESS_LOG: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log/0";
 
-/// One Envoy configuration, and what is sent to it.
+/// One Envoy configuration, and what is sent to an Envoy that has it.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     /// What it is, for the legend.
     pub(crate) means: &'static str,
     pub(crate) bootstrap: Bootstrap,
-    /// What is sent, one load after the other.
-    pub(crate) sends: Vec<Sends>,
+    pub(crate) shape: Shape,
+    /// The requests of all clients.
+    pub(crate) requests: Vec<Sent>,
     pub(crate) expects: u16,
     /// What it asks, for as long as it is measured.
     pub(crate) _service: Option<Service>,
 }
 
-/// One load: the requests of all clients.
-pub(crate) struct Sends {
-    pub(crate) shape: Shape,
-    pub(crate) requests: Vec<Sent>,
-}
-
 /// What is sent on one connection, made anew for each request: its sender's time is not what is measured.
 pub(crate) type Sent = Box<dyn Fn() -> Vec<u8>>;
 
-/// The filter as it is built, and another build of it, for the two kinds of work that are compared with Envoy's own chain.
-pub(crate) fn beside(other: &Path) -> Result<Vec<Contender>> {
+/// The filter as it is built, and another build of it, for the two kinds of work that are compared with Envoy's own chain. One build stands
+/// before the other.
+pub(crate) fn beside(other: &Path, other_first: bool) -> Result<Vec<Contender>> {
     let answering = || Bootstrap::shipped().map(|shipped| shipped.edit(silence).edit(answer_directly));
     let native = native_chain(&Issuer::demo(), true).into_iter().chain([buffered()]);
-    let one = |name, bootstrap| Contender::new(name, "", bootstrap, &[Shape::Page]);
+    let one = |name, bootstrap| Contender::new(name, "", bootstrap);
     let mut all = vec![
-        one(BARE, answering()?.http_filters(vec![buffered()]))?,
-        one(NATIVE_CACHED, answering()?.http_filters(native.collect()))?,
+        one(BARE, answering()?.http_filters(vec![buffered()])),
+        one(NATIVE_CACHED, answering()?.http_filters(native.collect())),
     ];
     for ((own, others), rules) in
         PAIRS.into_iter().zip([rules::like_for_like(), rules::bound(&rules::everything())])
     {
         let filtered = || answering().map(|base| base.edit(buffer).filter_config(&rules));
-        all.push(one(own, filtered()?)?);
-        all.push(one(others, filtered()?.wasm(other))?);
+        let mut pair = [one(own, filtered()?), one(others, filtered()?.wasm(other))];
+        if other_first {
+            pair.reverse();
+        }
+        all.extend(pair);
     }
     Ok(all)
 }
@@ -107,59 +112,67 @@ pub(crate) fn beside(other: &Path) -> Result<Vec<Contender>> {
 /// All of them, in the order of the report. Tokens that cost more than to be remembered come along where they are asked for.
 pub(crate) fn all(modules: &Modules, upstream: SocketAddr, with_tokens: bool) -> Result<Vec<Contender>> {
     let issuer = Issuer::demo();
+    let everything = rules::bound(&rules::everything());
     let shipped = || Bootstrap::shipped().map(|shipped| shipped.edit(silence));
     let answering = || shipped().map(|shipped| shipped.edit(answer_directly));
-    let bare = || answering().map(|base| base.http_filters(vec![buffered()]));
     let native = |cached| {
         let filters = native_chain(&issuer, cached).into_iter().chain([buffered()]);
         answering().map(|base| base.http_filters(filters.collect()))
     };
     let filtered = || answering().map(|base| base.edit(buffer));
-    let one = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &[Shape::Page]);
-    let wasm = |name, means, module: &Path| one(name, means, Ok(filtered()?.wasm(module)));
-    let shaped = |name, means, bootstrap: Result<Bootstrap>| Contender::new(name, means, bootstrap?, &Shape::ALL);
-    let portcullis = |name, means, rules: String| one(name, means, Ok(filtered()?.filter_config(&rules)));
-    let spread = |workers, rules: &str| Ok(filtered()?.edit(spread).concurrency(workers).filter_config(rules));
-    let everything = rules::bound(&rules::everything());
+    let one = Contender::new;
+    let wasm = |name, means, module: &Path| filtered().map(|base| one(name, means, base.wasm(module)));
+    let portcullis = |name, means, rules: &str| filtered().map(|base| one(name, means, base.filter_config(rules)));
+    let spread = |name, means, workers| -> Result<Contender> {
+        let base = filtered()?.edit(spread).concurrency(workers);
+        Ok(one(name, means, base.filter_config(&everything)))
+    };
     let mut all = vec![
-        shaped(BARE, "Envoy without a filter: the router answers", bare())?,
+        one(BARE, "Envoy without a filter: the router answers", answering()?.http_filters(vec![buffered()])),
         one(
             FORWARDED,
             "the same, but a service behind Envoy answers",
-            Ok(shipped()?.without_filter().upstream(upstream)),
-        )?,
+            shipped()?.without_filter().upstream(upstream),
+        ),
         wasm("empty wasm", "a wasm filter that is called and does nothing", &modules.empty)?,
         wasm(ASKING, "one that asks Envoy for as much as `like for like` and computes nothing", &modules.asking)?,
         wasm(ASKING_MORE, "the same for as much as `everything` does", &modules.asking_more)?,
-        one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false))?,
-        shaped(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true))?,
-        shaped(
+        one(NATIVE, "jwt_authn (RS256), rbac, local_ratelimit", native(false)?),
+        one(NATIVE_CACHED, "the same, jwt_authn remembering verified tokens", native(true)?),
+        portcullis(
             LIKE_FOR_LIKE,
             "the same work: a remembered token, a scope, one limit",
-            Ok(filtered()?.filter_config(&rules::like_for_like())),
+            &rules::like_for_like(),
         )?,
-        shaped(
+        portcullis(
             EVERYTHING,
             "token, bindings, three limits, every value inspected, receipts of 1 %",
-            Ok(filtered()?.filter_config(&everything)),
+            &everything,
         )?,
-        portcullis("every stage", "the same, with all the stages below", rules::bound(&rules::every_stage()))?,
+        portcullis("every stage", "the same, with all the stages below", &rules::bound(&rules::every_stage()))?,
     ];
     all.extend(stages(&filtered)?);
     all.extend([
-        one(TWO_WORKERS, "everything, with two workers", spread(2, &everything))?,
-        one(FOUR_WORKERS, "everything, with four workers", spread(4, &everything))?,
+        spread(TWO_WORKERS, "everything, with two workers", 2)?,
+        spread(FOUR_WORKERS, "everything, with four workers", 4)?,
     ]);
     if with_tokens {
         all.extend(costly(&issuer, &answering)?);
     }
+    let shapes = Shape::ALL.into_iter().filter(|shape| *shape != Shape::Page);
+    let shaped = |shape| {
+        let shaped = all.iter().filter(|contender| SHAPED.contains(&contender.name));
+        shaped.map(move |contender| contender.sent(shape))
+    };
+    let more: Vec<_> = shapes.flat_map(shaped).collect();
+    all.extend(more);
     Ok(all)
 }
 
 /// Routes with one thing more at a time.
 fn stages(filtered: &dyn Fn() -> Result<Bootstrap>) -> Result<Vec<Contender>> {
     let stage = |name, means, rules: String| {
-        Contender::new(name, means, filtered()?.filter_config(&rules), &[Shape::Page])
+        filtered().map(|base| Contender::new(name, means, base.filter_config(&rules)))
     };
     let strangers = rules::plain(&json!({"limits": rules::three_limits_of_strangers()}));
     Ok(vec![
@@ -172,12 +185,7 @@ fn stages(filtered: &dyn Fn() -> Result<Bootstrap>) -> Result<Vec<Contender>> {
             "routes, three limits with three keys",
             rules::plain(&json!({"limits": rules::three_limits()})),
         )?,
-        Contender::new(
-            "+ 3 limits, new keys",
-            "the same, each key seen for the first time",
-            filtered()?.filter_config(&strangers),
-            &[Shape::Fresh],
-        )?,
+        stage("+ 3 limits, new keys", "the same, each key seen for the first time", strangers)?.sent(Shape::Fresh),
         stage("+ inspect", "routes, every value of the request inspected", rules::plain(&json!({"inspect": {}})))?,
         stage("+ rules", "routes, a rule that holds and one that counts", rules::plain(&rules::rules()))?,
         stage("+ workflows", "routes, a step", rules::plain(&rules::workflows()))?,
@@ -211,12 +219,9 @@ fn costly(issuer: &Issuer, answering: &dyn Fn() -> Result<Bootstrap>) -> Result<
 }
 
 impl Contender {
-    fn new(name: &'static str, means: &'static str, bootstrap: Bootstrap, shapes: &[Shape]) -> Result<Self> {
-        let sends = shapes
-            .iter()
-            .map(|shape| Sends { shape: *shape, requests: shape.requests().into_iter().map(numbered).collect() })
-            .collect();
-        Ok(Self { name, means, bootstrap, sends, expects: 200, _service: None })
+    /// One that is asked for a page.
+    fn new(name: &'static str, means: &'static str, bootstrap: Bootstrap) -> Self {
+        Self::sending(name, means, bootstrap, usual(Shape::Page))
     }
 
     /// One that is sent requests of its own.
@@ -226,14 +231,23 @@ impl Contender {
         bootstrap: Bootstrap,
         requests: Vec<Sent>,
     ) -> Self {
-        let sends = vec![Sends { shape: Shape::Page, requests }];
-        Self { name, means, bootstrap, sends, expects: 200, _service: None }
+        Self { name, means, bootstrap, shape: Shape::Page, requests, expects: 200, _service: None }
     }
 
-    /// Its name as a key of the machine-readable summary.
-    pub(crate) fn key(&self) -> String {
-        self.name.replace(", ", "_").replace(' ', "_").replace('+', "with").to_lowercase()
+    /// The same configuration for an Envoy that is sent requests of this shape.
+    fn sent(&self, shape: Shape) -> Self {
+        Self { shape, ..Self::sending(self.name, self.means, self.bootstrap.clone(), usual(shape)) }
     }
+
+    /// Whether the ratios are about it.
+    pub(crate) fn compared(&self) -> bool {
+        self.shape == Shape::Page && COMPARED.contains(&self.name)
+    }
+}
+
+/// What clients usually send of one shape.
+fn usual(shape: Shape) -> Vec<Sent> {
+    shape.requests().into_iter().map(numbered).collect()
 }
 
 fn requests(issuer: &Issuer, algorithm: Algorithm, kind: Token) -> Vec<Sent> {

@@ -2,23 +2,29 @@
 //!
 //! Requests are sent at moments that are fixed before, whatever becomes of those under way, and each counts from its moment
 //! on: a stall is paid by everybody who waits behind it. All contenders get the same load, half of what the slowest of them
-//! can do with one worker. Short passes alternate, so that a busy machine disturbs all of them. On a machine that does other
+//! can do with one worker. Short passes alternate in every start, so that a busy machine disturbs all of them. On a machine that does other
 //! things the 99th percentile is about these; what is added to the median is about the filter.
 
-use crate::contenders::{BARE, EVERYTHING, LIKE_FOR_LIKE, NATIVE_CACHED};
+use crate::contenders::{EVERYTHING, SHAPED};
 use crate::load::Connection;
-use crate::measure::{load, named, Runner, Spread};
+use crate::measure::Runner;
+use crate::results::Results;
 use crate::shapes::Shape;
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, Context, Result};
 use std::time::{Duration, Instant};
 
-/// Who is compared.
-const COMPARED: [&str; 4] = [BARE, NATIVE_CACHED, LIKE_FOR_LIKE, EVERYTHING];
+const PASS: Duration = Duration::from_millis(600);
 
-const PASSES: usize = 6;
-const PASS: Duration = Duration::from_secs(1);
+/// How long answers took, over all starts.
+#[derive(Default)]
+pub(crate) struct Latencies {
+    passes: usize,
+    /// Requests in a second: half of what the slowest did in its first start.
+    pub(crate) rate: f64,
+    micros: [Vec<f64>; SHAPED.len()],
+}
 
-/// How long answers took, in microseconds.
+/// How long the answers of one contender took, in microseconds.
 pub(crate) struct Latency {
     pub(crate) name: &'static str,
     pub(crate) p50: f64,
@@ -26,24 +32,30 @@ pub(crate) struct Latency {
     pub(crate) p99: f64,
 }
 
-/// Measures all of them; returns the rate and the percentiles.
-pub(crate) fn measure(runners: &[Runner]) -> Result<(f64, Vec<Latency>)> {
-    let slowest = Spread::of(load(runners, EVERYTHING, Shape::Page)?.rounds.iter().map(|round| round.cpu_us));
-    let rate = 0.5 * 1e6 / slowest.median;
-    let mut all: Vec<Vec<f64>> = vec![Vec::new(); COMPARED.len()];
-    for pass in 0..PASSES {
-        for turn in 0..COMPARED.len() {
-            let at = (pass + turn) % COMPARED.len();
-            let server = named(runners, COMPARED[at])?.envoy.address();
-            all[at].extend(run(server, rate)?);
+impl Latencies {
+    /// A pass with each of those that are compared.
+    pub(crate) fn measure(&mut self, stood: &[Runner], results: &Results) -> Result<()> {
+        if self.passes == 0 {
+            self.rate = 0.5 * 1e6 / results.page(EVERYTHING)?.cpu_us().last();
         }
+        for turn in 0..SHAPED.len() {
+            let at = (self.passes + turn) % SHAPED.len();
+            let page = |runner: &&Runner| runner.name == SHAPED[at] && runner.shape == Shape::Page;
+            let runner = stood.iter().find(page).with_context(|| format!("{} does not stand", SHAPED[at]))?;
+            self.micros[at].extend(run(runner.envoy.address(), self.rate)?);
+        }
+        self.passes += 1;
+        Ok(())
     }
-    let latencies = COMPARED.into_iter().zip(all).map(|(name, mut micros)| {
-        micros.sort_by(f64::total_cmp);
-        let at = |share: f64| micros.get((micros.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
-        Latency { name, p50: at(0.5), p90: at(0.9), p99: at(0.99) }
-    });
-    Ok((rate, latencies.collect()))
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = Latency> + '_ {
+        SHAPED.into_iter().zip(&self.micros).map(|(name, micros)| {
+            let mut micros = micros.clone();
+            micros.sort_by(f64::total_cmp);
+            let at = |share: f64| micros.get((micros.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
+            Latency { name, p50: at(0.5), p90: at(0.9), p99: at(0.99) }
+        })
+    }
 }
 
 fn run(server: std::net::SocketAddr, rate: f64) -> Result<Vec<f64>> {

@@ -18,7 +18,7 @@ const [modulePath, inputPath] = process.argv.slice(2);
 const input = JSON.parse(fs.readFileSync(inputPath, 'utf8'));
 const rules = Buffer.from(input.rules);
 
-let guest, memory, stream, order;
+let guest, memory, stream, path;
 const shared = new Map();
 const calls = new Map();
 let version = 0;
@@ -74,7 +74,8 @@ const HOST = {
   random_get: (at, size) => { crypto.randomFillSync(bytes(at, size)); return OK; },
   environ_sizes_get: (countAt, sizeAt) => writeNumber(countAt, 0) || writeNumber(sizeAt, 0),
   clock_time_get: (clock, precision, at) => writeTime(at),
-  portcullis_order: (number) => { order?.set(number, (order.get(number) ?? 0) + 1); },
+  portcullis_entry: (number) => { if (path) add(path.entered, number, 1); },
+  portcullis_branch: (condition, number) => { if (path) add(condition ? path.taken : path.passed, number, 1); return condition; },
   proc_exit: (code) => { throw new Error(`the module ended with ${code}`); },
 };
 
@@ -175,16 +176,14 @@ const requests = input.requests.flatMap((http) =>
 let id = FIRST_STREAM;
 const run = (count) => { for (let at = 0; at < count; at++) exchange(id++, requests[id % requests.length]); };
 
-// Which functions are called, for every request and for some (`order.rs`).
-if (process.env.PROFILE_ORDER) {
+// Which way requests go through the module: what is entered, in the order of the first time, and how branches end (`layout.rs`).
+if (process.env.PROFILE_PATH) {
   start(module, false);
   run(20 * BATCH);
-  order = new Map();
+  path = { entered: new Map(), taken: new Map(), passed: new Map() };
   run(10 * BATCH);
-  const isOfEach = ([, times]) => times >= 9 * BATCH;
-  const numbers = (found) => found.map(([number]) => number);
-  const found = [...order];
-  console.log(JSON.stringify({ of_each: numbers(found.filter(isOfEach)), of_some: numbers(found.filter((one) => !isOfEach(one))) }));
+  const { entered, taken, passed } = path;
+  console.log(JSON.stringify({ requests: 10 * BATCH, entered: [...entered], taken: Object.fromEntries(taken), passed: Object.fromEntries(passed) }));
   process.exit();
 }
 

@@ -16,7 +16,7 @@
     reason = "runs on a developer's machine, may stop with a message, and shares files with another benchmark"
 )]
 
-mod order;
+mod layout;
 #[path = "../envoy/rules.rs"]
 mod rules;
 #[path = "../envoy/shapes.rs"]
@@ -40,8 +40,8 @@ fn main() -> Result<()> {
     let rules = names.next().context("no rules named")?;
     let directory = workspace().join("target/bench");
     std::fs::create_dir_all(&directory)?;
-    if rules == "order" {
-        return order::write(&directory);
+    if rules == "layout" {
+        return layout::write(&directory);
     }
     let shape = names.next().context("no shape named")?;
     let module = workspace().join("target/portcullis.debug.wasm");

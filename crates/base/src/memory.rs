@@ -30,12 +30,16 @@ use crate::time::Millis;
 use siphasher::sip;
 use siphasher::sip128::{Hasher128, SipHasher13, SipHasher24};
 use std::hash::Hasher;
+use std::ops::Deref;
 
 /// Attempts at one change before it is given up. With W workers an attempt fails only because another one succeeded.
 pub const ATTEMPTS_MAX: u32 = 64;
 
 /// The smallest number of buckets: fewer would make strangers share too much.
 pub const BUCKETS_MIN: u64 = 64;
+
+/// As many as have a name of their own: 4.7 TiB.
+const BUCKETS_MAX: u64 = 1 << (4 * DIGITS);
 
 /// The shared memory of the host, as the core sees it.
 pub trait Shared: std::fmt::Debug {
@@ -122,7 +126,8 @@ impl Memory {
     pub fn open(shared: &dyn Shared, budget_bytes: u64, random: [u8; 16]) -> Self {
         shared.insert(SECRET, &random);
         let agreed = shared.get(SECRET).and_then(|(secret, _)| secret.try_into().ok());
-        Self { buckets: (budget_bytes / BUCKET_COST_BYTES).max(BUCKETS_MIN), secret: agreed.unwrap_or(random) }
+        let buckets = (budget_bytes / BUCKET_COST_BYTES).clamp(BUCKETS_MIN, BUCKETS_MAX);
+        Self { buckets, secret: agreed.unwrap_or(random) }
     }
 
     /// How many buckets there are.
@@ -133,9 +138,7 @@ impl Memory {
     /// Creates every bucket that does not exist yet, so that the memory is taken when the configuration loads and
     /// never grows afterwards. Returns how many were created.
     pub fn seed(&self, shared: &dyn Shared) -> u64 {
-        let empty = Bucket::default();
-        let created = (0..self.buckets).filter(|bucket| shared.insert(&name(*bucket), empty.bytes()));
-        u64::try_from(created.count()).unwrap_or(u64::MAX)
+        seed(shared, self.buckets, name, Bucket::default().bytes())
     }
 
     /// Whether this worker may do what only one is to do, for so long. Whoever asks again before that is told no, whoever
@@ -299,6 +302,16 @@ impl Memory {
     }
 }
 
+/// Creates those of so many numbered values that do not exist yet; says how many. Everybody begins with the first one and nothing is ever
+/// removed, so whoever finds the last one need not ask for the others: one thread pays for the memory, and no worker does.
+fn seed<N: Deref<Target = str>>(shared: &dyn Shared, count: u64, name: fn(u64) -> N, value: &[u8]) -> u64 {
+    if count.checked_sub(1).is_none_or(|last| shared.get(&name(last)).is_some()) {
+        return 0;
+    }
+    let created = (0..count).filter(|number| shared.insert(&name(*number), value));
+    u64::try_from(created.count()).unwrap_or(u64::MAX)
+}
+
 fn place(actor: Actor, owner: Owner) -> Hashed {
     // Zero stands for an empty place.
     Hashed { bucket: actor.bucket, fingerprint: (actor.print ^ owner.0).max(1) }
@@ -331,33 +344,31 @@ pub fn numbered(owner: &[&str], number: u64) -> String {
 }
 
 /// The key of a bucket.
-struct Name {
-    text: [u8; 29],
-    length: usize,
-}
+struct Name([u8; PREFIX_BYTES + DIGITS]);
 
 /// Written by hand and nowhere but on the stack, since every request that is counted needs some.
+#[inline(never)]
 fn name(bucket: u64) -> Name {
-    let mut text = *b"portcullis/b/0000000000000000";
-    let digits = bucket.to_be_bytes();
-    let skipped = digits.iter().take_while(|byte| **byte == 0).count().min(4);
-    let halves = digits.iter().skip(skipped).flat_map(|byte| [byte >> 4, byte & 0xf]);
-    let mut length = PREFIX_BYTES;
-    for (place, half) in text.iter_mut().skip(PREFIX_BYTES).zip(halves) {
-        *place = if half < 10 { b'0'.saturating_add(half) } else { b'a'.saturating_sub(10).saturating_add(half) };
-        length = length.saturating_add(1);
+    let mut text = *b"portcullis/b/00000000";
+    let [.., a, b, c, d] = bucket.to_be_bytes();
+    let halves = [a, b, c, d].map(|byte| [byte >> 4, byte & 0xf]);
+    for (place, half) in text.iter_mut().skip(PREFIX_BYTES).zip(halves.as_flattened()) {
+        *place = half.saturating_add(if *half < 10 { b'0' } else { b'a' - 10 });
     }
-    Name { text, length }
+    Name(text)
 }
 
 /// Bytes of a bucket's name before its digits.
 const PREFIX_BYTES: usize = 13;
 
-impl std::ops::Deref for Name {
+/// Hexadecimal digits of a bucket's name.
+const DIGITS: usize = 8;
+
+impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.text.get(..self.length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

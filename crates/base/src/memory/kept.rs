@@ -290,6 +290,7 @@ mod tests {
         let workers = vec![Keeping::new(Box::new(host.clone())), Keeping::new(Box::new(host.clone()))];
         let world = World { workers, ..World::new() };
         world.memory.seed(&host);
+        host.asked();
         (world, host)
     }
 

@@ -13,7 +13,7 @@
 //! Not covered: a restart of Envoy, or a configuration with another budget, forgets what was seen. A value that is no
 //! bucket of ours counts as empty.
 
-use super::{Memory, Shared, ATTEMPTS_MAX};
+use super::{seed, Memory, Shared, ATTEMPTS_MAX};
 use crate::time::Millis;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::fmt;
@@ -47,10 +47,7 @@ impl Once {
 
     /// Creates the buckets that do not exist yet, so that the memory never grows afterwards.
     pub fn seed(&self, shared: &dyn Shared) {
-        let empty = empty();
-        for bucket in 0..self.buckets {
-            shared.insert(&name(bucket), &empty);
-        }
+        seed(shared, self.buckets, name, &empty());
     }
 
     /// Sees a key, and remembers it until `until` (rounded up to a second) if that is the first time. `kind` separates

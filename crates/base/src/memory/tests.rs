@@ -3,7 +3,7 @@ use super::in_process::InProcess;
 use super::record::{Debt, Share};
 use super::*;
 use proptest::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 const NOW: Millis = Millis::from_secs(1_800_000_000);
 
@@ -76,6 +76,44 @@ fn seeding_creates_every_bucket_once() {
     assert_eq!(memory.seed(&shared), BUCKETS_MIN);
     assert_eq!(memory.seed(&shared), 0);
     assert!(count(&memory, &shared, b"a", &mut Trace::default()).is_ok());
+    let larger = Memory::open(&shared, 1 << 20, [1; 16]);
+    assert_eq!(larger.seed(&shared), larger.buckets - BUCKETS_MIN);
+    assert_eq!(memory.seed(&shared), 0);
+}
+
+/// The host's memory, which counts what it is asked for.
+#[derive(Debug, Default)]
+struct Counting(InProcess, Cell<u32>);
+
+impl Shared for Counting {
+    fn get(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        self.1.set(self.1.get() + 1);
+        self.0.get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], expected: Version) -> bool {
+        self.1.set(self.1.get() + 1);
+        self.0.set(key, value, expected)
+    }
+
+    fn insert(&self, key: &str, value: &[u8]) -> bool {
+        self.1.set(self.1.get() + 1);
+        self.0.insert(key, value)
+    }
+}
+
+#[test]
+fn whoever_finds_the_last_bucket_asks_for_no_other() {
+    let memory = Memory::open(&InProcess::default(), 0, [1; 16]);
+    let last = u32::try_from(BUCKETS_MIN).unwrap();
+    // Somebody who did not come to the end.
+    for seeded in [0, 1, last - 1] {
+        let shared = Counting::default();
+        (0..seeded).for_each(|bucket| assert!(shared.0.insert(&name(bucket.into()), b"")));
+        assert_eq!(memory.seed(&shared), u64::from(last - seeded));
+        assert_eq!(shared.1.take(), last + 1);
+        assert_eq!((memory.seed(&shared), shared.1.take()), (0, 1), "{seeded}");
+    }
 }
 
 #[test]
@@ -247,5 +285,6 @@ fn buckets_have_names_of_their_own() {
     for number in [0, 9, 10, 0xabc, 55_924, u64::from(u32::MAX)] {
         assert_eq!(&*name(number), format!("portcullis/b/{number:08x}"));
     }
-    assert_eq!(&*name(u64::MAX), "portcullis/b/ffffffffffffffff");
+    let most = Memory::open(&InProcess::default(), u64::MAX, [7; 16]);
+    assert_eq!(&*name(most.buckets - 1), "portcullis/b/ffffffff");
 }
