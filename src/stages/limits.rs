@@ -210,7 +210,15 @@ impl Decision {
 /// Applies those limits of the route that can be applied now: those that need the body once it is there, all others
 /// before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
-    apply_all(scene, findings, ledger);
+    let mut key = Vec::with_capacity(KEY_BYTES);
+    if ledger.applied.is_empty() {
+        ledger.applied = Vec::with_capacity(scene.route.limits.len());
+    }
+    for index in &scene.route.limits {
+        if apply(*index, &mut key, scene, findings, ledger) == Some(Decision::Refuse) {
+            break;
+        }
+    }
     // The leases of the request's own keys have been renewed: each with the change of its record.
     let mut leases = scene.leases.borrow_mut();
     if leases.is_due(scene.now) {
@@ -218,20 +226,7 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     }
 }
 
-fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
-    let mut key = Vec::with_capacity(KEY_BYTES);
-    if ledger.applied.is_empty() {
-        ledger.applied = Vec::with_capacity(scene.route.limits.len());
-    }
-    for index in &scene.route.limits {
-        if apply(*index, &mut key, scene, findings, ledger) == Some(Decision::Refuse) {
-            return;
-        }
-    }
-}
-
-/// What a limit says, if it can be applied now. Of its own, since most routes have few: what a loop would prepare for many is lost
-/// on them.
+/// What a limit says, if it can be applied now. Not inlined: most routes have few, and a loop would prepare for many.
 #[inline(never)]
 fn apply(
     index: usize,
