@@ -21,6 +21,7 @@ mod done;
 mod login;
 mod serving;
 pub mod waiting;
+mod watches;
 mod world;
 
 pub use self::chores::Former;
@@ -67,9 +68,7 @@ pub struct Engine {
 /// A request whose head has been read and not yet judged.
 #[derive(Debug)]
 pub struct Head {
-    case: Box<Case>,
-    request: Request,
-    now: Millis,
+    open: Box<Open>,
 }
 
 /// A permitted request whose body is passing.
@@ -175,7 +174,7 @@ impl Engine {
         case.method = request.owned_method();
         case.grpc = request.is_grpc();
         case.sampled = receipt::is_sampled(self.config(), &case.request_id);
-        Head { case, request, now }
+        Head { open: Box::new(Open { case, request, has_body: false, told: None, service: None, now }) }
     }
 
     /// Judges a request that the host could not show us: the failure policy decides, and it is counted.
@@ -190,16 +189,16 @@ impl Engine {
 impl Head {
     /// Runs the stages that need the head alone, and the others too if there is nothing to wait for.
     pub fn judge(self, has_body: bool) -> Step<Body> {
-        let Self { mut case, request, now } = self;
-        let world = Rc::clone(&case.world);
+        let mut open = self.open;
+        let world = Rc::clone(&open.case.world);
         let _sight = world.shared.sight();
-        let config = &world.config;
+        let (config, case, request) = (&world.config, &mut open.case, &open.request);
         let route = config.routes.get(case.route);
-        shape::check_head(&config.request, route, &request, &mut case.findings);
-        oauth::check_head(config.oauth.as_ref(), route, &request, &mut case.findings);
-        case.endpoint = Endpoint::of(config, &request);
-        let service = case.endpoint.map(Service::new);
-        let open = Box::new(Open { case, request, has_body, told: None, service, now });
+        shape::check_head(&config.request, route, request, &mut case.findings);
+        oauth::check_head(config.oauth.as_ref(), route, request, &mut case.findings);
+        case.endpoint = Endpoint::of(config, request);
+        open.service = case.endpoint.map(Service::new);
+        open.has_body = has_body;
         match &open.service {
             Some(_) => open.approach(),
             None => open.identify(world.patience()),
@@ -223,8 +222,8 @@ struct Open {
 impl Open {
     /// Establishes the caller, and applies the limits.
     fn identify(mut self: Box<Self>, patience: Patience) -> Step<Body> {
-        let world = Rc::clone(&self.case.world);
-        let route = self.route();
+        let world = &self.case.world;
+        let route = world.config.routes.get(self.case.route);
         // What is refused already needs no signature checked, and is charged to nobody.
         if !risk::is_refused(&world.config, route, &self.case.findings) {
             let scene = world.identity_scene(route, &self.request, self.told.as_ref(), patience, self.now);
@@ -243,9 +242,7 @@ impl Open {
         }
         self.case.limit(&self.request, None, self.now);
         self.case.inspect_head(&self.request);
-        self.case.apply_rules(&self.request, None, self.now);
         self.case.follow(&self.request, None, self.now);
-        self.case.weigh_objects(&self.request, None, self.now);
         self.proceed()
     }
 
@@ -269,16 +266,13 @@ impl Open {
     /// Applies the rules that look into a body, of which the beginning may be there where the whole is not. What they refuse is
     /// charged to nobody.
     fn weigh_body(&mut self, content: Result<&[u8], Unread>, beginning: &[u8], document: &request::body::Body) {
-        let world = Rc::clone(&self.case.world);
-        let route = world.config.routes.get(self.case.route);
+        let route = self.case.world.config.routes.get(self.case.route);
         oauth::check_body(route, &self.request, content, &mut self.case.findings);
         self.case.limit(&self.request, Some(document), self.now);
         if self.inspects_body() {
             self.case.inspect_body(&self.request, document, content.unwrap_or(beginning));
         }
-        self.case.apply_rules(&self.request, Some(document), self.now);
         self.case.follow(&self.request, Some(document), self.now);
-        self.case.weigh_objects(&self.request, Some(document), self.now);
     }
 
     /// Whether the body is to be looked at. Endpoints of ours judge theirs by themselves.
@@ -288,9 +282,9 @@ impl Open {
 
     /// Asks the fleet, if a limit needs it and nothing has decided already.
     fn ask(mut self: Box<Self>, body_bytes: u64) -> Step<Body> {
-        if !self.is_decided() {
-            let world = Rc::clone(&self.case.world);
-            if let Some(asked) = limits::fleet::question(&world.config, &mut self.case.ledger) {
+        let fleet = self.case.world.config.fleet.as_ref();
+        if let Some(fleet) = fleet.filter(|_| !self.is_decided()) {
+            if let Some(asked) = limits::fleet::question(fleet, &mut self.case.ledger) {
                 return Step::Wait(Wait::Fleet(waiting::Asking::new(self, asked, body_bytes)));
             }
         }
@@ -309,8 +303,8 @@ impl Open {
     fn settle(self: Box<Self>, body_bytes: u64) -> Step<Body> {
         let mut case = self.case;
         let mut ours = internal_fields(&case.world.config, &self.request.headers);
-        ours.extend(identity::disbelieved(&case.world.config, &self.request));
-        ours.extend(case.evasive_fields(&self.request).map(str::to_owned));
+        identity::add_disbelieved(&case.world.config, &self.request, &mut ours);
+        case.add_evasive_fields(&self.request, &mut ours);
         case.request_bytes = body_bytes;
         match case.settle(|case| Body { case }) {
             Step::Forward(mut permit, mut body) => {
@@ -344,7 +338,7 @@ impl Body {
     pub fn judge_held(self, piece_bytes: usize) -> Step<Self> {
         match self.judge(piece_bytes) {
             Step::Refuse(reply, mut done) => {
-                done.case.progress.withdraw();
+                done.case.withdraw();
                 Step::Refuse(reply, done)
             }
             other => other,
@@ -353,7 +347,7 @@ impl Body {
 
     /// It was permitted, and did not go on after all.
     fn unsent(mut self) -> Self {
-        self.case.progress.withdraw();
+        self.case.withdraw();
         self
     }
 
@@ -385,10 +379,12 @@ impl Answer {
 fn internal_fields(config: &Config, fields: &Headers) -> Vec<String> {
     let keys = config.identity.as_ref().and_then(|identity| identity.api_keys.as_ref());
     let withheld = keys.filter(|keys| !keys.forward).map(|keys| keys.header.as_str());
-    let withheld = withheld.into_iter().flat_map(|name| fields.alike(name)).map(|(name, _)| name);
-    let mut ours = fields.beginning(INTERNAL_PREFIX.as_bytes()).chain(withheld).peekable();
+    let mut ours: Vec<&[u8]> = fields.beginning(INTERNAL_PREFIX.as_bytes()).collect();
+    if let Some(name) = withheld {
+        ours.extend(fields.alike(name).map(|(name, _)| name));
+    }
     // Almost always.
-    if ours.peek().is_none() {
+    if ours.is_empty() {
         return Vec::new();
     }
     gather::set(ours).into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()

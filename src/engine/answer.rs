@@ -139,7 +139,7 @@ impl Case {
         match opinion.reply {
             None => {
                 let mut changes = opinion.changes;
-                changes.add = self.progress.issued();
+                changes.add = self.watches.as_mut().map(|watches| watches.progress.issued()).unwrap_or_default();
                 // Nobody but us tells clients how far they have come. A service may set other cookies.
                 let ours = changes.add.iter().map(|(name, _)| name.clone());
                 changes.remove.extend(ours.filter(|name| name != SET_COOKIE));
@@ -157,7 +157,12 @@ impl Case {
 impl Case {
     /// Whether anybody may ask for the answer: its head is not even read otherwise.
     fn wants_answer(&self) -> bool {
-        self.world.config.exposure.is_some() || self.progress.is_under_way() || self.heard.is_listening()
+        self.world.config.exposure.is_some() || self.watches.as_ref().is_some_and(|watches| watches.wants_answer())
+    }
+
+    /// Whether its answer tells quotes.
+    fn is_listening(&self) -> bool {
+        self.watches.as_ref().is_some_and(|watches| watches.heard.is_listening())
     }
 
     /// Whether anything is taken out of the head of an answer, or told in it, or asked of it.
@@ -172,7 +177,7 @@ impl Case {
         // A tunnel has no body.
         let scene = self.disclosure().filter(|_| self.method != "CONNECT");
         let wish = scene.map(|scene| exposure::wish(&scene, head)).unwrap_or_default();
-        let tells = self.heard.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
+        let tells = self.is_listening() && head.form() == Form::Json && (200..300).contains(&head.status());
         let most = u64::try_from(self.world.config.response.body_read_max).unwrap_or(u64::MAX);
         let is_long = head.announced_bytes().is_some_and(|bytes| bytes > most);
         // What is known to be too long is held for what would stop it, and not for what could not change it anyway.
@@ -196,8 +201,9 @@ impl Case {
     fn weigh_answer(&mut self, content: &Content<'_>, is_held: bool, now: Millis) -> Opinion {
         let world = Rc::clone(&self.world);
         // Nobody else asks for it as a document, which costs as much as all the rest.
-        if let Some(document) = self.heard.is_listening().then(|| content.document()).flatten() {
-            self.heard.capture(document, &mut self.ledger.trace, &world.ground(now));
+        let watches = self.watches.as_mut().filter(|watches| watches.heard.is_listening());
+        if let Some((watches, document)) = watches.and_then(|watches| Some((watches, content.document()?))) {
+            watches.heard.capture(document, &mut self.ledger.trace, &world.ground(now));
         }
         let mut findings = Findings::default();
         let Some(scene) = self.disclosure() else { return Opinion::default() };
@@ -209,21 +215,25 @@ impl Case {
         let own = exposure::check_body(&scene, content, is_held, &mut findings);
         changes.remove.extend(own.remove);
         let changes = exposure::Changes { remove: changes.remove, ..own };
-        self.tab.records.clone_from(&changes.records);
+        if let Some(watches) = &mut self.watches {
+            watches.tab.records.clone_from(&changes.records);
+        }
         self.conclude(content.head, changes, findings, is_held)
     }
 
-    /// Fields by which a client asks for its answer in a form that would hide it from a rule in force.
-    pub(super) fn evasive_fields(&self, request: &Request) -> impl Iterator<Item = &'static str> {
+    /// Adds the fields by which a client asks for its answer in a form that would hide it from a rule in force.
+    pub(super) fn add_evasive_fields(&self, request: &Request, fields: &mut Vec<String>) {
         let exposure = self.world.config.exposure.as_ref();
         let route = self.world.config.routes.get(self.route);
         let reading = exposure.filter(|own| own.may_change(&route.name) || own.counts_records(&route.name));
         let is_heard = !route.captured.is_empty();
+        if route.mode == Mode::Monitor || !(is_heard || reading.is_some()) {
+            return;
+        }
         let is_plain = is_heard || reading.is_some_and(|exposure| exposure.plain_responses);
-        let is_read = route.mode == Mode::Enforce && (is_heard || reading.is_some());
-        let asks = |name: &str| is_read && request.headers.first(name).is_some();
+        let asks = |name: &str| request.headers.first(name).is_some();
         let evasive = EVASIVE.into_iter().filter(|name| asks(name) && (is_plain || *name != ACCEPT_ENCODING));
-        evasive.collect::<Vec<_>>().into_iter()
+        fields.extend(evasive.map(str::to_owned));
     }
 
     /// What a response is judged by, if it is.

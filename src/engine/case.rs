@@ -1,5 +1,6 @@
 //! What is known of one request, whatever state it is in, and the way out of every state: the verdict.
 
+use super::watches::Watches;
 use super::{Done, Step, World};
 use crate::config::RouteId;
 use crate::endpoints::audit::Act;
@@ -10,18 +11,18 @@ use crate::request::body::Body;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::anomaly;
-use crate::stages::behaviour::{self, Watch};
+use crate::stages::behaviour;
 use crate::stages::business;
-use crate::stages::exposure::volume::{self, Tab};
+use crate::stages::exposure::volume;
 use crate::stages::identity::{Caller, Proof};
 use crate::stages::inspect;
 use crate::stages::limits::{self, Ledger};
 use crate::stages::manipulation;
 use crate::stages::objects;
-use crate::stages::quotes::{self, Heard};
+use crate::stages::quotes;
 use crate::stages::risk::{self, Judgement, Refusal, Ruling};
 use crate::stages::shape;
-use crate::stages::workflow::{self, Progress};
+use crate::stages::workflow;
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -44,18 +45,8 @@ pub(super) struct Case {
     pub(super) nonce: Option<(&'static str, String)>,
     pub(super) findings: Findings,
     pub(super) ledger: Ledger,
-    /// Which things it asks for.
-    pub(super) objects: objects::Watch,
-    /// What it is compared with, if it is. In a box, as there is much of it.
-    pub(super) anomaly: Option<Box<anomaly::Watch>>,
-    /// What its response counts under.
-    pub(super) tab: Tab,
-    /// What it is watched under over several requests.
-    pub(super) watch: Watch,
-    /// The steps that it does.
-    pub(super) progress: Progress,
-    /// The quotes that its answer tells.
-    pub(super) heard: Heard,
+    /// What it is watched for, if it is. In a box, as there is much of it.
+    pub(super) watches: Option<Box<Watches>>,
     pub(super) judgement: Judgement,
     /// The endpoint of ours that it is for.
     pub(super) endpoint: Option<Endpoint>,
@@ -83,12 +74,7 @@ impl Case {
             nonce: None,
             findings: Findings::default(),
             ledger: Ledger::default(),
-            tab: Tab::default(),
-            objects: objects::Watch::default(),
-            anomaly: None,
-            watch: Watch::default(),
-            progress: Progress::default(),
-            heard: Heard::default(),
+            watches: None,
             judgement: Judgement::default(),
             endpoint: None,
             act: None,
@@ -99,14 +85,17 @@ impl Case {
 
     /// Applies the limits that can be applied now. What is refused already is charged to nobody.
     pub(super) fn limit(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let risk = risk::so_far(config, route, &self.findings);
         let scene = world.scene(route, request, body, &self.caller, risk, now);
         limits::recognise(&scene, &mut self.ledger);
-        behaviour::recognise(&scene, &mut self.watch);
-        volume::recognise(&scene, &mut self.tab);
+        if config.behaviour.is_some() || config.exposure.is_some() {
+            let watches = self.watches.get_or_insert_default();
+            behaviour::recognise(&scene, &mut watches.behaviour);
+            volume::recognise(&scene, &mut watches.tab);
+        }
         if !risk::is_refused(config, route, &self.findings) {
             limits::check(&scene, &mut self.findings, &mut self.ledger);
         }
@@ -114,7 +103,7 @@ impl Case {
 
     /// Looks at what the head says. What is refused already is not looked at.
     pub(super) fn inspect_head(&mut self, request: &Request) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
         let route = world.config.routes.get(self.route);
         if !risk::is_refused(&world.config, route, &self.findings) {
@@ -130,7 +119,7 @@ impl Case {
 
     /// Looks at what the body says.
     pub(super) fn inspect_body(&mut self, request: &Request, body: &Body, bytes: &[u8]) {
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         let (Some(inspector), Some(inspect)) = (&world.inspector, &world.config.inspect) else { return };
         let route = world.config.routes.get(self.route);
         if !risk::is_refused(&world.config, route, &self.findings) {
@@ -138,10 +127,19 @@ impl Case {
         }
     }
 
+    /// Judges it by all that is said about its route beyond tokens, limits and payloads, as far as that can be done now.
+    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        if self.world.config.routes.get(self.route).is_followed {
+            self.apply_rules(request, body, now);
+            self.follow_steps(request, body, now);
+            self.weigh_objects(request, body, now);
+        }
+    }
+
     /// Judges it by the rules of its route that can be judged now. What is refused already is counted nowhere, and what is for
     /// an endpoint of ours is no business of theirs.
-    pub(super) fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+    fn apply_rules(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let names = if body.is_some() { &route.watched.body } else { &route.watched.query };
@@ -156,8 +154,8 @@ impl Case {
 
     /// Looks at the steps that it does, the quotes that it has to keep to and what its actor plays with, as far as that can be
     /// done now. What is refused already has no part in these, nor has what is for an endpoint of ours.
-    pub(super) fn follow(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+    fn follow_steps(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let is_watched = config.flows.manipulation.as_ref().is_some_and(|own| own.judges(&route.name));
@@ -168,9 +166,10 @@ impl Case {
         }
         let risk = risk::so_far(config, route, &self.findings);
         let scene = world.scene(route, request, body, &self.caller, risk, now);
-        workflow::check_steps(&scene, &mut self.progress, &mut self.findings, &mut self.ledger.trace);
+        let watches = self.watches.get_or_insert_default();
+        workflow::check_steps(&scene, &mut watches.progress, &mut self.findings, &mut self.ledger.trace);
         match body {
-            None => self.heard.listen(&scene),
+            None => watches.heard.listen(&scene),
             Some(_) => quotes::check_request(&scene, &mut self.findings),
         }
         manipulation::check(&scene, &mut self.findings, &mut self.ledger.trace);
@@ -178,8 +177,16 @@ impl Case {
 
     /// The head of the service's answer is there, and the client has not seen it yet: what it did is done, or is not.
     pub(super) fn settle_steps(&mut self, status: Option<u16>, passed: bool, now: Millis) {
-        let world = Rc::clone(&self.world);
-        self.progress.settle(status, passed, &mut self.ledger.trace, &world.ground(now));
+        if let Some(watches) = &mut self.watches {
+            watches.progress.settle(status, passed, &mut self.ledger.trace, &self.world.ground(now));
+        }
+    }
+
+    /// It was permitted, and did not go on after all.
+    pub(super) fn withdraw(&mut self) {
+        if let Some(watches) = &mut self.watches {
+            watches.progress.withdraw();
+        }
     }
 
     /// Counts a piece of the body that passes.
@@ -189,39 +196,43 @@ impl Case {
         next: impl FnOnce(Box<Self>) -> Next,
     ) -> Step<Next> {
         self.request_bytes = self.request_bytes.saturating_add(u64::try_from(piece_bytes).unwrap_or(u64::MAX));
-        let world = Rc::clone(&self.world);
+        let world = &self.world;
         shape::check_body(world.config.routes.get(self.route), self.request_bytes, &mut self.findings);
         self.settle(next)
     }
 
     /// Looks at whose things it asks for: what the head names before the body is there, the rest afterwards.
-    pub(super) fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
-        let world = Rc::clone(&self.world);
+    fn weigh_objects(&mut self, request: &Request, body: Option<&Body>, now: Millis) {
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         if config.objects.is_none() || risk::is_refused(config, route, &self.findings) {
             return;
         }
         let scene = world.scene(route, request, body, &self.caller, 0, now);
-        objects::check(&scene, &mut self.objects, &mut self.findings);
+        objects::check(&scene, &mut self.watches.get_or_insert_default().objects, &mut self.findings);
     }
 
     /// Adds what is known of the actors it belongs to. Once.
     pub(super) fn recall(&mut self, request: &Request, now: Millis) {
-        let world = Rc::clone(&self.world);
+        let config = &self.world.config;
+        if config.anomaly.is_some() || config.behaviour.is_some() || config.exposure.is_some() {
+            self.recall_actors(request, now);
+        }
+    }
+
+    #[inline(never)]
+    fn recall_actors(&mut self, request: &Request, now: Millis) {
+        let world = &self.world;
         let config = &world.config;
         let route = config.routes.get(self.route);
         let scene = world.scene(route, request, None, &self.caller, 0, now);
+        let watches = self.watches.get_or_insert_default();
         if config.anomaly.is_some() {
-            anomaly::check(&scene, &world.usual, self.anomaly.get_or_insert_default(), &mut self.findings);
+            anomaly::check(&scene, &world.usual, watches.anomaly.get_or_insert_default(), &mut self.findings);
         }
-        behaviour::check(&world.ground(now), &world.programs, &mut self.watch, &mut self.findings);
-        volume::check(&world.ground(now), &self.tab, &mut self.findings);
-    }
-
-    /// Whether it is compared with others, of which its answer is a part.
-    pub(super) fn is_compared(&self) -> bool {
-        self.anomaly.as_ref().is_some_and(|watch| watch.wants_answer())
+        behaviour::check(&world.ground(now), &world.programs, &mut watches.behaviour, &mut self.findings);
+        volume::check(&world.ground(now), &watches.tab, &mut self.findings);
     }
 
     /// See [`Done::wants_receipt`].
@@ -231,17 +242,25 @@ impl Case {
 
     /// Where findings become a verdict: the way out of every state that can refuse.
     pub(super) fn settle<Next>(mut self: Box<Self>, next: impl FnOnce(Box<Self>) -> Next) -> Step<Next> {
-        let world = Rc::clone(&self.world);
-        let route = world.config.routes.get(self.route);
-        let (judgement, ruling) = risk::judge(&world.config, route, &self.findings, self.proved);
-        self.judgement = judgement;
-        match ruling {
-            Ruling::Forward(permit) => {
-                self.progress.send();
-                Step::Forward(permit, next(self))
-            }
-            Ruling::Refuse(refusal) => self.refuse(&refusal),
+        let permit = match risk::acquit(&self.findings) {
+            Some(permit) => permit,
+            None => match self.judge() {
+                Ruling::Forward(permit) => permit,
+                Ruling::Refuse(refusal) => return self.refuse(&refusal),
+            },
+        };
+        if let Some(watches) = &mut self.watches {
+            watches.progress.send();
         }
+        Step::Forward(permit, next(self))
+    }
+
+    /// Judges it by what was found.
+    pub(super) fn judge(&mut self) -> Ruling {
+        let route = self.world.config.routes.get(self.route);
+        let (judgement, ruling) = risk::judge(&self.world.config, route, &self.findings, self.proved);
+        self.judgement = judgement;
+        ruling
     }
 
     /// The way out of a request that was judged and does not go on.

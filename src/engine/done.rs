@@ -1,5 +1,6 @@
 //! A request that is over: what is to be settled, counted and told about it.
 
+use super::watches::Watches;
 use super::Done;
 use crate::config::{AccessLog, RouteId};
 use crate::endpoints::audit::{About, Act};
@@ -31,14 +32,13 @@ impl Done {
     /// Whether [`Done::close`] depends on the length of the response.
     pub fn wants_response_bytes(&self) -> bool {
         let case = &self.case;
-        case.ledger.charges_responses() || case.tab.wants_bytes() || case.is_compared()
+        case.ledger.charges_responses() || case.watches.as_ref().is_some_and(|watches| watches.wants_bytes())
     }
 
     /// Whether it depends on its status.
     pub fn wants_response_status(&self) -> bool {
         let case = &self.case;
-        let watched = case.watch.wants_status() || case.objects.wants_status() || case.is_compared();
-        watched || case.progress.is_under_way() || case.ledger.remembers_actors()
+        case.ledger.remembers_actors() || case.watches.as_ref().is_some_and(|watches| watches.wants_status())
     }
 
     /// Whether anything is left to settle; if not, [`Done::close`] changes nothing.
@@ -62,11 +62,11 @@ impl Done {
             weighed.iter().map(|weighed| (weighed.finding.check, weighed.weight)).collect();
         let outcome = Outcome { status: response.status, passed, findings: &findings };
         let is_served = self.case.judgement.verdict == Verdict::Allow;
-        let mut taken = is_served.then(|| self.case.tab.close(response.bytes, &ground)).flatten();
-        let mut asked = self.case.objects.close(&outcome, &ground);
-        let mut unusual =
-            self.case.anomaly.as_mut().and_then(|anomaly| anomaly.close(&outcome, response, &ground));
-        let mut watched = self.case.watch.close(&outcome, &world.programs, &ground);
+        let Watches { objects, anomaly, tab, behaviour, .. } = &mut **self.case.watches.get_or_insert_default();
+        let mut taken = is_served.then(|| tab.close(response.bytes, &ground)).flatten();
+        let mut asked = objects.close(&outcome, &ground);
+        let mut unusual = anomaly.as_mut().and_then(|anomaly| anomaly.close(&outcome, response, &ground));
+        let mut watched = behaviour.close(&outcome, &world.programs, &ground);
         let trace = &mut self.case.ledger.trace;
         let parts: &mut [&mut dyn Part] = &mut [&mut taken, &mut asked, &mut unusual, &mut watched];
         ground.memory.change_together(ground.shared, parts, now, trace);
@@ -103,19 +103,21 @@ impl Done {
 
     /// What became of a request for a token, or for the end of one; `None` for any other, and where the client left before there was an answer.
     pub fn act(&self) -> Option<Act> {
+        self.case.act.clone().or_else(|| self.refused_act(self.case.endpoint?))
+    }
+
+    fn refused_act(&self, endpoint: Endpoint) -> Option<Act> {
         let judgement = &self.case.judgement;
-        let refused = judgement.code.as_ref().filter(|_| judgement.verdict != Verdict::Allow);
         // No rule of the configuration is about an endpoint of ours, so the code is one of a check.
-        let refused = refused.and_then(|code| match code {
-            Cow::Borrowed(code) => Some(*code),
-            Cow::Owned(_) => None,
-        });
-        let by_judgement = refused.and_then(|error| match self.case.endpoint? {
+        let error = match judgement.code.as_ref().filter(|_| judgement.verdict != Verdict::Allow)? {
+            Cow::Borrowed(code) => *code,
+            Cow::Owned(_) => return None,
+        };
+        match endpoint {
             Endpoint::Token => Some(Act::Refused { error }),
             Endpoint::Revocation => Some(Act::NotRevoked { error }),
             Endpoint::Keys => None,
-        });
-        self.case.act.clone().or(by_judgement)
+        }
     }
 
     /// The line of the log about it.
@@ -164,7 +166,7 @@ impl Done {
             source,
             judgement: &case.judgement,
             applied: &case.ledger.applied,
-            chain: case.watch.chain().collect(),
+            chain: case.watches.iter().flat_map(|watches| watches.behaviour.chain()).collect(),
             response: Response { status: response.status.or(self.response.status), ..response },
             spent_nanos,
         })

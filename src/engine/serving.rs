@@ -10,7 +10,7 @@ use crate::request::body::Unread;
 use crate::request::Request;
 use crate::response::Response;
 use crate::stages::identity::{Need, Patience};
-use crate::stages::risk::{self, Ruling};
+use crate::stages::risk::Ruling;
 use std::rc::Rc;
 
 /// An endpoint's request.
@@ -77,11 +77,7 @@ impl Open {
 impl Case {
     /// Where findings become the verdict on a request that is answered here.
     fn serve<Next>(mut self: Box<Self>, answer: impl FnOnce(f64) -> (Reply, Option<Act>)) -> Step<Next> {
-        let world = Rc::clone(&self.world);
-        let (judgement, ruling) =
-            risk::judge(&world.config, world.config.routes.get(self.route), &self.findings, self.proved);
-        self.judgement = judgement;
-        match ruling {
+        match self.judge() {
             // Nothing is forwarded, so the permit lapses.
             Ruling::Forward(_unused) => {
                 let (reply, act) = answer(self.judgement.risk);

@@ -264,20 +264,22 @@ impl Exchange {
 
     /// The exchange is over.
     pub(crate) fn log(&mut self) {
-        self.ended = true;
-        self.finish_if_ended();
         let mut done = match self.take() {
+            State::Body(body) => body.finish().finish(Response::default()),
             State::Answer(answer) => answer.finish(Response::default()),
             State::Hold(held) => *held.abandon(),
             State::Watch(watched) => watched.end(now()).finish(Response::default()),
             State::Done(done) => *done,
             State::Wait(wait) => *wait.abandon(),
             // The codec refused the request before any filter saw it.
-            State::New | State::Body(_) | State::Over => return,
+            State::New | State::Over => return,
         };
-        let bytes = if done.wants_response_bytes() { response_bytes() } else { 0 };
-        let status = if done.wants_response_status() { response_status() } else { None };
+        let mut bytes = 0;
         if done.is_open() {
+            if done.wants_response_bytes() {
+                bytes = response_bytes();
+            }
+            let status = if done.wants_response_status() { response_status() } else { None };
             done.close(Response { status, bytes }, self.clock.look());
         }
         self.report.count(&done, self.clock.spent_nanos, self.clock.seen());

@@ -348,10 +348,10 @@ fn acts(config: &Config, all: &mut Vec<Option<Metric>>) -> Acts {
     acts
 }
 
-/// What the memory met: the way in its table, and how often.
+/// What the memory met, if it did: the way in its table, and how often.
 fn events(trace: Trace) -> impl Iterator<Item = (usize, u32)> {
     let Trace { retries, evictions, junk } = trace;
-    [retries, evictions, junk].into_iter().enumerate()
+    [retries, evictions, junk].into_iter().enumerate().filter(|(_, times)| *times > 0)
 }
 
 fn position<T: PartialEq>(all: &[T], wanted: &T) -> Option<usize> {

@@ -206,7 +206,9 @@ fn admit(
     revocation::check(identity, verified, scene, findings)?;
     authorization::check(&route.requirement, verified, findings);
     step_up::check(identity, &route.requirement, verified, scene.now, findings);
-    binding::check(&identity.bindings, verified, request, findings);
+    if !identity.bindings.is_empty() {
+        binding::check(&identity.bindings, verified, request, findings);
+    }
     let is_stopped = |findings: &Findings| findings.iter().any(|finding| config.stops(finding, route.mode));
     let effort = if is_stopped(findings) { Effort::Cheap } else { Effort::Whole };
     let unrecorded = holder::check(identity, verified, presented, effort, scene).unwrap_or_else(|finding| {
@@ -232,9 +234,13 @@ pub fn next_nonce(caller: &Caller, scene: &Scene<'_>) -> Option<(&'static str, S
     holder::next_nonce(scene.config.identity.as_ref()?, caller, scene)
 }
 
-/// Fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
-pub fn disbelieved(config: &Config, request: &Request) -> Vec<String> {
-    config.identity.as_ref().map(|identity| holder::disbelieved(identity, request)).unwrap_or_default()
+/// Adds the fields that say who somebody is, from somebody who is not believed: they are taken out of the request.
+pub fn add_disbelieved(config: &Config, request: &Request, fields: &mut Vec<String>) {
+    let holder = config.identity.as_ref().map(|identity| &identity.holder);
+    let certificate = holder.and_then(|holder| holder.certificate.as_ref());
+    if let Some(trusted) = certificate.and_then(|certificate| certificate.forwarded.as_ref()) {
+        fields.extend(holder::disbelieved(trusted, request));
+    }
 }
 
 /// The question to the issuer of the request's opaque token.

@@ -210,40 +210,40 @@ impl Decision {
 /// Applies those limits of the route that can be applied now: those that need the body once it is there, all others
 /// before.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
-    apply_all(scene, findings, ledger);
-    // The leases of the request's own keys have been renewed: each with the change of its record.
-    scene.leases.borrow_mut().end_if_due(&scene.ground(), &mut ledger.trace);
-}
-
-fn apply_all(scene: &Scene<'_>, findings: &mut Findings, ledger: &mut Ledger) {
     let mut key = Vec::with_capacity(KEY_BYTES);
-    ledger.applied.reserve(scene.route.limits.len());
+    if ledger.applied.is_empty() {
+        ledger.applied = Vec::with_capacity(scene.route.limits.len());
+    }
     for index in &scene.route.limits {
-        let limit = scene.config.limits.get(*index);
-        let Some(limit) = limit.filter(|limit| limit.needs_body == scene.body.is_some() && applies(limit, scene))
-        else {
-            continue;
-        };
-        let cost = cost(limit, scene);
-        if cost == 0 {
-            continue;
+        if apply(*index, &mut key, scene, findings, ledger) == Some(Decision::Refuse) {
+            break;
         }
-        fields::write_key(limit, scene, &mut key);
-        if apply(*index, limit, cost, &key, scene, findings, ledger) == Decision::Refuse {
-            return;
-        }
+    }
+    // The leases of the request's own keys have been renewed: each with the change of its record.
+    let mut leases = scene.leases.borrow_mut();
+    if leases.is_due(scene.now) {
+        leases.end(&scene.ground(), &mut ledger.trace);
     }
 }
 
+/// What a limit says, if it can be applied now. Not inlined: most routes have few, and a loop would prepare for many.
+#[inline(never)]
 fn apply(
     index: usize,
-    limit: &Limit,
-    cost: u64,
-    key: &[u8],
+    key: &mut Vec<u8>,
     scene: &Scene<'_>,
     findings: &mut Findings,
     ledger: &mut Ledger,
-) -> Decision {
+) -> Option<Decision> {
+    let limit = scene.config.limits.get(index)?;
+    if limit.needs_body != scene.body.is_some() || !applies(limit, scene) {
+        return None;
+    }
+    let cost = cost(limit, scene);
+    if cost == 0 {
+        return None;
+    }
+    fields::write_key(limit, scene, key);
     let owner = scene.owners.get(index).copied().unwrap_or_else(|| scene.memory.owner(&limit.owner));
     let call = Call { index, limit, place: scene.memory.locate_of(key, owner), cost };
     let factors = limit.adapt.as_ref().map(|adapt| factors(adapt, scene, ledger));
@@ -266,7 +266,7 @@ fn apply(
         }
     }
     ledger.applied.push(applied);
-    applied.decision
+    Some(applied.decision)
 }
 
 // Few limits have any.

@@ -163,18 +163,16 @@ pub fn judge_response(config: &Config, route: &Route, findings: &Findings, judge
     withheld
 }
 
-/// Turns findings into a judgement and a ruling. `proved` tells whether the caller has proved already what a challenge would
-/// ask for: that satisfies a challenge and no denial.
-pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
-    // Almost always. Thresholds are greater than nothing.
-    if findings.is_empty() {
-        return (Judgement::default(), Ruling::Forward(Permit::new()));
-    }
-    judge_findings(config, route, findings, proved)
+/// The permit of a request of which nothing was found, as nearly always: its judgement is the default one, since thresholds are
+/// greater than nothing.
+pub fn acquit(findings: &Findings) -> Option<Permit> {
+    findings.is_empty().then(Permit::new)
 }
 
+/// Turns findings into a judgement and a ruling. `proved` tells whether the caller has proved already what a challenge would
+/// ask for: that satisfies a challenge and no denial.
 #[inline(never)]
-fn judge_findings(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
+pub fn judge(config: &Config, route: &Route, findings: &Findings, proved: bool) -> (Judgement, Ruling) {
     let weigh = |finding: &Finding| {
         let (weight, mode) = config.weigh(finding, route.mode)?;
         Some(Weighed { finding: finding.clone(), weight, mode })

@@ -17,36 +17,49 @@ pub fn is_ascii(bytes: &[u8]) -> bool {
     seen.iter().fold(0, |seen, byte| seen | byte) < 0x80 && rest.is_ascii()
 }
 
-/// Letters and digits of ASCII, and some bytes more.
+/// Letters and digits of ASCII and some bytes more, of texts that one of these bytes parts into pieces.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
-    /// By byte: one if it is none of them.
-    foreign: [u8; 256],
+    /// By byte: in the lower half why it may not be there, in the upper half for which of these reasons the next one may not.
+    kinds: [u8; 256],
 }
 
+/// It is not of the alphabet.
+const FOREIGN: u8 = 1;
+/// It begins a piece, and no piece begins with it.
+const BARRED: u8 = 2;
+/// What a byte that begins a piece may not be.
+const BEGINNING: u8 = FOREIGN | BARRED;
+
 impl Alphabet {
-    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Self {
-        let mut foreign = [0; 256];
-        let (mut rest, mut byte) = (foreign.as_mut_slice(), 0_u8);
+    pub(crate) const fn new(others: &[u8], parting: u8, barred: &[u8]) -> Self {
+        let mut kinds = [0; 256];
+        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
         while let Some((first, tail)) = rest.split_first_mut() {
-            *first = if byte.is_ascii_alphanumeric() || contains(others, byte) { 0 } else { 1 };
+            let is_foreign = !byte.is_ascii_alphanumeric() && !contains(others, byte);
+            let foreign = if is_foreign { FOREIGN } else { 0 };
+            let is_barred = if contains(barred, byte) { BARRED } else { 0 };
+            let next = if byte == parting { BEGINNING } else { FOREIGN };
+            *first = foreign | is_barred | (next << 4);
             byte = byte.wrapping_add(1);
             rest = tail;
         }
-        Self { foreign }
+        Self { kinds }
     }
 
-    /// Whether every byte is one of them.
-    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|byte| self.has(*byte))
-    }
-
-    pub(crate) fn has(&self, byte: u8) -> bool {
-        self.foreign(byte) == 0
-    }
-
-    fn foreign(&self, byte: u8) -> u8 {
-        self.foreign.get(usize::from(byte)).copied().unwrap_or(1)
+    /// Whether a text is of it, and no piece begins with a byte that it may not begin with. Called from several places, and once in
+    /// the module.
+    #[inline(never)]
+    pub(crate) fn spells(&self, text: &[u8]) -> bool {
+        let mut unwanted = BEGINNING;
+        for byte in text {
+            let kind = self.kinds.get(usize::from(*byte)).copied().unwrap_or(FOREIGN);
+            if kind & unwanted != 0 {
+                return false;
+            }
+            unwanted = kind >> 4;
+        }
+        true
     }
 }
 
@@ -102,18 +115,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+        fn the_standard_library_says_the_same(one in proptest::collection::vec(any::<u8>(), 0..200), spelled in "[a-zA-Z0-9_./-]{0,60}", at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+            let spelled = spelled.into_bytes();
             let mut other = one.clone();
             prop_assert!(are_equal(&one, &other));
             prop_assert_eq!(is_ascii(&one), one.is_ascii());
             prop_assert_eq!(has_one_of(&one, [1, 200]), one.contains(&1) || one.contains(&200));
             let ascii: Vec<u8> = one.iter().map(|byte| byte & 0x7f).collect();
             prop_assert!(is_ascii(&ascii));
-            let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-            const NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
-            prop_assert_eq!(NAME.has_all(&ascii), ascii.iter().all(is_kind));
-            prop_assert_eq!(NAME.has_all(&one), one.iter().all(is_kind));
-            prop_assert!(one.iter().all(|byte| NAME.has(*byte) == is_kind(byte)));
+            const NAME: Alphabet = Alphabet::new(b"-_./", b'/', b"/.");
+            let is_kind = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./".contains(byte);
+            for text in [&one, &ascii, &spelled] {
+                let is_whole = text.split(|byte| *byte == b'/').all(|piece| !piece.starts_with(b"."));
+                let parts = text.is_empty() || !(text.starts_with(b"/") || text.windows(2).any(|pair| pair == b"//"));
+                prop_assert_eq!(NAME.spells(text), text.iter().all(is_kind) && is_whole && parts, "{:?}", text);
+            }
             other.push(0);
             prop_assert!(!are_equal(&one, &other));
             let at = at.index(other.len());

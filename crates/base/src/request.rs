@@ -21,6 +21,7 @@ use crate::bytes::Alphabet;
 use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 /// Header fields of this prefix are ours: from a client they are removed.
 pub const INTERNAL_PREFIX: &str = "x-portcullis-";
@@ -55,8 +56,8 @@ pub struct Request {
     /// A name for this request, safe to print. `None` when Envoy gave none.
     pub id: Option<String>,
     method: Cow<'static, str>,
-    /// Which field is `:path`.
-    target: Option<usize>,
+    /// Where the value of `:path` lies.
+    target: Range<usize>,
     /// Where the query begins in it, its question mark included.
     path_bytes: usize,
     host: Option<String>,
@@ -66,8 +67,8 @@ pub struct Request {
 impl Request {
     /// The view of a request. `source` asks for the peer's address, at most once; see [`source_address`].
     pub fn new(headers: Headers, source: impl FnOnce() -> Option<IpAddr> + 'static) -> Self {
-        let target = headers.position(":path");
-        let written = path::without_query(headers.value_at(target));
+        let target = headers.place(":path");
+        let written = path::without_query(headers.at(target.clone()));
         let (path, path_bytes) = (path::normalize(written), written.len());
         let id = headers.first("x-request-id").and_then(request_id);
         let method = headers.first(":method").map(method).unwrap_or_default();
@@ -143,7 +144,7 @@ impl Request {
 
     /// The path and the query as they were sent.
     pub fn target(&self) -> &[u8] {
-        self.headers.value_at(self.target)
+        self.headers.at(self.target.clone())
     }
 
     /// The path as it was sent.
@@ -205,7 +206,7 @@ fn host(authority: &[u8]) -> Option<String> {
     // `shop.example.` is the same name, written absolutely.
     let name = authority.strip_suffix(b".").unwrap_or(authority);
     let name = if is_name(name) { name } else { host_of_address(authority)? };
-    std::str::from_utf8(name).ok().map(str::to_ascii_lowercase)
+    String::from_utf8(name.iter().map(u8::to_ascii_lowercase).collect()).ok()
 }
 
 /// The same for what is more than a name.
@@ -225,26 +226,16 @@ fn host_of_address(authority: &[u8]) -> Option<&[u8]> {
     (is_plain && port.iter().skip(1).all(u8::is_ascii_digit)).then_some(name)
 }
 
-/// What labels and full stops are of.
-static IN_NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
-
 /// Labels with full stops between them.
 fn is_name(name: &[u8]) -> bool {
-    // Whether the label that is read has anything in it.
-    let mut is_label = false;
-    for byte in name {
-        let is_stop = *byte == b'.';
-        if !IN_NAME.has(*byte) || (is_stop && !is_label) {
-            return false;
-        }
-        is_label = !is_stop;
-    }
-    is_label
+    static LABELS: Alphabet = Alphabet::new(b"-_.", b'.', b".");
+    name.last().is_some_and(|last| *last != b'.') && LABELS.spells(name)
 }
 
 /// Envoy writes a UUID; a client may be allowed to bring its own, so only harmless characters pass.
 fn request_id(value: &[u8]) -> Option<String> {
-    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && IN_NAME.has_all(value);
+    static ID: Alphabet = Alphabet::new(b"-_.", 0, b"");
+    let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && ID.spells(value);
     std::str::from_utf8(value).ok().filter(|_| fits).map(str::to_owned)
 }
 

@@ -63,6 +63,8 @@ pub struct Route {
     pub captured: Vec<usize>,
     /// The quotes that its requests have to keep to.
     pub asserted: Vec<usize>,
+    /// Whether anything is said about its requests beyond tokens, limits and payloads.
+    pub is_followed: bool,
     /// Whether a limit or a rule looks into a JSON body, or the watch over logins or objects does.
     pub needs_json: bool,
     /// The names that are read in its requests.
@@ -75,6 +77,15 @@ impl Route {
     /// Whether a rule needs the body.
     pub const fn needs_body(&self) -> bool {
         self.needs_json || self.oauth.is_some()
+    }
+
+    /// With [`Route::is_followed`], which all its other parts and some sections decide.
+    fn followed(self, sections: &Sections<'_>) -> Self {
+        let by_flows = sections.flows.manipulation.as_ref().is_some_and(|own| own.judges(&self.name));
+        let by_rules = !(self.rules.is_empty() && self.watched.body.is_empty() && self.watched.query.is_empty());
+        let by_parts = !(self.steps.is_empty() && self.captured.is_empty() && self.asserted.is_empty());
+        let is_followed = by_rules || by_parts || by_flows || sections.objects.is_some();
+        Self { is_followed, ..self }
     }
 }
 
@@ -161,17 +172,19 @@ impl Routes {
             steps: Vec::new(),
             captured: Vec::new(),
             asserted: Vec::new(),
+            is_followed: false,
             needs_json: sections.need_body(UNMATCHED),
             watched: sections.watched(UNMATCHED),
             oauth: None,
         };
+        let unmatched = unmatched.followed(sections);
         let mut written = Vec::with_capacity(document.routes.len());
         for (index, raw) in document.routes.iter().enumerate() {
             let path = Path::entry_of("routes", index);
             check(raw, &path)?;
             let own = raw.risk.map(|own| Thresholds::new(own, &path.member("risk"))).transpose()?;
             let (captured, asserted) = quotes::on_route(&flows.quotes, &raw.name);
-            written.push(Route {
+            let route = Route {
                 name: raw.name.clone(),
                 mode: raw.mode.unwrap_or(document.mode),
                 thresholds: own.unwrap_or(thresholds),
@@ -184,12 +197,14 @@ impl Routes {
                 steps: workflows::on_route(&flows.workflows, &raw.name),
                 captured,
                 asserted,
+                is_followed: false,
                 needs_json: sections.need_body(&raw.name),
                 watched: sections.watched(&raw.name),
                 oauth: endpoints.get(&raw.name).cloned(),
-            });
+            };
+            written.push(route.followed(sections));
         }
-        let ambiguous = strictest(&unmatched, &written);
+        let ambiguous = strictest(&unmatched, &written).followed(sections);
         let hosts = Hosts::new(&document.routes)?;
         Ok(Self { written, unmatched, ambiguous, hosts })
     }

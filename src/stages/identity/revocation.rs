@@ -13,7 +13,7 @@
 
 use super::checks::{TOKEN_REVOCATION_UNKNOWN, TOKEN_REVOKED};
 use super::{Need, Patience, Scene, Verified};
-use crate::config::identity::{Identity, RevocationEndpoint};
+use crate::config::identity::{Identity, Revocation, RevocationEndpoint};
 use crate::finding::{Finding, Findings};
 use crate::gather;
 use crate::jose::Claims;
@@ -131,7 +131,19 @@ pub(super) fn check(
     scene: &Scene<'_>,
     findings: &mut Findings,
 ) -> Result<(), Need> {
-    let Some(configured) = &identity.revocation else { return Ok(()) };
+    match &identity.revocation {
+        Some(configured) => check_configured(configured, verified, scene, findings),
+        None => Ok(()),
+    }
+}
+
+#[inline(never)]
+fn check_configured(
+    configured: &Revocation,
+    verified: &Verified,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+) -> Result<(), Need> {
     if let Some(endpoint) = &configured.endpoint {
         scene.revocations.borrow_mut().refresh_asked(endpoint, scene.shared);
     }

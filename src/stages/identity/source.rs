@@ -4,7 +4,7 @@ use super::checks::TOKEN_AMBIGUOUS;
 use crate::config::identity::{ApiKeys, Identity, TokenSource};
 use crate::finding::Finding;
 use crate::request::form::spellings;
-use crate::request::headers::Headers;
+use crate::request::headers::{Headers, Repeated};
 use crate::request::Request;
 use std::borrow::Cow;
 
@@ -57,7 +57,7 @@ pub(super) fn credential<'r>(
 /// of them.
 fn key<'r>(keys: &'r ApiKeys, request: &'r Request) -> Result<Option<Presented<'r>>, Finding> {
     let (headers, header) = (&request.headers, keys.header.as_str());
-    let value = only(headers.all(header), header)?;
+    let value = headers.only(header).map_err(|Repeated| repeated(header))?;
     let alike = headers.alike(header).count();
     if alike > usize::from(value.is_some()) {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{header}` is there in another spelling")));
@@ -95,14 +95,14 @@ fn token<'r>(
     let mut found = None;
     for source in sources {
         let token = match source {
-            TokenSource::Header { name, scheme } => match only(headers.all(name), name)? {
-                Some(value) => {
-                    let by_proof = scheme.as_ref().filter(|_| dpop).map(|_| DPOP);
-                    let bearer =
-                        in_field(value, scheme.as_deref(), name)?.map(|text| Presented::new(text, Kind::Bearer));
-                    let proven = by_proof.map(|scheme| in_field(value, Some(scheme), name)).transpose()?.flatten();
-                    bearer.or(proven.map(|text| Presented::new(text, Kind::Proven)))
-                }
+            TokenSource::Header { name, scheme } => match headers.only(name).map_err(|Repeated| repeated(name))? {
+                Some(value) => match in_field(value, scheme.as_deref(), name)? {
+                    Some(text) => Some(Presented::new(text, Kind::Bearer)),
+                    None if dpop && scheme.is_some() => {
+                        in_field(value, Some(DPOP), name)?.map(|text| Presented::new(text, Kind::Proven))
+                    }
+                    None => None,
+                },
                 None => None,
             },
             TokenSource::Cookie(name) => in_cookie(headers, name)?.map(|text| Presented::new(text, Kind::Bearer)),
@@ -115,17 +115,18 @@ fn token<'r>(
     Ok(found)
 }
 
-fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>, name: &str) -> Result<Option<&'r [u8]>, Finding> {
-    let first = values.next();
-    match values.next() {
-        Some(_) => Err(Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated"))),
-        None => Ok(first),
-    }
+#[cold]
+fn repeated(name: &str) -> Finding {
+    Finding::new(&TOKEN_AMBIGUOUS, format!("`{name}` is repeated"))
 }
 
 /// The one cookie of that name, which must be the only thing in any cookie line that looks like it.
 fn in_cookie<'r>(headers: &'r Headers, name: &'r str) -> Result<Option<&'r [u8]>, Finding> {
-    let cookie = only(headers.cookies(name), name)?;
+    let mut cookies = headers.cookies(name);
+    let cookie = cookies.next();
+    if cookies.next().is_some() {
+        return Err(repeated(name));
+    }
     if headers.cookie_mentions(name) > usize::from(cookie.is_some()) {
         return Err(Finding::new(&TOKEN_AMBIGUOUS, format!("cookie `{name}` can be read in two ways")));
     }
@@ -146,15 +147,21 @@ fn in_field<'r>(value: &'r [u8], scheme: Option<&str>, name: &str) -> Result<Opt
 fn after_scheme<'r>(value: &'r [u8], scheme: Option<&str>) -> Option<&'r [u8]> {
     let Some(scheme) = scheme else { return Some(value) };
     let (word, rest) = value.split_at_checked(scheme.len())?;
-    if !word.eq_ignore_ascii_case(scheme.as_bytes()) {
+    // Nearly all write it as it is configured.
+    if word != scheme.as_bytes() && !word.eq_ignore_ascii_case(scheme.as_bytes()) {
         return None;
     }
     match rest.first() {
         // Another scheme whose name begins like ours.
-        Some(byte) if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) => None,
+        Some(byte) if *byte != b' ' && is_in_token(*byte) => None,
         // Strictly one space (RFC 9110 §11.4), but services split at any white space.
         _ => Some(rest.trim_ascii()),
     }
+}
+
+/// What names of schemes are of (RFC 9110 §5.6.2).
+fn is_in_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

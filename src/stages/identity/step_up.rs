@@ -19,7 +19,8 @@ pub(super) fn check(
     now: Millis,
     findings: &mut Findings,
 ) {
-    if let Some(lacking) = lacking(&requirement.login, identity, verified, now) {
+    let login = Some(&requirement.login).filter(|login| !login.is_empty());
+    if let Some(lacking) = login.and_then(|login| lacking(login, identity, verified, now)) {
         findings.add(Finding::new(&LOGIN_INSUFFICIENT, lacking));
     }
 }

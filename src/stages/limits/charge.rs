@@ -7,6 +7,11 @@ use crate::expression::Cause;
 
 /// Whether a limit is for a request.
 pub(super) fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
+    limit.when.is_always() || meets_conditions(limit, scene)
+}
+
+#[inline(never)]
+fn meets_conditions(limit: &Limit, scene: &Scene<'_>) -> bool {
     let When { condition, methods, fields, anonymous } = &limit.when;
     // What is not known to be another request is one that the limit is for.
     let holds = condition.as_ref().is_none_or(|condition| match condition.holds(&View::new(scene, &[])) {
@@ -20,7 +25,17 @@ pub(super) fn applies(limit: &Limit, scene: &Scene<'_>) -> bool {
 
 /// How many units it takes.
 pub(super) fn cost(limit: &Limit, scene: &Scene<'_>) -> u64 {
-    let Cost { default, methods, field, field_max, .. } = &limit.cost;
+    let Cost { default, methods, field, .. } = &limit.cost;
+    if methods.is_empty() && field.is_none() {
+        *default
+    } else {
+        own_cost(&limit.cost, scene)
+    }
+}
+
+#[inline(never)]
+fn own_cost(cost: &Cost, scene: &Scene<'_>) -> u64 {
+    let Cost { default, methods, field, field_max, .. } = cost;
     let asked = || {
         let field = field.as_ref()?;
         // What is no whole number, or several, costs as much as there may be: nobody saves by writing nonsense.

@@ -205,8 +205,7 @@ pub(super) fn note(call: &Call<'_>, key: &[u8], scene: &Scene<'_>, ledger: &mut 
 }
 
 /// The question that a request has to wait for, if any.
-pub(crate) fn question(config: &Config, ledger: &mut Ledger) -> Option<Asked> {
-    let fleet = config.fleet.as_ref()?;
+pub(crate) fn question(fleet: &Fleet, ledger: &mut Ledger) -> Option<Asked> {
     let (limits, counts): (Vec<usize>, Vec<Count>) = std::mem::take(&mut ledger.asked).into_iter().unzip();
     let question = Question { domain: fleet.domain.clone(), counts };
     (!limits.is_empty()).then_some(Asked { question, limits })

@@ -186,11 +186,9 @@ impl Leases {
         }
     }
 
-    /// The same as [`Self::end`], if it was not done within the time that a lease lasts.
-    pub(super) fn end_if_due(&mut self, ground: &Ground<'_>, trace: &mut Trace) {
-        if ground.now >= self.next_look {
-            self.end(ground, trace);
-        }
+    /// Whether [`Self::end`] was not done within the time that a lease lasts.
+    pub(super) fn is_due(&self, now: Millis) -> bool {
+        now >= self.next_look
     }
 
     /// Gives back what is left of the leases that are over.

@@ -606,7 +606,7 @@ fn the_fleet_has_the_last_word_on_a_strict_limit() {
     let judged = |answer: Answer| {
         let world = shared_with_a_fleet("strict");
         let (mut findings, mut ledger) = world.check(&get());
-        let asked = fleet::question(&world.config, &mut ledger).unwrap();
+        let asked = fleet::question(world.config.fleet.as_ref().unwrap(), &mut ledger).unwrap();
         assert_eq!(asked.question().counts[0].units, 1);
         let request = Request::new(Headers::from_pairs([(":path", "/")]), || None);
         let route = world.config.routes.get(RouteId::Unmatched);

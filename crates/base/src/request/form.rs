@@ -103,7 +103,7 @@ fn is_utf8(parameters: &[u8]) -> bool {
 /// (PHP), and take `;` for `&`.
 pub fn spellings(text: &[u8], name: &str) -> usize {
     // Decoding makes nothing longer, and what begins the name may be missing ([`is_spelling`]).
-    let bytes_min = name.trim_start_matches(['_', '.', '+', ' ']).len();
+    let bytes_min = name.bytes().skip_while(|byte| matches!(byte, b'_' | b'.' | b'+' | b' ')).count();
     names(text)
         .filter(|sent| sent.len() >= bytes_min)
         .filter(|sent| is_spelling(percent_encoding::percent_decode(sent), name))

@@ -8,6 +8,7 @@
 //! them. Bounds: what the buffer holds; `stages::shape` applies the configured limits.
 
 use crate::bytes;
+use std::ops::Range;
 
 /// The fields of one header section, in the order received.
 #[derive(Debug, Default)]
@@ -26,6 +27,10 @@ struct Field {
     value_bytes: usize,
     print: Print,
 }
+
+/// There are several fields where there may be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated;
 
 /// What tells most names apart without a look at them: the length, the first byte and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +58,16 @@ impl Print {
     }
 }
 
+impl Field {
+    const fn value_place(&self) -> Range<usize> {
+        let start = self.start.saturating_add(self.name_bytes).saturating_add(1);
+        start..start.saturating_add(self.value_bytes)
+    }
+}
+
 impl Headers {
     /// Reads the host's encoding. `None` if it does not add up: the host is then not what we think it is.
-    pub fn from_wire(buffer: Vec<u8>) -> Option<Self> {
+    pub fn from_wire(mut buffer: Vec<u8>) -> Option<Self> {
         let Some((count, rest)) = buffer.split_first_chunk() else {
             return buffer.is_empty().then(Self::default);
         };
@@ -75,7 +87,11 @@ impl Headers {
             field
         });
         let fields = fields.collect();
-        (start <= buffer.len()).then_some(Self { buffer, fields, marks })
+        if start > buffer.len() {
+            return None;
+        }
+        buffer.truncate(start);
+        Some(Self { buffer, fields, marks })
     }
 
     /// Fields from anywhere else: tests, tools, replays.
@@ -91,20 +107,30 @@ impl Headers {
         headers
     }
 
-    /// The place of the first field of that name.
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.iter().position(|(own, _)| own == name.as_bytes())
+    /// Where the value of the first field of that name lies, for [`Headers::at`]; nowhere if there is none.
+    pub fn place(&self, name: &str) -> Range<usize> {
+        self.find(name, 0).map(|(_, field)| field.value_place()).unwrap_or_default()
     }
 
-    /// The value of the field at a place; empty if there is none.
-    pub fn value_at(&self, place: Option<usize>) -> &[u8] {
-        place.and_then(|place| self.fields.get(place)).map(|field| self.value(field)).unwrap_or_default()
+    /// The bytes at a place.
+    pub fn at(&self, place: Range<usize>) -> &[u8] {
+        self.buffer.get(place).unwrap_or_default()
     }
 
-    /// The value of the only field of that name. With several, the first: use [`Headers::all`] where that matters.
+    /// The value of the only field of that name. With several, the first: use [`Headers::only`] where that matters.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        let is_named = |field: &&Field| bytes::are_equal(self.name(field), name.as_bytes());
-        self.printed(Print::of(name.as_bytes())).find(is_named).map(|field| self.value(field))
+        self.find(name, 0).map(|(_, field)| self.value(field))
+    }
+
+    /// The value of the only field of that name.
+    ///
+    /// # Errors
+    /// [`Repeated`], if there are several.
+    pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
+        match self.find(name, 0) {
+            Some((place, _)) if self.find(name, place.saturating_add(1)).is_some() => Err(Repeated),
+            found => Ok(found.map(|(_, field)| self.value(field))),
+        }
     }
 
     /// The values of every field of that name, in order.
@@ -188,11 +214,19 @@ impl Headers {
     }
 
     /// Bytes of all names and values.
-    #[inline]
     pub fn bytes(&self) -> usize {
-        self.fields
-            .iter()
-            .fold(0, |sum, field| sum.saturating_add(field.name_bytes).saturating_add(field.value_bytes))
+        self.section().len().saturating_sub(self.fields.len().saturating_mul(2))
+    }
+
+    /// The first field of that name that is not before a place. Called from several places, and once in the module.
+    #[inline(never)]
+    fn find(&self, name: &str, from: usize) -> Option<(usize, &Field)> {
+        let print = Print::of(name.as_bytes());
+        if self.marks & print.mark() == 0 {
+            return None;
+        }
+        let mut fields = self.fields.iter().enumerate().skip(from).filter(|(_, field)| field.print == print);
+        fields.find(|(_, field)| bytes::are_equal(self.name(field), name.as_bytes()))
     }
 
     /// The fields whose names have this print.
@@ -208,12 +242,11 @@ impl Headers {
     }
 
     fn name(&self, field: &Field) -> &[u8] {
-        self.buffer.get(field.start..).and_then(|rest| rest.get(..field.name_bytes)).unwrap_or_default()
+        self.at(field.start..field.start.saturating_add(field.name_bytes))
     }
 
     fn value(&self, field: &Field) -> &[u8] {
-        let start = field.start.saturating_add(field.name_bytes).saturating_add(1);
-        self.buffer.get(start..).and_then(|rest| rest.get(..field.value_bytes)).unwrap_or_default()
+        self.at(field.value_place())
     }
 }
 
@@ -311,6 +344,8 @@ mod tests {
             let all: Vec<_> = headers.iter().filter(|(name, _)| *name == wanted.as_bytes()).map(|(_, value)| value).collect();
             let alike: Vec<_> = headers.iter().filter(|(name, _)| same_field(name, wanted.as_bytes())).collect();
             prop_assert_eq!(headers.first(&wanted), all.first().copied());
+            prop_assert_eq!(headers.at(headers.place(&wanted)), all.first().copied().unwrap_or_default());
+            prop_assert_eq!(headers.only(&wanted), if all.len() > 1 { Err(Repeated) } else { Ok(all.first().copied()) });
             prop_assert_eq!(headers.all(&wanted).collect::<Vec<_>>(), all);
             prop_assert_eq!(headers.alike(&wanted).collect::<Vec<_>>(), alike);
         }

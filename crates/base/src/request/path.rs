@@ -100,8 +100,8 @@ pub fn normalize(raw: &[u8]) -> Result<Path, Ambiguity> {
 
 /// A path that is in its one form already, but for a trailing slash; most are. `None` for any other, and for some that are too.
 fn normal_already(raw: &[u8]) -> Option<&str> {
-    static PLAIN: Alphabet = Alphabet::alphanumeric_and(b"-_.~/");
-    if !PLAIN.has_all(raw) || raw.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) {
+    static SEGMENTS: Alphabet = Alphabet::new(b"-_.~/", b'/', b"/.");
+    if !SEGMENTS.spells(raw.strip_prefix(b"/")?) {
         return None;
     }
     let shorter = raw.strip_suffix(b"/").filter(|shorter| !shorter.is_empty());

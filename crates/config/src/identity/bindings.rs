@@ -18,6 +18,15 @@ pub struct Bindings {
     pub session: Option<SessionBinding>,
 }
 
+impl Bindings {
+    /// Whether there are none. All are looked at, which is less code on a request's way than to stop at the first.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        let Self { ip, device, user_agent, geo, session } = self;
+        ip.is_none() & device.is_none() & user_agent.is_none() & geo.is_none() & session.is_none()
+    }
+}
+
 /// A claim with an address or network.
 #[derive(Debug)]
 pub struct IpBinding {

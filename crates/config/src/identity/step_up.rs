@@ -59,6 +59,7 @@ impl Login {
     }
 
     /// Whether it asks for nothing.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.acr_values.is_empty() && self.max_age.is_none()
     }

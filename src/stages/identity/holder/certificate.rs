@@ -76,9 +76,8 @@ fn is_trusted(trusted: &Forwarded, request: &Request) -> bool {
 
 /// The fields to take out of a request: services behind the filter may believe what it does not. Services that make variables
 /// of fields (CGI, WSGI) take an underscore for a hyphen.
-pub(in crate::stages::identity) fn disbelieved(identity: &Identity, request: &Request) -> Vec<String> {
-    let trusted = identity.holder.certificate.as_ref().and_then(|certificate| certificate.forwarded.as_ref());
-    let Some(trusted) = trusted else { return Vec::new() };
+#[inline(never)]
+pub(in crate::stages::identity) fn disbelieved(trusted: &Forwarded, request: &Request) -> Vec<String> {
     let alike = request.headers.alike(FIELD);
     let mut names: Vec<String> = alike.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
     names.dedup();

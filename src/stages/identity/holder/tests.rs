@@ -419,7 +419,9 @@ fn the_word_of_a_trusted_proxy_counts_where_the_connection_has_no_certificate() 
         assert_eq!(*place.reasons.borrow(), [reason]);
     }
     for (peer, removed) in [(near, vec![]), (Some("192.0.2.1"), vec!["x-forwarded-client-cert"])] {
-        assert_eq!(crate::stages::identity::disbelieved(&place.config, &seen(peer, None, &[&hers])), removed);
+        let mut fields = Vec::new();
+        crate::stages::identity::add_disbelieved(&place.config, &seen(peer, None, &[&hers]), &mut fields);
+        assert_eq!(fields, removed);
     }
 }
 

@@ -75,7 +75,10 @@ impl Crew {
         let call = Call { index: 0, limit, place: self.memory.locate(key.as_bytes(), &limit.owner), cost };
         let (leases, ground, mut trace) = (&self.workers[worker], self.ground(at), Trace::default());
         let taken = take(&call, &limit.rate, leases, &ground, &mut trace);
-        leases.borrow_mut().end_if_due(&ground, &mut trace);
+        let mut leases = leases.borrow_mut();
+        if leases.is_due(ground.now) {
+            leases.end(&ground, &mut trace);
+        }
         taken
     }
 
