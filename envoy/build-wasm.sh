@@ -16,6 +16,8 @@
 # (Debian's binaryen), it is; where it cannot be had, the module is published as rustc wrote it and works just the same. Without names Envoy's log of a crash still has the
 # panic's message with file and line, but numbers in place of the functions it came through: the same code with its names is
 # portcullis.debug.wasm, which can be loaded in its place.
+#
+# At last its code is laid out by what requests run through (envoy/profile.txt, which `make layout` finds out; envoy/layout says how).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -22,28 +22,28 @@ pub(crate) const RATIOS: [Ratio; 4] = [
         own: LIKE_FOR_LIKE,
         other: NATIVE_CACHED,
         of: "what the native chain adds with its cache",
-        max: 1.6,
+        max: 1.2,
     },
     Ratio {
         key: "like_for_like_to_asking_ratio",
         own: LIKE_FOR_LIKE,
         other: ASKING,
         of: "what its calls into Envoy add alone, which it cannot do without",
-        max: 2.4,
+        max: 2.1,
     },
     Ratio {
         key: "everything_ratio",
         own: EVERYTHING,
         other: NATIVE_CACHED,
         of: "what the native chain adds with its cache",
-        max: 2.5,
+        max: 2.1,
     },
     Ratio {
         key: "everything_to_native_ratio",
         own: EVERYTHING,
         other: NATIVE,
         of: "what the native chain adds without its cache",
-        max: 0.45,
+        max: 0.37,
     },
 ];
 

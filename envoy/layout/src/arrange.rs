@@ -1,15 +1,16 @@
 //! A module whose code lies as a profile says.
 
-use crate::function::{functions, is_branch, Function};
+use crate::function::{functions, imported_functions, is_branch};
 use crate::profile::{Hint, Profile};
 use anyhow::Result;
 use std::convert::Infallible;
 use wasm_encoder::reencode::{utils, Error, Reencode};
 use wasm_encoder::{
-    BranchHint, BranchHints, CodeSection, FunctionSection, Module, NameMap, NameSection, RawSection,
+    BranchHint, BranchHints, CodeSection, FunctionSection, ImportSection, Module, NameMap, NameSection, RawSection,
 };
 use wasmparser::{
-    CodeSectionReader, FunctionSectionReader, ImportSectionReader, KnownCustom, Name, Parser, Payload, TypeRef,
+    CodeSectionReader, CustomSectionReader, FunctionBody, FunctionSectionReader, ImportSectionReader, KnownCustom,
+    Name, Parser, Payload,
 };
 
 /// The module with the functions of the profile behind all others, in the order of the profile, and with hints for their branches
@@ -62,12 +63,10 @@ impl Reencode for Order {
 
     fn parse_import_section(
         &mut self,
-        imports: &mut wasm_encoder::ImportSection,
+        imports: &mut ImportSection,
         section: ImportSectionReader<'_>,
     ) -> Result<(), Error> {
-        for import in section.clone().into_imports() {
-            self.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-        }
+        self.imported = imported_functions(section.clone())?;
         utils::parse_import_section(self, imports, section)
     }
 
@@ -95,7 +94,7 @@ impl Reencode for Order {
     fn parse_custom_section(
         &mut self,
         module: &mut Module,
-        section: wasmparser::CustomSectionReader<'_>,
+        section: CustomSectionReader<'_>,
     ) -> Result<(), Error> {
         match section.as_known() {
             KnownCustom::BranchHints(_) => Ok(()),
@@ -164,17 +163,12 @@ fn copy(payload: &Payload<'_>, module: &[u8], written: &mut Module) -> Result<()
 
 fn hints(module: &[u8], profile: &Profile) -> Result<BranchHints> {
     let functions = functions(module)?;
-    let (mut hints, mut index) = (BranchHints::new(), 0);
-    let mut defined = functions.iter();
+    let (mut hints, mut defined, mut index) = (BranchHints::new(), functions.iter(), 0);
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    index += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
+            Payload::ImportSection(section) => index = imported_functions(section)?,
             Payload::CodeSectionEntry(body) => {
-                let known = defined.next().and_then(|function: &Function| profile.hints(function));
+                let known = defined.next().and_then(|function| profile.hints(function));
                 let of_function = of_body(&body, known.unwrap_or_default())?;
                 if !of_function.is_empty() {
                     hints.function_hints(index, of_function);
@@ -187,7 +181,7 @@ fn hints(module: &[u8], profile: &Profile) -> Result<BranchHints> {
     Ok(hints)
 }
 
-fn of_body(body: &wasmparser::FunctionBody<'_>, known: &[Hint]) -> Result<Vec<BranchHint>> {
+fn of_body(body: &FunctionBody<'_>, known: &[Hint]) -> Result<Vec<BranchHint>> {
     let (mut found, mut known) = (Vec::new(), known.iter());
     let start = body.range().start;
     for operator in body.get_operators_reader()?.into_iter_with_offsets() {

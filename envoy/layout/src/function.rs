@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use wasmparser::{FunctionBody, KnownCustom, Name, Operator, Parser, Payload, TypeRef};
+use wasmparser::{FunctionBody, ImportSectionReader, KnownCustom, Name, Operator, Parser, Payload, TypeRef};
 
 /// A function that the module defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +25,7 @@ pub fn functions(module: &[u8]) -> Result<Vec<Function>> {
     let mut imported = 0_u32;
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
+            Payload::ImportSection(section) => imported = imported_functions(section)?,
             Payload::CodeSectionEntry(body) => functions.push(read(&body)?),
             Payload::CustomSection(section) => {
                 if let KnownCustom::Name(section) = section.as_known() {
@@ -43,6 +39,15 @@ pub fn functions(module: &[u8]) -> Result<Vec<Function>> {
         function.name = names.remove(&index).unwrap_or_default();
     }
     Ok(functions)
+}
+
+/// How many functions are imported: the numbers of those that are defined begin there.
+pub(crate) fn imported_functions(section: ImportSectionReader<'_>) -> wasmparser::Result<u32> {
+    let mut imported = 0;
+    for import in section.into_imports() {
+        imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+    }
+    Ok(imported)
 }
 
 /// Whether an instruction can be hinted.

@@ -1,11 +1,11 @@
 //! A module that tells its host where it goes: a call at the beginning of every function, and one at every branch.
 
-use crate::function::{functions, is_branch, Function};
+use crate::function::{functions, imported_functions, is_branch, Function};
 use anyhow::Result;
 use std::convert::Infallible;
 use wasm_encoder::reencode::{utils, Error, Reencode};
 use wasm_encoder::{CodeSection, EntityType, ImportSection, Instruction, Module, TypeSection, ValType};
-use wasmparser::{FunctionBody, ImportSectionReader, Parser, TypeRef, TypeSectionReader};
+use wasmparser::{FunctionBody, ImportSectionReader, Parser, TypeSectionReader};
 
 const HOST: &str = "env";
 const ENTRY: &str = "portcullis_entry";
@@ -73,9 +73,7 @@ impl Reencode for Instrument {
         imports: &mut ImportSection,
         section: ImportSectionReader<'_>,
     ) -> Result<(), Error> {
-        for import in section.clone().into_imports() {
-            self.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-        }
+        self.imported = imported_functions(section.clone())?;
         utils::parse_import_section(self, imports, section)?;
         imports.import(HOST, ENTRY, EntityType::Function(self.types));
         imports.import(HOST, BRANCH, EntityType::Function(self.types + 1));
